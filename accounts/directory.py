@@ -1,0 +1,103 @@
+"""Who is asking: a look-up in memory by the digest of the presented key.
+
+The directory follows the revision "access", so a revoked key is refused within a second by every process
+and at once by the one that revoked it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from django.conf import settings
+
+from accounts import keys
+from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden
+from accounts.models import LOCAL_TEAM, ClientKey, Team
+from backends import revisions
+from backends.routing.cache import RevisionedCache
+from backends.routing.names import matches
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A team, and the key by which it asks (empty when none was needed)."""
+
+    team: str
+    key_id: str = ""
+    models: tuple[str, ...] = ("*",)
+    expires_at: float = float("inf")
+    """Unix time from which the key is refused."""
+    refused: bool = False
+    """Known, but revoked, or of a disabled team: told apart from keys that we never saw."""
+
+    def may_use(self, model: str) -> bool:
+        """Say whether one of the team's names or patterns covers `model`."""
+        return any(matches(pattern, model) for pattern in self.models)
+
+    def require(self, model: str) -> None:
+        """Raise `ModelForbidden` unless the team may use `model`."""
+        if not self.may_use(model):
+            raise ModelForbidden(model, self.team)
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """All keys of one revision, and who asks without one."""
+
+    callers: dict[str, Caller]
+    local: Caller | None
+
+    def __repr__(self) -> str:
+        return f"Directory({len(self.callers)} keys)"
+
+
+def load() -> tuple[int, Directory]:
+    """Read the teams and keys in three queries."""
+    revision = revisions.number(revisions.ACCESS)
+    callers = {key.digest: _caller(key) for key in ClientKey.objects.select_related("team")}
+    team = Team.objects.filter(name=LOCAL_TEAM, enabled=True).first()
+    local = Caller(team.name, models=tuple(team.allowed_models)) if team else None
+    return revision, Directory(callers, local)
+
+
+def _caller(key: ClientKey) -> Caller:
+    return Caller(
+        team=key.team.name,
+        key_id=key.public_id,
+        models=tuple(key.team.allowed_models),
+        expires_at=key.expires_at.timestamp() if key.expires_at else float("inf"),
+        refused=key.revoked_at is not None or not key.team.enabled,
+    )
+
+
+access = RevisionedCache("access", load)
+revisions.listen(revisions.ACCESS, access.reload)
+
+
+def authenticate(authorization: str, x_api_key: str, *, over_loopback: bool) -> Caller:
+    """Find out who asks, from the two headers that may hold a key ("" when absent).
+
+    `over_loopback`: whether the connection came in on a loopback address.
+
+    Where no key is needed an unknown one is tolerated, since many Ollama clients always send a dummy; a
+    key that we know and refuse is refused everywhere.
+
+    Raises:
+        KeyMissing: a key is needed and none was sent.
+        KeyInvalid: the key is unknown where one is needed, or revoked, or expired.
+    """
+    directory = access.current()
+    presented = keys.presented_key(authorization, x_api_key)
+    caller = directory.callers.get(keys.digest(presented)) if presented else None
+    if caller is None:
+        return _without_key(directory, presented, over_loopback)
+    if caller.refused or caller.expires_at <= time.time():
+        raise KeyInvalid
+    return caller
+
+
+def _without_key(directory: Directory, presented: str | None, over_loopback: bool) -> Caller:
+    proxy = settings.PROXY
+    local_only = proxy.is_bound_to_loopback and over_loopback and not proxy.require_key_on_loopback
+    if directory.local is not None and (local_only or proxy.serve_without_keys):
+        return directory.local
+    raise KeyInvalid if presented else KeyMissing

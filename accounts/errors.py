@@ -1,0 +1,24 @@
+"""Why a caller is refused. Facts only; HTTP is the business of `ollama_api.errors`."""
+
+from __future__ import annotations
+
+
+class AccessError(Exception):
+    """Root of everything about who may ask."""
+
+
+class KeyMissing(AccessError):
+    """A client key is demanded and none was given."""
+
+
+class KeyInvalid(AccessError):
+    """The key is unknown, revoked or expired, or its team is disabled."""
+
+
+class ModelForbidden(AccessError):
+    """The team may not use this model."""
+
+    def __init__(self, model: str, team: str) -> None:
+        super().__init__(f"{team} may not use {model}")
+        self.model = model
+        self.team = team

@@ -1,0 +1,131 @@
+"""Which models each backend lists, in this process's memory.
+
+A wildcard maps names that only the backends can confirm. Lists are read in the background and kept: a
+request waits for one only the first time, or when it asks for a name that a list does not have yet. When a
+list cannot be had, every name may exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+import structlog
+from django.conf import settings
+
+from backends import upstream as upstreams
+from backends.errors import NoRoute, UpstreamError
+from backends.routing.names import canonical
+from backends.routing.snapshot import Route, Target, Upstream
+from backends.wire.cards import ModelCard
+
+log = structlog.get_logger("llamagate.catalog")
+
+# A name that is missing may be new at the backend: look again, but not more often than this.
+LOOK_AGAIN_S = 2.0
+
+
+class Listing:
+    """One backend's list."""
+
+    __slots__ = ("_reading", "_upstream", "cards", "is_known", "looked_at")
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.cards: dict[str, ModelCard] = {}
+        self.is_known = False
+        """Whether the last look brought a list."""
+        self.looked_at = float("-inf")
+        self._upstream = upstream
+        self._reading: asyncio.Task[None] | None = None
+
+    def is_older_than(self, age_s: float) -> bool:
+        """Say whether the last look, good or bad, is that long ago."""
+        return time.monotonic() - self.looked_at > age_s
+
+    async def look(self, upstream: Upstream) -> None:
+        """Wait for a fresh list. Whoever stops waiting does not stop the others' reading."""
+        await asyncio.shield(self.refresh(upstream))
+
+    def refresh(self, upstream: Upstream) -> asyncio.Task[None]:
+        """Read the list once, however many ask for it meanwhile."""
+        self._upstream = upstream
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def _read(self) -> None:
+        try:
+            cards = await upstreams.list_models(self._upstream)
+        except UpstreamError as error:
+            self._note(known=False, reason=str(error))
+        else:
+            self.cards = {canonical(card.id): card for card in cards}
+            self._note(known=True)
+
+    def _note(self, *, known: bool, reason: str = "") -> None:
+        if known != self.is_known or self.looked_at == float("-inf"):
+            log.info(
+                "model list", backend=self._upstream.name, known=known, models=len(self.cards), reason=reason
+            )
+        self.is_known = known
+        self.looked_at = time.monotonic()
+
+
+_listings: dict[tuple[int, str], Listing] = {}
+
+
+def listing(upstream: Upstream) -> Listing:
+    """Give the backend's listing, in whatever state; an old one is refreshed behind the scenes."""
+    key = (upstream.id, upstream.base_url)
+    found = _listings.get(key)
+    if found is None:
+        found = _listings[key] = Listing(upstream)
+    elif found.is_older_than(settings.PROXY.model_list_ttl_s):
+        found.refresh(upstream)
+    return found
+
+
+def forget() -> None:
+    """Forget every list: after the event loop is gone, or between tests."""
+    _listings.clear()
+
+
+async def cards_of(upstream: Upstream) -> list[ModelCard]:
+    """List the backend's models as far as they are known, waiting for the first look only."""
+    found = listing(upstream)
+    if found.is_older_than(settings.PROXY.model_list_ttl_s):
+        await found.look(upstream)
+    return list(found.cards.values())
+
+
+async def card_of(target: Target) -> ModelCard | None:
+    """Give what the backend says of a target's model, if it says anything."""
+    await cards_of(target.upstream)
+    return listing(target.upstream).cards.get(canonical(target.model))
+
+
+async def narrow(route: Route) -> Route:
+    """Keep of a wildcard's targets those that exist, in the backend's own spelling.
+
+    Raises:
+        NoRoute: no backend lists the name.
+    """
+    if not route.rule.is_wildcard:
+        return route
+    found = [await _confirm(target) for target in route.targets]
+    targets = tuple(target for target in found if target is not None)
+    if not targets:
+        raise NoRoute(route.alias)
+    return msgspec.structs.replace(route, targets=targets)
+
+
+async def _confirm(target: Target) -> Target | None:
+    upstream, name = target.upstream, canonical(target.model)
+    found = listing(upstream)
+    if name not in found.cards and found.is_older_than(LOOK_AGAIN_S):
+        await found.look(upstream)
+    card = found.cards.get(name)
+    if card is not None:
+        return target if card.id == target.model else msgspec.structs.replace(target, model=card.id)
+    return None if found.is_known else target

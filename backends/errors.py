@@ -1,0 +1,90 @@
+"""What can go wrong between us and a backend. Facts only; HTTP is the business of `ollama_api.errors`.
+
+BackendError
+    NoRoute                  no mapping knows this name
+    NoTargetLeft             the mapping's targets are all disabled, or have no usable key
+    UpstreamError            a backend was asked
+        UpstreamUnreachable  no connection (DNS, TCP, TLS)
+        UpstreamTimeout      connected, but silent for too long
+        UpstreamRejected     answered with an error: a status, or an error in its stream
+        UpstreamGarbled      answered with something that is not this protocol
+        UpstreamCut          stopped in the middle of an answer
+"""
+
+from __future__ import annotations
+
+
+class BackendError(Exception):
+    """Root of everything about backends."""
+
+
+class NoRoute(BackendError):
+    """No mapping leads anywhere for this model name."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"no mapping for {model!r}")
+        self.model = model
+
+
+class NoTargetLeft(BackendError):
+    """There is a mapping, but nothing behind it can be used."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"{model!r}: {reason}")
+        self.model = model
+        self.reason = reason
+
+
+class UpstreamError(BackendError):
+    """A backend was asked and did not give what we asked for."""
+
+    def __init__(self, backend: str, detail: str) -> None:
+        super().__init__(f"{backend}: {detail}")
+        self.backend = backend
+        self.detail = detail
+
+    @property
+    def may_try_another(self) -> bool:
+        """Whether another target may do better: not when the request itself is at fault."""
+        return True
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection could be made, so nothing was asked."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The backend was silent for `waited_s` seconds."""
+
+    def __init__(self, backend: str, waited_s: float) -> None:
+        super().__init__(backend, f"no answer within {waited_s:g} s")
+        self.waited_s = waited_s
+
+
+class UpstreamRejected(UpstreamError):
+    """The backend said no, before or within its stream.
+
+    `status` is its HTTP status, or the code that its error event carried, or 500.
+    `message` is fit for a client: bounded, and without URLs or keys. `retry_after_s` is what it asked for.
+    """
+
+    REQUEST_AT_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422})
+
+    def __init__(self, backend: str, status: int, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(backend, f"status {status}: {message}")
+        self.status = status
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    @property
+    def may_try_another(self) -> bool:
+        """A request that is wrong here is wrong everywhere."""
+        return self.status not in self.REQUEST_AT_FAULT
+
+
+class UpstreamGarbled(UpstreamError):
+    """The answer is not the protocol we speak: HTML, broken JSON, a line without end."""
+
+
+class UpstreamCut(UpstreamError):
+    """The answer stopped before it was complete."""

@@ -1,0 +1,233 @@
+"""Backends, their credentials, and the mappings from a client's model name to targets.
+
+Everything here is read through the snapshot (`routing.registry`); every change bumps the revision
+"routing" (`revisions`), by which each process learns of it.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from backends import crypto
+from backends.fields import SealedField
+from backends.revisions import ROUTING, FollowedModel
+from backends.wire.dialects import DIALECTS, dialect_choices
+
+CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
+NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+
+
+def validate_base_url(value: str) -> None:
+    """Accept http(s) URLs without user info, query or fragment: a secret does not belong in a URL."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.")
+    if parts.username or parts.password:
+        raise ValidationError("Leave user and password out of the URL: add an API key instead.")
+    if parts.query or parts.fragment:
+        raise ValidationError("Leave everything from ? or # out of the URL.")
+    if parts.hostname.startswith("169.254."):
+        raise ValidationError("Link-local addresses (cloud metadata services) are refused.")
+
+
+def validate_dialect(value: str) -> None:
+    """Accept the names of DIALECTS."""
+    if value not in DIALECTS:
+        raise ValidationError(f"Unknown dialect {value!r}. Known: {', '.join(DIALECTS)}.")
+
+
+def validate_pattern(value: str) -> None:
+    """Accept a model name, or a pattern with one star."""
+    if not NAME_PATTERN.fullmatch(value):
+        raise ValidationError("A name has 1 to 255 characters and no spaces.")
+    if value.count("*") > 1:
+        raise ValidationError("A pattern may hold one * only.")
+
+
+def validate_object(value: Any) -> None:
+    """Accept a JSON object."""
+    if not isinstance(value, dict):
+        raise ValidationError("This must be a JSON object, such as {}.")
+
+
+def validate_capabilities(value: Any) -> None:
+    """Accept a list of Ollama's capability words."""
+    unknown = [item for item in value if item not in CAPABILITIES] if isinstance(value, list) else [value]
+    if unknown:
+        raise ValidationError(f"Unknown capability {unknown[0]!r}. Known: {', '.join(CAPABILITIES)}.")
+
+
+class Timestamped(models.Model):
+    """Creation and last change."""
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class Backend(FollowedModel, Timestamped):
+    """An OpenAI-compatible server that we call."""
+
+    follows = ROUTING
+
+    name = models.SlugField(unique=True, max_length=64, help_text="Short name, as in the YAML and the logs.")
+    base_url = models.CharField(
+        "base URL",
+        max_length=500,
+        validators=[validate_base_url],
+        help_text="Up to and including the /v1, for example https://api.openai.com/v1.",
+    )
+    dialect = models.CharField(
+        max_length=32, default="generic", choices=dialect_choices, validators=[validate_dialect]
+    )
+    enabled = models.BooleanField(default=True)
+    verify_tls = models.BooleanField(
+        "verify TLS", default=True, help_text="Off only for a test server with a self-signed certificate."
+    )
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Drop the slash that people copy along."""
+        self.base_url = self.base_url.rstrip("/")
+
+
+class Credential(FollowedModel, Timestamped):
+    """One API key of ours for a backend. Live keys take turns; a retired one is used no more."""
+
+    follows = ROUTING
+
+    backend = models.ForeignKey(Backend, on_delete=models.CASCADE, related_name="credentials")
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    label = models.CharField(max_length=64, default="main")
+    secret = SealedField("API key")
+    hint = models.CharField(
+        max_length=8, editable=False, help_text="The last characters, to tell keys apart."
+    )
+    sealed_with = models.CharField(max_length=16, editable=False, db_index=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["backend", "label"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["backend", "label"],
+                condition=models.Q(retired_at__isnull=True),
+                name="live_credential_label_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} (…{self.hint})"
+
+    def seal_binding(self) -> str:
+        """Name the place that the secret is sealed for: this row of this backend."""
+        return f"credential:{self.uid}:backend:{self.backend_id}"
+
+    def reveal(self) -> str:
+        """Open the secret. Raises `crypto.SecretUnreadable`."""
+        secret: str = self.secret.open(self.seal_binding())
+        return secret
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Note which key seals and how the secret ends, whenever a new secret was assigned."""
+        if isinstance(self.secret, str):
+            self.hint = self.secret[-4:] if len(self.secret) >= 12 else ""
+            self.sealed_with = crypto.sealing_fingerprint()
+        super().save(*args, **kwargs)
+
+
+class ModelMapping(FollowedModel, Timestamped):
+    """An alias that clients use, or a pattern with one star, and what belongs to every request for it."""
+
+    follows = ROUTING
+
+    name = models.CharField(
+        max_length=255,
+        validators=[validate_pattern],
+        help_text="What clients ask for: gpt-4o, or a pattern with one * such as qwen* or *.",
+    )
+    enabled = models.BooleanField(default=True)
+    system = models.TextField(
+        "system prompt", blank=True, help_text="Used when a request brings no system prompt of its own."
+    )
+    options = models.JSONField(
+        "default options",
+        default=dict,
+        blank=True,
+        validators=[validate_object],
+        help_text='Ollama options unless the client sets them, such as {"temperature": 0.2}.',
+    )
+    forced_options = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[validate_object],
+        help_text="Options that win over the client's.",
+    )
+    capabilities = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[validate_capabilities],
+        help_text=f"Overrides what was discovered. Any of: {', '.join(CAPABILITIES)}.",
+    )
+    context_length = models.PositiveIntegerField(
+        null=True, blank=True, help_text="In tokens; shown to clients."
+    )
+
+    class Meta:
+        verbose_name = "mapping"
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(Lower("name"), name="mapping_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MappingTarget(FollowedModel):
+    """Where a mapping leads: a model on a backend. Low priority first; weights share within one priority."""
+
+    follows = ROUTING
+
+    mapping = models.ForeignKey(ModelMapping, on_delete=models.CASCADE, related_name="targets")
+    backend = models.ForeignKey(Backend, on_delete=models.PROTECT, related_name="targets")
+    model = models.CharField(
+        max_length=255,
+        default="*",
+        validators=[validate_pattern],
+        help_text="The backend's name for the model; * stands for what the pattern's * matched.",
+    )
+    priority = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    weight = models.PositiveSmallIntegerField(default=100, validators=[MaxValueValidator(1000)])
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = "target"
+        ordering = ["priority", "-weight", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "backend", "model"], name="target_unique"),
+            models.CheckConstraint(condition=models.Q(weight__lte=1000), name="target_weight_at_most_1000"),
+        ]
+        indexes = [models.Index(fields=["mapping", "priority"])]
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.backend}"

@@ -1,0 +1,112 @@
+"""How every process learns that the configuration changed: one small row per subject, counted up.
+
+A save bumps the number in its own transaction. Once that is committed, the saving process reloads what
+follows the number at once; every other process looks twice a second (`follower`). No broker, no hooks in
+the server, the same on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from django.apps import AppConfig
+from django.db import models, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+ROUTING = "routing"
+ACCESS = "access"
+
+_listeners: dict[str, list[Callable[[], None]]] = {ROUTING: [], ACCESS: []}
+
+
+class ConfigRevision(models.Model):
+    """The number of changes of one subject."""
+
+    name = models.CharField(primary_key=True, max_length=16)
+    number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        app_label = "backends"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
+
+
+def bump(name: str) -> None:
+    """Say that `name` changed: counted in this transaction, told to this process once it is committed."""
+    changed = ConfigRevision.objects.filter(name=name).update(number=models.F("number") + 1)
+    if not changed:
+        ConfigRevision.objects.create(name=name, number=1)
+    # Robust: a save that is committed must not look failed because the reload was; the follower catches up.
+    transaction.on_commit(partial(_tell, name), robust=True)
+
+
+def number(name: str) -> int:
+    """Read how often `name` changed."""
+    row = ConfigRevision.objects.filter(name=name).values_list("number", flat=True).first()
+    return row or 0
+
+
+def listen(name: str, reload: Callable[[], None]) -> None:
+    """Call `reload` in the saving thread after each committed change of `name`."""
+    _listeners[name].append(reload)
+
+
+def _tell(name: str) -> None:
+    for reload in _listeners[name]:
+        reload()
+
+
+class FollowedQuerySet(models.QuerySet[Any, Any]):
+    """Bulk writes send no signals, so they bump here."""
+
+    def _bump(self) -> None:
+        bump(self.model.follows)
+
+    def update(self, **kwargs: Any) -> int:
+        """Update and bump."""
+        rows = super().update(**kwargs)
+        self._bump()
+        return rows
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """Create and bump."""
+        created = super().bulk_create(objs, *args, **kwargs)
+        self._bump()
+        return created
+
+    def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> int:
+        """Update and bump."""
+        rows = super().bulk_update(objs, *args, **kwargs)
+        self._bump()
+        return rows
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete and bump: rows that Django deletes without loading them send no signal."""
+        gone = super().delete()
+        self._bump()
+        return gone
+
+
+class FollowedModel(models.Model):
+    """A model whose every change counts as one of the subject `follows`."""
+
+    follows: ClassVar[str]
+
+    objects: ClassVar[models.Manager[Self]] = FollowedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+def _on_change(sender: type[models.Model], **_: Any) -> None:
+    if issubclass(sender, FollowedModel):
+        bump(sender.follows)
+
+
+def connect(app: AppConfig) -> None:
+    """Connect the one handler. Called when the app is ready."""
+    for signal in (post_save, post_delete, m2m_changed):
+        signal.connect(_on_change, dispatch_uid=f"{app.name}.revisions")

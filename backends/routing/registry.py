@@ -1,0 +1,88 @@
+"""From tables to the routing snapshot. The only place where routing rows are read for clients."""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import Prefetch
+
+from backends import revisions
+from backends.crypto import SecretUnreadable
+from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.routing.cache import RevisionedCache
+from backends.routing.snapshot import RoutingSnapshot, Rule, Target, Upstream
+from backends.wire.dialects import DIALECTS
+
+log = structlog.get_logger("llamagate.routing")
+
+
+def load() -> tuple[int, RoutingSnapshot]:
+    """Read everything in four queries. The revision comes first: what changes meanwhile is read again."""
+    revision = revisions.number(revisions.ROUTING)
+    upstreams = {backend.id: _upstream(backend) for backend in _backends()}
+    rules = [_rule(mapping, upstreams) for mapping in _mappings()]
+    return revision, RoutingSnapshot(revision, upstreams.values(), rules)
+
+
+def _backends() -> list[Backend]:
+    live = Credential.objects.filter(retired_at__isnull=True).order_by("id")
+    enabled = Backend.objects.filter(enabled=True)
+    return list(enabled.prefetch_related(Prefetch("credentials", live, to_attr="live_credentials")))
+
+
+def _mappings() -> list[ModelMapping]:
+    targets = MappingTarget.objects.filter(enabled=True)
+    enabled = ModelMapping.objects.filter(enabled=True)
+    return list(enabled.prefetch_related(Prefetch("targets", targets, to_attr="live_targets")))
+
+
+def _upstream(backend: Backend) -> Upstream:
+    credentials: list[Credential] = backend.live_credentials  # type: ignore[attr-defined]  # set by the Prefetch
+    secrets = [_reveal(backend, credential) for credential in credentials]
+    readable = tuple(secret for secret in secrets if secret)
+    return Upstream(
+        id=backend.id,
+        name=backend.name,
+        base_url=backend.base_url.rstrip("/"),
+        # A row may name a dialect of a newer release; it is served as what it certainly is.
+        dialect=DIALECTS.get(backend.dialect, DIALECTS["generic"]),
+        verify_tls=backend.verify_tls,
+        secrets=readable,
+        unreadable=len(secrets) - len(readable),
+    )
+
+
+def _reveal(backend: Backend, credential: Credential) -> str | None:
+    try:
+        return credential.reveal()
+    except SecretUnreadable as reason:
+        log.error(
+            "credential unreadable", backend=backend.name, credential=credential.label, reason=str(reason)
+        )
+        return None
+
+
+def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
+    targets: list[MappingTarget] = mapping.live_targets  # type: ignore[attr-defined]  # set by the Prefetch
+    return Rule(
+        name=mapping.name,
+        targets=tuple(
+            Target(upstreams[target.backend_id], target.model, target.priority, target.weight)
+            for target in targets
+            if target.backend_id in upstreams
+        ),
+        system=mapping.system,
+        options=mapping.options,
+        forced_options=mapping.forced_options,
+        capabilities=tuple(mapping.capabilities),
+        context_length=mapping.context_length,
+        changed_at=mapping.updated_at.timestamp(),
+    )
+
+
+routing = RevisionedCache("routing", load)
+revisions.listen(revisions.ROUTING, routing.reload)
+
+
+def current() -> RoutingSnapshot:
+    """Take the snapshot: one reference, no look at the database."""
+    return routing.current()

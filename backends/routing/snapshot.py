@@ -1,0 +1,116 @@
+"""The routing table as a request sees it: frozen, in memory, and pure.
+
+`resolve` gives the route of a name. Exact mappings win over patterns, and of the patterns that match the
+one with the longest literal part. Which of a wildcard's names really exist is known to the backends only:
+`backends.catalog` narrows such a route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from backends.routing.names import Pattern, canonical
+from backends.wire.dialects import Dialect
+
+
+class Upstream(msgspec.Struct, frozen=True, eq=False):
+    """A backend as the caller needs it. Two snapshots' upstreams are the same if `id` is."""
+
+    id: int
+    name: str
+    base_url: str
+    dialect: Dialect
+    verify_tls: bool = True
+    secrets: tuple[str, ...] = ()
+    """Live API keys, in turns. Hidden from every repr."""
+    unreadable: int = 0
+    """How many live credentials could not be opened."""
+
+    @property
+    def is_locked_out(self) -> bool:
+        """Whether it has keys and none of them can be opened: then asking it would fail for our fault."""
+        return self.unreadable > 0 and not self.secrets
+
+    def __repr__(self) -> str:
+        return f"Upstream({self.name!r}, {self.base_url!r}, {self.dialect.name}, {len(self.secrets)} keys)"
+
+    __str__ = __repr__
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A model on a backend, and its turn among the others."""
+
+    upstream: Upstream
+    model: str
+    priority: int = 1
+    weight: int = 100
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this backend differs."""
+        return self.upstream.dialect
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One mapping: its targets and what it adds to each request."""
+
+    name: str
+    targets: tuple[Target, ...]
+    system: str = ""
+    options: dict[str, Any] = {}
+    forced_options: dict[str, Any] = {}
+    capabilities: tuple[str, ...] = ()
+    context_length: int | None = None
+    changed_at: float = 0.0
+    """Unix time of the last change, for `modified_at`."""
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the name is a pattern."""
+        return "*" in self.name
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where one name leads: targets in no order yet, and the mapping's rules."""
+
+    alias: str
+    """The canonical name of what was asked for."""
+    rule: Rule
+    targets: tuple[Target, ...]
+    """With the star filled in."""
+
+
+class RoutingSnapshot:
+    """All mappings and backends of one revision."""
+
+    def __init__(self, revision: int, upstreams: Iterable[Upstream], mappings: Iterable[Rule]) -> None:
+        self.revision = revision
+        self.upstreams: Mapping[int, Upstream] = {upstream.id: upstream for upstream in upstreams}
+        everything = list(mappings)
+        self.exact: Mapping[str, Rule] = {canonical(m.name): m for m in everything if not m.is_wildcard}
+        patterns = [(Pattern(m.name), m) for m in everything if m.is_wildcard]
+        self.patterns = sorted(patterns, key=lambda pair: -pair[0].length)
+
+    def resolve(self, name: str) -> Route | None:
+        """Give the route of a name, or None when no mapping knows it."""
+        alias = canonical(name)
+        mapping = self.exact.get(alias)
+        if mapping is not None:
+            return Route(alias, mapping, mapping.targets)
+        for pattern, mapping in self.patterns:
+            stem = pattern.match(name)
+            if stem is not None:
+                return Route(alias, mapping, _fill(mapping.targets, stem))
+        return None
+
+
+def _fill(targets: tuple[Target, ...], stem: str) -> tuple[Target, ...]:
+    return tuple(
+        msgspec.structs.replace(target, model=target.model.replace("*", stem))
+        if "*" in target.model
+        else target
+        for target in targets
+    )

@@ -1,0 +1,290 @@
+"""The one caller: everything that speaks to a backend while a client waits.
+
+The official SDK prepares a call (URL, authentication, headers), once per key; aiohttp carries it, since its
+parser is C and hands out bytes as they come; msgspec reads. Measurements: `docs/adr/0003`.
+
+Whoever holds a `Stream` closes it. Closing before the end drops the connection, which is what makes a backend
+stop generating.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+from django.conf import settings
+
+from backends import transport
+from backends.errors import (
+    NoTargetLeft,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from backends.routing.snapshot import Target, Upstream
+from backends.wire import cards, failures, openai
+from backends.wire.sse import EventTooLong, SSEDecoder
+
+DONE = b"[DONE]"
+MAX_ERROR_BODY = 64 * 1024
+MAX_WHOLE_BODY = 64 * 1024 * 1024
+MODEL_LIST_TIMEOUT_S = 5.0
+DRAIN_S = 0.05
+
+ResultT = TypeVar("ResultT")
+Build = Callable[[Target], bytes]
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """An answer that was not streamed."""
+
+    target: Target
+    body: bytes
+
+
+async def ask(targets: Iterable[Target], path: str, build: Build) -> Whole:
+    """POST to the first target that answers, and read the whole answer.
+
+    `build` makes the body for a target. Raises an `UpstreamError`, the last one if several were tried.
+    """
+
+    async def attempt(target: Target) -> Whole:
+        async with _deadline(target, settings.PROXY.request_timeout_s):
+            response = await _post(target, path, build(target), "application/json")
+            try:
+                return Whole(target, await _read_whole(target, response, MAX_WHOLE_BODY))
+            finally:
+                response.close() if not response.content.at_eof() else response.release()
+
+    return await _first_that_answers(targets, attempt)
+
+
+async def open_stream(targets: Iterable[Target], path: str, build: Build) -> Stream:
+    """POST to the first target that begins to answer: its first choice has been read when this returns.
+
+    Until then another target may be tried, so a refusal in the first event still counts as a refusal.
+    """
+
+    async def attempt(target: Target) -> Stream:
+        async with _deadline(target, settings.PROXY.first_event_timeout_s):
+            response = await _post(target, path, build(target), "text/event-stream")
+            stream = Stream(target, response)
+            try:
+                await stream.begin()
+            except BaseException:
+                await stream.aclose()
+                raise
+            return stream
+
+    return await _first_that_answers(targets, attempt)
+
+
+async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
+    """GET the backend's model list. Raises an `UpstreamError`."""
+    target = Target(upstream, "")
+    async with _deadline(target, MODEL_LIST_TIMEOUT_S):
+        response = await _request("GET", target, "/models", None, "application/json")
+        try:
+            return cards.parse_model_list(await _read_whole(target, response, MAX_WHOLE_BODY))
+        except openai.BadReply as error:
+            raise UpstreamGarbled(upstream.name, f"its model list: {error}") from None
+        finally:
+            response.release()
+
+
+class Stream:
+    """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
+
+    def __init__(self, target: Target, response: aiohttp.ClientResponse) -> None:
+        self.target = target
+        self.saw_done = False
+        self._response = response
+        self._content = response.content
+        self._decoder = SSEDecoder()
+        self._held: list[openai.Reply] = []
+        self._over = False
+        self._silence = transport.SilenceGuard(response, settings.PROXY.idle_timeout_s)
+
+    async def begin(self) -> None:
+        """Read up to the first chunk that holds a choice, and keep it for the first batch."""
+        if self._response.content_type == "application/json":
+            return await self._begin_whole()
+        if self._response.content_type != "text/event-stream":
+            raise UpstreamGarbled(
+                self.target.upstream.name, f"200 with {self._response.content_type}, not a stream"
+            )
+        while not self._over and not any(reply.choices for reply in self._held):
+            self._held += await self._read()
+        self._silence.start()
+
+    async def _begin_whole(self) -> None:
+        """Some servers ignore `stream`: their whole answer becomes the one chunk."""
+        body = await _read_whole(self.target, self._response, MAX_WHOLE_BODY)
+        reply = self._decode(body)
+        for choice in reply.choices or ():
+            choice.delta = choice.delta or choice.message
+        self._held, self._over, self.saw_done = [reply], True, True
+
+    def __aiter__(self) -> AsyncIterator[list[openai.Reply]]:
+        return self
+
+    async def __anext__(self) -> list[openai.Reply]:
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        if self._over:
+            raise StopAsyncIteration
+        return await self._read()
+
+    async def _read(self) -> list[openai.Reply]:
+        try:
+            data = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(error) from None
+        self._silence.touch()
+        try:
+            events = self._decoder.feed(data) if data else self._end()
+        except EventTooLong:
+            raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
+        return self._decode_all(events)
+
+    def _decode_all(self, events: list[bytes]) -> list[openai.Reply]:
+        replies: list[openai.Reply] = []
+        for event in events:
+            if event == DONE:
+                self._over = self.saw_done = True
+                break
+            if event:
+                replies.append(self._decode(event))
+        return replies
+
+    def _decode(self, event: bytes) -> openai.Reply:
+        try:
+            reply = openai.decode_reply(event)
+        except openai.BadReply as error:
+            raise UpstreamGarbled(
+                self.target.upstream.name, f"a chunk that is not understood: {error}"
+            ) from None
+        if reply.error is not None:
+            raise error_in(self.target, reply.error)
+        return reply
+
+    def _end(self) -> list[bytes]:
+        self._over = True
+        return self._decoder.finish()
+
+    def _broken(self, error: Exception) -> UpstreamError:
+        name = self.target.upstream.name
+        if self._silence.fired:
+            return UpstreamTimeout(name, settings.PROXY.idle_timeout_s)
+        return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer is complete, else drop it at once."""
+        self._silence.stop()
+        if self.saw_done and not self._content.at_eof():
+            await self._drain()
+        if self._content.at_eof() and self._content.exception() is None:
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def _drain(self) -> None:
+        """Wait a moment for the end of the body behind [DONE]: it saves the next call a handshake."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not self._content.at_eof():
+                    await self._content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return
+
+
+async def _first_that_answers(
+    targets: Iterable[Target], attempt: Callable[[Target], Awaitable[ResultT]]
+) -> ResultT:
+    last: UpstreamError | None = None
+    for target in list(targets)[: settings.PROXY.max_attempts]:
+        if target.upstream.is_locked_out:
+            last = UpstreamUnreachable(
+                target.upstream.name, "its API key cannot be opened with CREDENTIAL_KEYS"
+            )
+            continue
+        try:
+            return await attempt(target)
+        except UpstreamError as error:
+            if not error.may_try_another:
+                raise
+            last = error
+    raise last or NoTargetLeft("", "no target")
+
+
+@asynccontextmanager
+async def _deadline(target: Target, limit_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError:
+        raise UpstreamTimeout(target.upstream.name, limit_s) from None
+
+
+async def _post(target: Target, path: str, body: bytes, accept: str) -> aiohttp.ClientResponse:
+    return await _request("POST", target, path, body, accept)
+
+
+async def _request(
+    method: str, target: Target, path: str, body: bytes | None, accept: str
+) -> aiohttp.ClientResponse:
+    """Send, and let only a 2xx through whose body is neither compressed nor somewhere else."""
+    upstream = target.upstream
+    try:
+        response = await transport.request(method, upstream, path, body, accept)
+    except aiohttp.ClientConnectorError as error:
+        raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
+    if response.status != 200 or "Content-Encoding" in response.headers:
+        try:
+            raise await _refusal(target, response)
+        finally:
+            response.close()
+    return response
+
+
+async def _refusal(target: Target, response: aiohttp.ClientResponse) -> UpstreamError:
+    name = target.upstream.name
+    if response.status < 300:
+        return UpstreamGarbled(
+            name, f"status {response.status}, encoding {response.headers.get('Content-Encoding')}"
+        )
+    if response.status < 400:
+        return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
+    body = await _read_whole(target, response, MAX_ERROR_BODY)
+    message = failures.message_of(body, response.reason or "")
+    return UpstreamRejected(name, response.status, message, failures.retry_after_s(response.headers))
+
+
+async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise UpstreamGarbled(target.upstream.name, f"an answer of more than {limit} bytes")
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamCut(target.upstream.name, f"the answer broke off ({type(error).__name__})") from None
+    return b"".join(parts)
+
+
+def error_in(target: Target, error: object) -> UpstreamRejected:
+    """Make the error that a backend tells in the body of a 200."""
+    message = failures.message_of_error(error, "the backend reported an error")
+    return UpstreamRejected(target.upstream.name, failures.status_of_error(error), message)

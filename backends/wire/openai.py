@@ -1,0 +1,119 @@
+"""OpenAI's wire types with the common extensions, as far as we read them. Pure.
+
+Accept a lot: every field may be missing or null, unknown fields are skipped without being decoded.
+Source: OpenAI API reference, "Chat completions", and the deviations noted in `docs/backends.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class FunctionDelta(msgspec.Struct, gc=False):
+    """A piece of a called function: its name, and text or an object of arguments."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCallDelta(msgspec.Struct, gc=False):
+    """A piece of a tool call. Servers leave out index, id or both."""
+
+    index: int | None = None
+    id: str | int | None = None
+    function: FunctionDelta | None = None
+
+
+class Delta(msgspec.Struct):
+    """What was added to the message; also the whole message of a reply that is not streamed."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+
+
+class Logprobs(msgspec.Struct):
+    """Log probabilities, passed through as they are."""
+
+    content: list[dict[str, Any]] | None = None
+
+
+class Choice(msgspec.Struct):
+    """The one choice we ask for."""
+
+    delta: Delta | None = None
+    message: Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+    index: int | None = 0
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Token counts. Some servers send floats or nulls."""
+
+    prompt_tokens: int | float | None = None
+    completion_tokens: int | float | None = None
+    total_tokens: int | float | None = None
+
+
+class ServerTimings(msgspec.Struct, gc=False):
+    """llama.cpp's own measurements, milliseconds."""
+
+    prompt_n: int | None = None
+    cache_n: int | None = None
+    prompt_ms: float | None = None
+    predicted_n: int | None = None
+    predicted_ms: float | None = None
+
+
+class Reply(msgspec.Struct):
+    """A chunk of a stream (choices hold `delta`), or a whole answer (choices hold `message`)."""
+
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    timings: ServerTimings | None = None
+    error: Any = None
+
+
+class Embedding(msgspec.Struct):
+    """One vector, as raw JSON: an array of numbers, or a base64 string."""
+
+    embedding: msgspec.Raw
+    index: int = 0
+
+
+class EmbeddingReply(msgspec.Struct):
+    """The answer of `/embeddings`."""
+
+    data: list[Embedding] | None = None
+    usage: Usage | None = None
+    error: Any = None
+
+
+reply_decoder = msgspec.json.Decoder(Reply)
+embedding_decoder = msgspec.json.Decoder(EmbeddingReply)
+
+
+class BadReply(ValueError):
+    """The bytes are not JSON, or not this shape."""
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Decode one chunk or answer. Raises `BadReply`."""
+    try:
+        return reply_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadReply(str(error)) from None
+
+
+def decode_embeddings(data: bytes) -> EmbeddingReply:
+    """Decode the answer of `/embeddings`. Raises `BadReply`."""
+    try:
+        return embedding_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadReply(str(error)) from None

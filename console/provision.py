@@ -1,0 +1,90 @@
+"""What a first start puts into the database: tables, an admin, a backend from the environment, the demo."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from backends.models import Backend, Credential, MappingTarget, ModelMapping
+
+OPENAI_URL = "https://api.openai.com/v1"
+DEMO = "demo"
+# Any number that nobody else uses on this database server for an advisory lock.
+SETUP_LOCK = 0x11A4A6A7E
+
+
+def prepare_database() -> list[str]:
+    """Migrate, and make what is missing. Returns lines for the operator. Replicas take turns."""
+    with _one_at_a_time():
+        call_command("migrate", interactive=False, verbosity=0)
+        with transaction.atomic():
+            return [*create_admin(), *backend_from_environment()]
+
+
+def create_admin() -> list[str]:
+    """Make the first user with a random password, told once. ADMIN_PASSWORD chooses it."""
+    users = get_user_model().objects
+    if users.exists():
+        return []
+    given = os.environ.get("ADMIN_PASSWORD", "")
+    password = given or secrets.token_urlsafe(12)
+    users.create_superuser(username="admin", password=password)
+    shown = "the one in ADMIN_PASSWORD" if given else password
+    return [
+        f"Admin user made. Name: admin  Password: {shown}  (shown once; change it at /admin/password_change/)"
+    ]
+
+
+def backend_from_environment() -> list[str]:
+    """Make a backend and a `*` mapping of OPENAI_API_KEY and OPENAI_BASE_URL, if there is no backend yet."""
+    key = os.environ.get("OPENAI_API_KEY", "")
+    if not key or Backend.objects.exists():
+        return []
+    url = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE_URL") or OPENAI_URL
+    is_openai = urlsplit(url).hostname == "api.openai.com"
+    name = "openai" if is_openai else "default"
+    backend = Backend(name=name, base_url=url, dialect="openai" if is_openai else "generic")
+    backend.full_clean()
+    backend.save()
+    Credential.objects.create(backend=backend, label="OPENAI_API_KEY", secret=key)
+    map_everything(backend)
+    return [f"Backend {name} made from OPENAI_API_KEY: every model of {url} is served under its own name."]
+
+
+def add_demo(base_url: str, model: str) -> None:
+    """Point the backend of the demo at this run's server, and make the mappings on the first run."""
+    with transaction.atomic():
+        backend, _ = Backend.objects.update_or_create(
+            name=DEMO, defaults={"base_url": base_url, "dialect": "llamacpp", "enabled": True}
+        )
+        mapping, made = ModelMapping.objects.get_or_create(name=model)
+        if made:
+            MappingTarget.objects.create(mapping=mapping, backend=backend, model=model)
+
+
+def map_everything(backend: Backend) -> None:
+    """Map `*` to a backend, unless there is such a mapping."""
+    mapping, made = ModelMapping.objects.get_or_create(name="*")
+    if made:
+        MappingTarget.objects.create(mapping=mapping, backend=backend)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold a lock of the database server, so that replicas that start together migrate one after the other."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SETUP_LOCK])

@@ -1,0 +1,81 @@
+"""What every client request passes: method, caller, body, and one place where any exception is answered."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Awaitable, Callable
+
+import structlog
+from django.http import HttpResponse, HttpResponseBase
+
+from accounts import directory
+from accounts.directory import Caller
+from ollama_api.errors import failure_of, unknown_failure
+from ollama_api.request import ClientGone, ClientRequest
+from ollama_api.responses import error_response, plain_response
+
+log = structlog.get_logger("llamagate.door")
+
+View = Callable[[ClientRequest, Caller], Awaitable[HttpResponseBase]]
+DjangoView = Callable[[ClientRequest], Awaitable[HttpResponseBase]]
+
+NOBODY = Caller(team="")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+
+def door(view: View, *methods: str, public: bool = False) -> DjangoView:
+    """Make a Django view of a client view. `public`: needs no key, since clients probe it without one."""
+
+    async def entered(request: ClientRequest) -> HttpResponseBase:
+        request_id = _request_id(request)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = await _enter(request)
+        except ClientGone:
+            raise
+        except Exception as error:
+            response = _failed(error, request_id)
+        response["X-Request-Id"] = request_id
+        return response
+
+    async def _enter(request: ClientRequest) -> HttpResponseBase:
+        if request.method not in methods:
+            return _wrong_method(methods)
+        caller = NOBODY if public else _authenticate(request)
+        await request.read_body()
+        return await view(request, caller)
+
+    return entered
+
+
+def _authenticate(request: ClientRequest) -> Caller:
+    meta = request.META
+    return directory.authenticate(
+        meta.get("HTTP_AUTHORIZATION", ""),
+        meta.get("HTTP_X_API_KEY", ""),
+        over_loopback=meta["SERVER_NAME"].startswith(LOOPBACK),
+    )
+
+
+def _request_id(request: ClientRequest) -> str:
+    given: str = request.META.get("HTTP_X_REQUEST_ID", "")
+    request.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    return request.request_id
+
+
+def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
+    response = plain_response("405 method not allowed", 405)
+    response["Allow"] = ", ".join(methods)
+    return response
+
+
+def _failed(error: Exception, request_id: str) -> HttpResponse:
+    failure = failure_of(error, request_id)
+    if failure is None:
+        log.exception("unexpected error")
+        failure = unknown_failure(request_id)
+    elif failure.status >= 500:
+        log.warning("request failed", reason=str(error), status=failure.status)
+    return error_response(failure)

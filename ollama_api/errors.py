@@ -1,0 +1,111 @@
+"""Our request errors, and the one table from any exception of ours to a status and Ollama's sentence. Pure.
+
+The body is always `{"error": "<sentence>"}`: with the status before the first byte, later as the last line
+of the stream, which then ends without `done: true`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from accounts import errors as access
+from backends import errors as backend
+
+
+class RequestError(Exception):
+    """The request is at fault. `message` is the sentence that the client sees."""
+
+    status = 400
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadRequest(RequestError):
+    """It cannot be understood, or asks for what is not allowed."""
+
+
+class ModelNotFound(RequestError):
+    """Nothing here has that name. Endpoints say it in words of their own."""
+
+    status = 404
+
+
+class NotOffered(RequestError):
+    """Ollama has it, this server has not, and says so."""
+
+    status = 501
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What the client is told."""
+
+    status: int
+    message: str
+    retry_after_s: int | None = None
+
+
+KEY_HINT = (
+    "Send a client key as 'Authorization: Bearer KEY', as 'X-API-Key', or in the URL as http://x:KEY@host."
+)
+
+Teller = Callable[..., Failure]
+
+# Searched along the class's MRO; `request_id` lets an operator find the line in the log.
+TABLE: dict[type[Exception], Teller] = {
+    RequestError: lambda error, _: Failure(error.status, error.message),
+    access.KeyMissing: lambda _e, _: Failure(401, f"a client key is required. {KEY_HINT}"),
+    access.KeyInvalid: lambda _e, _: Failure(401, f"this client key is not valid here. {KEY_HINT}"),
+    access.ModelForbidden: lambda error, _: Failure(
+        403, f"team {error.team} may not use model '{error.model}'"
+    ),
+    backend.NoRoute: lambda error, _: Failure(404, f"model '{error.model}' not found"),
+    backend.NoTargetLeft: lambda error, rid: Failure(503, f"no backend can serve this model now ({rid})"),
+    backend.UpstreamUnreachable: lambda _e, rid: Failure(502, f"upstream unavailable ({rid})"),
+    backend.UpstreamTimeout: lambda _e, rid: Failure(504, f"upstream timed out ({rid})"),
+    backend.UpstreamGarbled: lambda _e, rid: Failure(
+        502, f"upstream sent something that is no answer ({rid})"
+    ),
+    backend.UpstreamCut: lambda _e, rid: Failure(
+        502, f"upstream closed the stream before it finished ({rid})"
+    ),
+    backend.UpstreamRejected: lambda error, rid: _rejected(error, rid),
+}
+
+
+def failure_of(error: Exception, request_id: str) -> Failure | None:
+    """Look an exception up. None means that it is none of ours: a fault, to be logged."""
+    for kind in type(error).__mro__:
+        teller = TABLE.get(kind)
+        if teller is not None:
+            return teller(error, request_id)
+    return None
+
+
+def unknown_failure(request_id: str) -> Failure:
+    """What is told of a fault of ours."""
+    return Failure(500, f"internal error (request {request_id})")
+
+
+def restarting(request_id: str) -> Failure:
+    """What is told of a request that a stopping server could not finish."""
+    return Failure(503, f"server is restarting, please retry ({request_id})")
+
+
+def _rejected(error: backend.UpstreamRejected, request_id: str) -> Failure:
+    """Pass on what the client can mend; keep to ourselves what the operator must."""
+    status = error.status
+    if status in (401, 402, 403):
+        return Failure(502, f"the backend refused this server's credentials ({request_id})")
+    if status == 429:
+        return Failure(429, error.message or "rate limit exceeded at the backend", error.retry_after_s)
+    if status == 404:
+        return Failure(404, error.message or "model not found at the backend")
+    if status in (503, 529):
+        return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
+    if 400 <= status < 500:
+        return Failure(400, error.message or "the backend refused the request")
+    return Failure(502, f"the backend failed: {error.message or status} ({request_id})")

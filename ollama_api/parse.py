@@ -1,0 +1,173 @@
+"""Bytes to typed requests. Pure. Raises `BadRequest` with Ollama's words.
+
+Well-behaved bodies take one pass of msgspec; everything else goes through `lax`, which is slower and as
+forgiving as Ollama's decoder.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from ollama_api import lax
+from ollama_api.errors import BadRequest
+from ollama_api.types import (
+    ChatRequest,
+    EmbeddingRequest,
+    EmbedRequest,
+    GenerateRequest,
+    ShowRequest,
+)
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+THINK_WORDS = frozenset({"high", "medium", "low", "max"})
+NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
+DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]*)")
+UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (ChatRequest, GenerateRequest, EmbedRequest, EmbeddingRequest, ShowRequest)
+}
+
+
+def chat(body: bytes) -> ChatRequest:
+    """Read the body of /api/chat."""
+    call = _decode(body, ChatRequest)
+    _check_common(call)
+    for message in call.messages:
+        message.role = message.role.lower()
+        _check_images(message.images)
+        for tool_call in message.tool_calls:
+            _check_arguments(tool_call.function.arguments)
+    return call
+
+
+def generate(body: bytes) -> GenerateRequest:
+    """Read the body of /api/generate."""
+    call = _decode(body, GenerateRequest)
+    _check_common(call)
+    _check_images(call.images)
+    if call.raw and (call.template or call.system or call.context):
+        raise BadRequest("raw mode does not support template, system, or context")
+    return call
+
+
+def embed(body: bytes) -> EmbedRequest:
+    """Read the body of /api/embed; `input` becomes a list of strings."""
+    call = _decode(body, EmbedRequest)
+    keep_alive_s(call.keep_alive)
+    call.input = _inputs(call.input)
+    return call
+
+
+def embeddings(body: bytes) -> EmbeddingRequest:
+    """Read the body of /api/embeddings."""
+    call = _decode(body, EmbeddingRequest)
+    keep_alive_s(call.keep_alive)
+    return call
+
+
+def show(body: bytes) -> ShowRequest:
+    """Read the body of /api/show."""
+    return _decode(body, ShowRequest)
+
+
+def keep_alive_s(value: Any) -> float | None:
+    """Read `keep_alive`: a number of seconds, or a Go duration. Negative is for ever (infinity).
+
+    None when absent. Raises `BadRequest` with Go's words. Source: Ollama `api/types.go:Duration`.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        seconds = _go_duration(value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
+        raise BadRequest(f"Unsupported type: '{kinds.get(type(value), 'nil')}'")
+    return math.inf if seconds < 0 else seconds
+
+
+def _decode(body: bytes, kind: type[StructT]) -> StructT:
+    try:
+        found: StructT = _decoders[kind].decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return lax.decode(body, kind)
+    return found
+
+
+def _check_common(call: ChatRequest | GenerateRequest) -> None:
+    if not 0 <= call.top_logprobs <= 20:
+        raise BadRequest("top_logprobs must be between 0 and 20")
+    if call.debug_render_only:
+        raise BadRequest("_debug_render_only is not supported: this server has no template to show")
+    if call.think is not None:
+        _check_think(call.think)
+    if call.keep_alive is not None:
+        keep_alive_s(call.keep_alive)
+
+
+def _check_think(value: Any) -> None:
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, str):
+        raise BadRequest('think must be a boolean or string ("high", "medium", "low", "max", true, or false)')
+    if value not in THINK_WORDS:
+        shown = msgspec.json.encode(value).decode()
+        raise BadRequest(
+            f'invalid think value: {shown} (must be "high", "medium", "low", "max", true, or false)'
+        )
+
+
+def _check_images(images: list[str]) -> None:
+    """Refuse what is no standard base64. Source: Go `encoding/base64`, CorruptInputError."""
+    for image in images:
+        wrong = NOT_BASE64.search(image)
+        if wrong is not None:
+            raise BadRequest(f"illegal base64 data at input byte {wrong.start()}")
+        letters = len(image) - image.count("\n") - image.count("\r")
+        if letters % 4:
+            raise BadRequest(f"illegal base64 data at input byte {letters - letters % 4}")
+
+
+def _check_arguments(arguments: msgspec.Raw) -> None:
+    text = bytes(arguments).strip()
+    if text not in (b"null", b"") and not text.startswith(b"{"):
+        raise BadRequest("Value looks like object, but can't find closing '}' symbol")
+
+
+def _inputs(value: Any) -> list[str]:
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadRequest("invalid input type")
+    return value
+
+
+def _go_duration(text: str) -> float:
+    """Read a Go duration such as 1h30m. Source: Go `time.ParseDuration`."""
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    if rest == "0":
+        return 0.0
+    if not rest:
+        raise BadRequest(f'time: invalid duration "{text}"')
+    seconds = 0.0
+    while rest:
+        part = DURATION.match(rest)
+        if part is None:
+            raise BadRequest(f'time: invalid duration "{text}"')
+        number, unit = part.groups()
+        if unit not in UNITS_S:
+            problem = f'unknown unit "{unit}"' if unit else "missing unit"
+            raise BadRequest(f'time: {problem} in duration "{text}"')
+        seconds += float(number) * UNITS_S[unit]
+        rest = rest[part.end() :]
+    return -seconds if text.startswith("-") else seconds

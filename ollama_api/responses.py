@@ -1,0 +1,68 @@
+"""The answers of the client door: JSON, NDJSON, and failures in Ollama's shape."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from django.http import HttpResponse, StreamingHttpResponse
+
+from ollama_api.errors import Failure
+from ollama_api.wire import to_json
+
+JSON_TYPE = "application/json; charset=utf-8"
+NDJSON_TYPE = "application/x-ndjson"
+PLAIN_TYPE = "text/plain"
+
+
+class Lines(Protocol):
+    """A source of NDJSON that can be closed before its end."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None:
+        """Let go of everything at once."""
+
+
+class NDJSONStream(StreamingHttpResponse):
+    """Closes its source as soon as the client leaves; the stock class can leave that to garbage collection."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__(content_type=NDJSON_TYPE)
+        self._lines = lines
+
+    def __aiter__(self) -> AsyncIterator[bytes]:  # type: ignore[override]  # no wrapping generator per chunk
+        return self._lines.__aiter__()
+
+    async def aclose(self) -> None:
+        """Close the source."""
+        await self._lines.aclose()
+
+
+def json_response(body: Any, status: int = 200) -> HttpResponse:
+    """Encode a struct compactly, as Ollama does, with the length stated."""
+    return _sized(to_json(body), JSON_TYPE, status)
+
+
+def plain_response(text: str, status: int = 200) -> HttpResponse:
+    """Answer with text."""
+    return _sized(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)
+
+
+def error_response(failure: Failure) -> HttpResponse:
+    """Tell a failure before the first byte: with its status."""
+    response = json_response({"error": failure.message}, failure.status)
+    if failure.retry_after_s is not None:
+        response["Retry-After"] = str(failure.retry_after_s)
+    return response
+
+
+def error_line(failure: Failure) -> bytes:
+    """Tell a failure after the first byte: the last line of the stream."""
+    return to_json({"error": failure.message}) + b"\n"
+
+
+def _sized(content: bytes, content_type: str, status: int) -> HttpResponse:
+    response = HttpResponse(content, content_type=content_type, status=status)
+    response["Content-Length"] = str(len(content))
+    return response

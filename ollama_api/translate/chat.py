@@ -1,0 +1,118 @@
+"""/api/chat and chat completions, both ways. Pure: times come in as arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.openai import Reply
+from ollama_api.translate import messages
+from ollama_api.translate.assembly import Assembly, Piece, read_whole
+from ollama_api.translate.common import completion_body
+from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.stream import StreamTranslator
+from ollama_api.types import ChatReply, ChatRequest, Metrics, ReplyMessage, ReplyToolCall
+from ollama_api.wire import rfc3339, to_json
+
+PATH = "/chat/completions"
+ANY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def check(call: ChatRequest) -> None:
+    """Refuse nothing: every field of a chat has a counterpart, or no effect on the answer."""
+
+
+def to_upstream(call: ChatRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    """Make the backend's request body."""
+    body = completion_body(call, target, rule, messages.to_openai(call.messages, rule.system))
+    if call.tools:
+        body["tools"] = [_tool(tool) for tool in call.tools]
+    return body
+
+
+def from_upstream(
+    call: ChatRequest, reply: Reply, timings: Timings, now_ns: int
+) -> tuple[ChatReply, Metrics]:
+    """Translate a whole answer. Raises `AnswerUnusable`."""
+    assembly, piece = read_whole(reply)
+    metrics = measure(assembly.usage, assembly.timings, timings)
+    whole = ChatReply(
+        model=call.model,
+        created_at=rfc3339(now_ns),
+        message=_message(piece, assembly.tool_calls(now_ns)),
+        done=True,
+        done_reason=assembly.done_reason(),
+        logprobs=piece.logprobs or [],
+        **msgspec.structs.asdict(metrics),
+    )
+    return whole, metrics
+
+
+def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:
+    """Answer a load or an unload: no text, no figures."""
+    return ChatReply(
+        model=call.model,
+        created_at=rfc3339(now_ns),
+        message=ReplyMessage("assistant", ""),
+        done=True,
+        done_reason=reason,
+    )
+
+
+def stream(call: ChatRequest) -> StreamTranslator:
+    """Begin to translate a streamed answer: text at once, tool calls whole, one final line."""
+    return StreamTranslator(_ChatLines(call.model))
+
+
+class _ChatLines:
+    """How a chat's lines look."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._head = b'{"model":' + to_json(model) + b',"created_at":"'
+
+    def line(self, piece: Piece, now_ns: int) -> bytes:
+        """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
+        if piece.thinking or piece.logprobs:
+            return self._encoded(now_ns, _message(piece, ()), done=False, logprobs=piece.logprobs or [])
+        return b'%b%b","message":{"role":"assistant","content":%b},"done":false}\n' % (
+            self._head,
+            rfc3339(now_ns).encode(),
+            to_json(piece.content),
+        )
+
+    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+        """Write the gathered tool calls in a line of their own, then the final line."""
+        calls = assembly.tool_calls(now_ns)
+        said = (
+            self._encoded(now_ns, ReplyMessage("assistant", "", tool_calls=calls), done=False)
+            if calls
+            else b""
+        )
+        return said + self._encoded(
+            now_ns,
+            ReplyMessage("assistant", ""),
+            done=True,
+            done_reason=assembly.done_reason(),
+            **msgspec.structs.asdict(metrics),
+        )
+
+    def _encoded(self, now_ns: int, message: ReplyMessage, **fields: Any) -> bytes:
+        return (
+            to_json(ChatReply(model=self._model, created_at=rfc3339(now_ns), message=message, **fields))
+            + b"\n"
+        )
+
+
+def _message(piece: Piece, calls: tuple[ReplyToolCall, ...]) -> ReplyMessage:
+    return ReplyMessage("assistant", piece.content, piece.thinking, calls)
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """Pass a tool on as it came, with what OpenAI demands and Ollama does not."""
+    function = tool.get("function")
+    if isinstance(function, dict) and not function.get("parameters"):
+        function = {**function, "parameters": ANY_PARAMETERS}
+    return {**tool, "type": tool.get("type") or "function", "function": function}

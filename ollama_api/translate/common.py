@@ -1,0 +1,62 @@
+"""What a chat and a generation share on their way to a backend. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.dialects import Dialect
+from ollama_api.errors import BadRequest
+from ollama_api.translate.options import merged, wire_options
+from ollama_api.types import ChatRequest, GenerateRequest
+
+ANY_OBJECT = {"type": "object"}
+
+
+def completion_body(
+    call: ChatRequest | GenerateRequest, target: Target, rule: Rule, messages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Make the body of a chat completion. Only what was said is sent; null never is."""
+    dialect = target.dialect
+    body: dict[str, Any] = {"model": target.model, "messages": messages}
+    body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect)
+    body |= think_fields(call.think, dialect)
+    if call.format:
+        body |= response_format(call.format, dialect)
+    if call.logprobs:
+        body |= {"logprobs": True} | ({"top_logprobs": call.top_logprobs} if call.top_logprobs else {})
+    if call.stream:
+        body["stream"] = True
+        if dialect.asks_for_usage:
+            body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def think_fields(think: Any, dialect: Dialect) -> dict[str, Any]:
+    """Give the dialect's switch for `think`. Absent says nothing: the backend's own default holds."""
+    style = dialect.think
+    if think is None:
+        return {}
+    if think is False:
+        return style.off or {}
+    return (style.levels.get(think) if isinstance(think, str) else style.on) or {}
+
+
+def response_format(raw: msgspec.Raw, dialect: Dialect) -> dict[str, Any]:
+    """Translate `format`: the word json, or a JSON schema.
+
+    Raises:
+        BadRequest: it is neither. (Ollama says the same with status 500.)
+    """
+    wanted = msgspec.json.decode(raw)
+    if wanted is None or wanted == "":
+        return {}
+    if wanted == "json" and dialect.json_object:
+        return {"response_format": {"type": "json_object"}}
+    schema = ANY_OBJECT if wanted == "json" else wanted
+    if not isinstance(schema, dict):
+        shown = msgspec.json.encode(bytes(raw).decode()).decode()
+        raise BadRequest(f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "response", "schema": schema}}}

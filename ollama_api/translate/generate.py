@@ -1,0 +1,107 @@
+"""/api/generate and chat completions, both ways. Pure: times come in as arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.openai import Reply
+from ollama_api.errors import BadRequest
+from ollama_api.translate import messages
+from ollama_api.translate.assembly import Assembly, Piece, read_whole
+from ollama_api.translate.common import completion_body
+from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.stream import StreamTranslator
+from ollama_api.types import GenerateReply, GenerateRequest, Metrics
+from ollama_api.wire import rfc3339, to_json
+
+NO_TEMPLATE = (
+    "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
+)
+NO_RAW = "raw mode is not supported by this backend"
+NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
+
+
+def check(call: GenerateRequest) -> None:
+    """Refuse what would change the answer without the client knowing. Raises `BadRequest`."""
+    if call.suffix:
+        raise BadRequest(f"registry.ollama.ai/library/{call.model} does not support insert")
+    if call.raw:
+        raise BadRequest(NO_RAW)
+    if call.template:
+        raise BadRequest(NO_TEMPLATE)
+    if call.context:
+        raise BadRequest(NO_CONTEXT)
+
+
+def to_upstream(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    """Make the backend's request body: the request's system prompt replaces the mapping's."""
+    system = call.system or rule.system
+    turns = [{"role": "system", "content": system}] if system else []
+    turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})
+    return completion_body(call, target, rule, turns)
+
+
+def from_upstream(
+    call: GenerateRequest, reply: Reply, timings: Timings, now_ns: int
+) -> tuple[GenerateReply, Metrics]:
+    """Translate a whole answer. Raises `AnswerUnusable`."""
+    assembly, piece = read_whole(reply)
+    metrics = measure(assembly.usage, assembly.timings, timings)
+    whole = GenerateReply(
+        model=call.model,
+        created_at=rfc3339(now_ns),
+        response=piece.content,
+        thinking=piece.thinking,
+        done=True,
+        done_reason=assembly.done_reason(),
+        logprobs=piece.logprobs or [],
+        **msgspec.structs.asdict(metrics),
+    )
+    return whole, metrics
+
+
+def empty_reply(call: GenerateRequest, reason: str, now_ns: int) -> GenerateReply:
+    """Answer a load or an unload: no text, no figures."""
+    return GenerateReply(
+        model=call.model, created_at=rfc3339(now_ns), response="", done=True, done_reason=reason
+    )
+
+
+def stream(call: GenerateRequest) -> StreamTranslator:
+    """Begin to translate a streamed answer."""
+    return StreamTranslator(_GenerateLines(call.model))
+
+
+class _GenerateLines:
+    """How a generation's lines look."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._head = b'{"model":' + to_json(model) + b',"created_at":"'
+
+    def line(self, piece: Piece, now_ns: int) -> bytes:
+        """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
+        if piece.thinking or piece.logprobs:
+            return self._encoded(
+                now_ns, piece.content, thinking=piece.thinking, done=False, logprobs=piece.logprobs or []
+            )
+        return b'%b%b","response":%b,"done":false}\n' % (
+            self._head,
+            rfc3339(now_ns).encode(),
+            to_json(piece.content),
+        )
+
+    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+        """Write the final line. Tool calls that nobody asked for are not shown."""
+        return self._encoded(
+            now_ns, "", done=True, done_reason=assembly.done_reason(), **msgspec.structs.asdict(metrics)
+        )
+
+    def _encoded(self, now_ns: int, text: str, **fields: Any) -> bytes:
+        return (
+            to_json(GenerateReply(model=self._model, created_at=rfc3339(now_ns), response=text, **fields))
+            + b"\n"
+        )

@@ -1,0 +1,107 @@
+"""Ollama's messages to OpenAI's: images, tool calls, and the ids that bind results to calls. Pure.
+
+Ollama clients may send a `tool_call_id`, only a `tool_name`, or neither; OpenAI backends want every result to
+name a call of the assistant turn before it. The ids made here follow from positions, so that the same
+history gives the same bytes and a backend's prompt cache stays warm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ollama_api.types import Message, ToolCall
+
+# How a file begins -> its type, after base64 (three bytes are four letters). Source: the formats' magic numbers.
+IMAGE_TYPES = (
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+    ("Qk", "image/bmp"),
+)
+UNKNOWN_IMAGE_TYPE = "image/jpeg"
+
+
+def to_openai(messages: Iterable[Message], system: str) -> list[dict[str, Any]]:
+    """Translate a conversation. `system` goes first unless the conversation begins with a system message."""
+    linker = _Linker()
+    translated = [_message(turn, message, linker) for turn, message in enumerate(messages)]
+    if system and not (translated and translated[0]["role"] == "system"):
+        translated.insert(0, {"role": "system", "content": system})
+    return translated
+
+
+def content_with_images(text: str, images: list[str]) -> str | list[dict[str, Any]]:
+    """Give plain text, or the text part followed by one part per image."""
+    if not images:
+        return text
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    return parts + [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+
+
+def data_url(image: str) -> str:
+    """Wrap base64 as a data URL with the sniffed type; line breaks inside go."""
+    letters = image.replace("\n", "").replace("\r", "")
+    kind = next((kind for magic, kind in IMAGE_TYPES if letters.startswith(magic)), UNKNOWN_IMAGE_TYPE)
+    return f"data:{kind};base64,{letters}"
+
+
+def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
+    if message.tool_calls:
+        return _assistant_with_calls(turn, message, linker)
+    if message.role == "tool":
+        return _tool_result(message, linker)
+    linker.open_calls = []
+    return {"role": message.role, "content": content_with_images(message.content, message.images)}
+
+
+def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
+    calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
+    linker.open_calls = [(call["id"], call["function"]["name"]) for call in calls]
+    return {"role": message.role, "content": message.content, "tool_calls": calls}
+
+
+def _call(turn: int, place: int, call: ToolCall) -> dict[str, Any]:
+    """A call as OpenAI writes it: arguments are text there."""
+    arguments = bytes(call.function.arguments)
+    if arguments in (b"null", b""):
+        arguments = b"{}"
+    function = {"name": call.function.name, "arguments": msgspec.json.format(arguments, indent=-1).decode()}
+    return {"id": call.id or made_id(turn, place), "type": "function", "function": function}
+
+
+def made_id(turn: int, place: int) -> str:
+    """Make the id of a call that has none: nine letters and digits, which every backend accepts."""
+    return f"c{turn % 100_000:05d}{place % 1000:03d}"
+
+
+def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
+    call_id = linker.take(message.tool_call_id, message.tool_name)
+    if call_id is None:
+        # An id that matches nothing would be refused by the backend; the text is what the model needs.
+        name = f" ({message.tool_name})" if message.tool_name else ""
+        return {"role": "user", "content": f"Tool result{name}: {message.content}"}
+    return {
+        "role": "tool",
+        "tool_call_id": call_id,
+        "content": content_with_images(message.content, message.images),
+    }
+
+
+class _Linker:
+    """The calls of the last assistant turn that have no result yet."""
+
+    def __init__(self) -> None:
+        self.open_calls: list[tuple[str, str]] = []
+
+    def take(self, call_id: str, name: str) -> str | None:
+        """Bind a result: by its id, else to the first open call of that name, else to the first open call."""
+        by_id = [call for call in self.open_calls if call_id and call[0] == call_id]
+        by_name = [call for call in self.open_calls if name and call[1] == name]
+        for call in (by_id or by_name or self.open_calls)[:1]:
+            self.open_calls.remove(call)
+            return call[0]
+        return None

@@ -1,0 +1,109 @@
+"""Ollama's options: one table, read by one loop. Pure.
+
+A verdict per option: a dialect has a wire name for it, or it has no meaning for a server that was started by
+somebody else and is not sent. What is not sent is named by `ignored`, never clamped or dropped in silence.
+Source: Ollama `api/types.go:Options.FromMap`; defaults and types in its documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from backends.wire.dialects import Dialect
+from ollama_api.errors import BadRequest
+
+Kind = Literal["float32", "integer", "boolean", "strings"]
+
+KINDS: Mapping[str, Kind] = {
+    "temperature": "float32",
+    "top_p": "float32",
+    "top_k": "integer",
+    "min_p": "float32",
+    "typical_p": "float32",
+    "repeat_penalty": "float32",
+    "repeat_last_n": "integer",
+    "presence_penalty": "float32",
+    "frequency_penalty": "float32",
+    "seed": "integer",
+    "num_predict": "integer",
+    "stop": "strings",
+    "num_keep": "integer",
+    "num_ctx": "integer",
+    "num_batch": "integer",
+    "num_gpu": "integer",
+    "main_gpu": "integer",
+    "num_thread": "integer",
+    "draft_num_predict": "integer",
+    "use_mmap": "boolean",
+}
+# These describe how a model is loaded. A backend is loaded already, so every client's habit of sending them is
+# harmless and not worth a warning.
+ABOUT_LOADING = frozenset(
+    {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"}
+)
+
+
+def merged(
+    defaults: Mapping[str, Any], given: Mapping[str, Any], forced: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Lay the mapping's defaults under, and its forced options over, what the client gave; check the types.
+
+    Raises:
+        BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
+    """
+    options = {**defaults, **given, **forced} if defaults or forced else given
+    return {
+        name: _checked(name, value) for name, value in options.items() if value is not None and name in KINDS
+    }
+
+
+def wire_options(options: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Give the body fields for checked options."""
+    fields: dict[str, Any] = {}
+    for name, value in options.items():
+        wire_name = dialect.max_tokens if name == "num_predict" else dialect.options.get(name)
+        if wire_name is None or _means_nothing(name, value):
+            continue
+        fields[wire_name] = value[: dialect.stop_limit] if name == "stop" else value
+    return fields
+
+
+def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
+    """Name what the client set and this kind of backend has no field for."""
+    return [
+        name
+        for name in options
+        if name not in dialect.options and name != "num_predict" and name not in ABOUT_LOADING
+    ]
+
+
+def _means_nothing(name: str, value: Any) -> bool:
+    """Ollama's special values: no limit, and a random seed, are said by saying nothing."""
+    return (
+        (name == "num_predict" and value <= 0)
+        or (name == "seed" and value < 0)
+        or (name == "stop" and not value)
+    )
+
+
+def _checked(name: str, value: Any) -> Any:
+    kind = KINDS[name]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == "float32" and is_number:
+        return value
+    if kind == "integer" and is_number and abs(value) < 2**63:
+        return int(value)
+    if kind == "boolean" and isinstance(value, bool):
+        return value
+    if kind == "strings":
+        return _checked_strings(name, value)
+    raise BadRequest(f'option "{name}" must be of type {kind}')
+
+
+def _checked_strings(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise BadRequest(f'option "{name}" must be of type array')
+    if not all(isinstance(item, str) for item in value):
+        raise BadRequest(f'option "{name}" must be of an array of strings')
+    return value

@@ -1,0 +1,42 @@
+"""Chunks in, NDJSON lines out: the same walk for chat and generate, which differ in how a line looks. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from backends.wire.openai import Reply
+from ollama_api.translate.assembly import Assembly, Piece
+from ollama_api.translate.metrics import Timings, measure
+from ollama_api.types import Metrics
+
+
+class Face(Protocol):
+    """How an endpoint writes its lines."""
+
+    def line(self, piece: Piece, now_ns: int) -> bytes:
+        """Write what one chunk added, with the newline."""
+
+    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+        """Write the end. Raises `AnswerUnusable`."""
+
+
+class StreamTranslator:
+    """One streamed answer."""
+
+    def __init__(self, face: Face) -> None:
+        self.assembly = Assembly()
+        self._face = face
+
+    def feed(self, replies: list[Reply], now_ns: int) -> bytes:
+        """Translate the chunks of one read to lines, joined; empty when there is nothing to show."""
+        lines: list[bytes] = []
+        for reply in replies:
+            piece = self.assembly.take(reply)
+            if piece is not None:
+                lines.append(self._face.line(piece, now_ns))
+        return b"".join(lines)
+
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+        """Write the last lines. Raises `AnswerUnusable`."""
+        metrics = measure(self.assembly.usage, self.assembly.timings, timings)
+        return self._face.last(self.assembly, metrics, now_ns), metrics

@@ -1,0 +1,249 @@
+"""Ollama's wire types, in Ollama's field order. Pure.
+
+Source: Ollama v0.33 `api/types.go`. `GO_NAMES` holds the type names that its JSON decoder puts into error
+texts; `lax` reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class FunctionCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """A called function. `arguments` is an object, kept as it came."""
+
+    name: str = ""
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    index: int = 0
+
+
+class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
+    """A tool call of an assistant turn, whole."""
+
+    function: FunctionCall = msgspec.field(default_factory=FunctionCall)
+    id: str = ""
+    type: str = ""
+
+
+class Message(msgspec.Struct, forbid_unknown_fields=True):
+    """One turn of a conversation."""
+
+    role: str = ""
+    content: str = ""
+    thinking: str = ""
+    images: list[str] = []
+    tool_calls: list[ToolCall] = []
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+class _Common(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What chat and generate share."""
+
+    model: str = ""
+    stream: bool = True
+    format: msgspec.Raw = msgspec.Raw(b"")
+    options: dict[str, Any] = {}
+    keep_alive: Any = None
+    think: Any = None
+    truncate: bool = True
+    shift: bool = True
+    logprobs: bool = False
+    top_logprobs: int = 0
+    debug_render_only: bool = msgspec.field(default=False, name="_debug_render_only")
+
+
+class ChatRequest(_Common, kw_only=True):
+    """POST /api/chat."""
+
+    messages: list[Message] = []
+    tools: list[dict[str, Any]] = []
+
+
+class GenerateRequest(_Common, kw_only=True):
+    """POST /api/generate."""
+
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: list[int] = []
+    raw: bool = False
+    images: list[str] = []
+
+
+class EmbedRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /api/embed."""
+
+    model: str = ""
+    input: Any = None
+    truncate: bool = True
+    dimensions: int = 0
+    keep_alive: Any = None
+    options: dict[str, Any] = {}
+
+
+class EmbeddingRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /api/embeddings, the older form."""
+
+    model: str = ""
+    prompt: str = ""
+    keep_alive: Any = None
+    options: dict[str, Any] = {}
+
+
+class ShowRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /api/show. `name` is the older word for `model`."""
+
+    model: str = ""
+    name: str = ""
+    system: str = ""
+    template: str = ""
+    verbose: bool = False
+    options: dict[str, Any] = {}
+
+
+GO_NAMES: dict[type, str] = {
+    ChatRequest: "ChatRequest",
+    GenerateRequest: "GenerateRequest",
+    EmbedRequest: "EmbedRequest",
+    EmbeddingRequest: "EmbeddingRequest",
+    ShowRequest: "ShowRequest",
+    Message: "Alias",
+    ToolCall: "ToolCall",
+    FunctionCall: "ToolCallFunction",
+}
+
+
+class ReplyFunction(msgspec.Struct, frozen=True):
+    """A called function in a reply: `index` is always sent."""
+
+    index: int
+    name: str
+    arguments: msgspec.Raw
+
+
+class ReplyToolCall(msgspec.Struct, frozen=True):
+    """A whole tool call in a reply."""
+
+    id: str
+    function: ReplyFunction
+
+
+class ReplyMessage(msgspec.Struct, omit_defaults=True, frozen=True):
+    """The assistant's turn. Role and content are always sent."""
+
+    role: str
+    content: str
+    thinking: str = ""
+    tool_calls: tuple[ReplyToolCall, ...] = ()
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """Counts, and durations in nanoseconds. Zero means unknown and is not sent."""
+
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
+    eval_count: int = 0
+    eval_duration: int = 0
+
+
+class ChatReply(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A line of a streamed chat, or the whole answer."""
+
+    model: str
+    created_at: str
+    message: ReplyMessage
+    done: bool | None = None
+    done_reason: str = ""
+    logprobs: list[dict[str, Any]] = []
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
+    eval_count: int = 0
+    eval_duration: int = 0
+
+
+class GenerateReply(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A line of a streamed generation, or the whole answer."""
+
+    model: str
+    created_at: str
+    response: str | None = None
+    thinking: str = ""
+    done: bool | None = None
+    done_reason: str = ""
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
+    eval_count: int = 0
+    eval_duration: int = 0
+    logprobs: list[dict[str, Any]] = []
+
+
+class EmbedReply(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer of /api/embed. Each vector is raw JSON."""
+
+    model: str
+    embeddings: list[msgspec.Raw] | None = None
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+
+
+class EmbeddingReply(msgspec.Struct):
+    """The answer of /api/embeddings."""
+
+    embedding: msgspec.Raw
+
+
+class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a model is, in words."""
+
+    parent_model: str | None = None
+    format: str | None = None
+    family: str | None = None
+    families: list[str] | None = None
+    parameter_size: str | None = None
+    quantization_level: str | None = None
+    context_length: int = 0
+    embedding_length: int = 0
+
+
+class ModelEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """An entry of /api/tags, or of /api/ps with the fields that only that has."""
+
+    name: str
+    model: str
+    remote_model: str = ""
+    remote_host: str = ""
+    modified_at: str = ""
+    size: int | None = None
+    digest: str = ""
+    details: Details
+    capabilities: list[str] = []
+    expires_at: str = ""
+    size_vram: int = 0
+    context_length: int = 0
+
+
+class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer of /api/show."""
+
+    license: str = ""
+    modelfile: str = ""
+    parameters: str | None = None
+    template: str | None = None
+    system: str = ""
+    details: Details
+    remote_model: str = ""
+    remote_host: str = ""
+    model_info: dict[str, Any] | None = None
+    capabilities: list[str] = []
+    modified_at: str = ""

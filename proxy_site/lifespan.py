@@ -1,0 +1,81 @@
+"""Start and stop with the server: follow the database, and close the pools.
+
+Uvicorn sends lifespan events. Daphne sends none, so the first request starts what is not started yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.conf import settings
+
+from accounts.directory import access
+from backends import transport
+from backends.follower import Follower
+from backends.routing.registry import routing
+
+LOAD_TIMEOUT_S = 10.0
+
+_follower: Follower | None = None
+_loaded = False
+_lock = threading.Lock()
+
+
+class NotReady(RuntimeError):
+    """The database could not be read even once, so there is nothing to serve from."""
+
+
+async def started() -> None:
+    """Follow the database, and wait until it has been read once. Costs nothing after that."""
+    global _loaded  # noqa: PLW0603  # one process, one state
+    if _loaded:
+        return
+    _loaded = await asyncio.to_thread(_start().wait_loaded, LOAD_TIMEOUT_S)
+    if not _loaded:
+        raise NotReady("the database cannot be read; see the log for why")
+
+
+async def stopped() -> None:
+    """Stop following and let go of every connection."""
+    global _follower, _loaded  # noqa: PLW0603  # one process, one state
+    await transport.close()
+    if _follower is not None:
+        await asyncio.to_thread(_follower.stop)
+    _follower, _loaded = None, False
+
+
+def _start() -> Follower:
+    global _follower  # noqa: PLW0603  # one process, one state
+    with _lock:
+        if _follower is None:
+            _follower = Follower([routing, access], settings.PROXY.snapshot_poll_s)
+            _follower.start()
+        return _follower
+
+
+class Lifespan:
+    """The ASGI lifespan protocol."""
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Start, wait, stop."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await started()
+                except NotReady as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await stopped()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,151 @@
+"""Django's settings; every value that may differ comes from the environment (see `config.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from environs import FileAwareEnv
+
+from proxy_site import config, logs
+
+env: FileAwareEnv = config.read_environment()
+PROXY: config.ProxyConfig = config.load(env)
+BASE_DIR = config.BASE_DIR
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = PROXY.secret_key
+# Host rules stand in `proxy_site.guard`, before either door, on every bind address: one rule, one place.
+ALLOWED_HOSTS = ["*"]
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+INSTALLED_APPS = [
+    "daphne",  # first: `runserver` becomes an ASGI server
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "backends",
+    "accounts",
+    "usage",
+    "ollama_api",
+    "console",
+    "proxy_site",
+]
+
+# The operators' door only. Client traffic goes through `ollama_api.handler`, which has no middleware.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "proxy_site.urls"
+ASGI_APPLICATION = "proxy_site.asgi.application"
+APPEND_SLASH = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+SQLITE_OPTIONS = {
+    # Without IMMEDIATE a transaction that reads first and writes later fails at once with
+    # "database is locked" when another writer came in between, whatever the timeout says.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;",
+}
+# A server that hangs must not hang us: what can not be had in two seconds is away.
+POSTGRES_OPTIONS = {"connect_timeout": 2, "pool": {"min_size": 0, "max_size": 10, "timeout": 5}}
+
+
+def database() -> dict[str, Any]:
+    """Describe the one database: SQLite with writers that wait, or PostgreSQL with a small pool."""
+    parsed: dict[str, Any] = env.dj_db_url("DATABASE_URL", default=PROXY.database_url)
+    is_sqlite = parsed["ENGINE"].endswith("sqlite3")
+    parsed["OPTIONS"] = (SQLITE_OPTIONS if is_sqlite else POSTGRES_OPTIONS) | parsed.get("OPTIONS", {})
+    # Persistent connections leak under ASGI, where each request's thread is a new one.
+    parsed["CONN_MAX_AGE"] = 0
+    return parsed
+
+
+DATABASES = {"default": database()}
+
+if PROXY.redis_url:
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [PROXY.redis_url]},
+        }
+    }
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": PROXY.redis_url}
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", "") or None
+# Serve straight from the packages: a checkout needs no `collectstatic`; the image bakes one in.
+WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# Behind TLS: say so with this one switch, and cookies, HSTS and the redirect follow.
+BEHIND_TLS = env.bool("LLAMAGATE_BEHIND_TLS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+SESSION_COOKIE_NAME = "llamagate_session"
+CSRF_COOKIE_NAME = "llamagate_csrf"
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+LOGGING_CONFIG = None
+logs.configure(level=env.str("LOG_LEVEL", "INFO"), style=env.str("LOG_FORMAT", ""))
+
+UNFOLD = {
+    "SITE_TITLE": "Llamagate",
+    "SITE_HEADER": "Llamagate",
+    "SITE_SUBHEADER": "One Ollama API, any backend",
+    "SITE_SYMBOL": "door_open",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}

@@ -1,0 +1,69 @@
+"""Serve as a process of its own, for benchmarks and container tests: `python -m tests.fake_backend`."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from . import scripts
+from .server import FakeBackend
+from .steps import Script, Writes
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    named = dict(_named_script(text, options.writes) for text in options.model)
+    models = tuple(named) or ("fake-model",)
+    fake = FakeBackend(
+        host=options.host, port=options.port, models=models, require_key=options.require_key, keep=0
+    )
+    if options.tokens is not None:
+        fake.script("*", scripts.tokens(options.tokens, options.interval, options.writes))
+    for name, script in named.items():
+        fake.script(name, script)
+    with fake:
+        sys.stdout.write(f"listening on {fake.base_url}\n")
+        sys.stdout.flush()
+        stop.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fake_backend",
+        description="An OpenAI-compatible backend without a model. GET /stats counts its answers by outcome.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="IPv4 address to listen on (%(default)s)")
+    add("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
+    add("--tokens", type=int, help="content chunks of a stream; without it a fixed reply, echo and tools")
+    add("--interval", type=float, default=0.0, help="seconds between two chunks (%(default)s: a burst)")
+    add(
+        "--writes",
+        choices=("one", "each"),
+        default="one",
+        help="a burst in one write, or one an event",
+    )
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME=TOKENS:SECONDS",
+        help="a model of its own pace",
+    )
+    add("--require-key", metavar="KEY", help="answer 401 to other keys")
+    return parser
+
+
+def _named_script(text: str, writes: Writes) -> tuple[str, Script]:
+    name, _, pace = text.rpartition("=")
+    count, _, interval = pace.partition(":")
+    return name, scripts.tokens(int(count), float(interval or 0), writes)
+
+
+if __name__ == "__main__":
+    main()
