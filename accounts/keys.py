@@ -38,7 +38,7 @@ def is_acceptable(key: str) -> bool:
 
 
 def presented_key(authorization: str, x_api_key: str) -> str | None:
-    """Find the key in the two headers that may hold it: Bearer, Basic (as password, else as user), X-API-Key."""
+    """Find the key in two headers: Bearer, Basic (as the password, else as the user name), X-API-Key."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()

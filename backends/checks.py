@@ -21,7 +21,7 @@ def check_credential_keys(**_: Any) -> list[checks.CheckMessage]:
         return [
             checks.Warning(
                 "CREDENTIAL_KEYS is not set: API keys of backends cannot be stored.",
-                hint="`manage.py serve` makes one in the data directory (SQLite only); replicas must be given one.",
+                hint="`manage.py serve` makes one in the data directory; replicas must be given one.",
                 id="backends.W001",
             )
         ]
@@ -50,7 +50,7 @@ def check_workers(**_: Any) -> list[checks.CheckMessage]:
         return [
             checks.Info(
                 "Several workers without Redis: each keeps its own live state.",
-                hint="Set REDIS_URL to share it. Routing and keys are shared through the database either way.",
+                hint="Set REDIS_URL to share it. Routing and keys are shared through the database.",
                 id="backends.I001",
             )
         ]

@@ -19,7 +19,7 @@ PREFIX = "v1:"
 
 
 class SecretUnreadable(Exception):
-    """A stored secret cannot be opened with the keys we were given, or stands in a row it was not made for."""
+    """A stored secret cannot be opened with the keys we have, or stands in a row it was not made for."""
 
 
 class _Sealed(msgspec.Struct, array_like=True):
@@ -50,7 +50,7 @@ def open_sealed(token: str, binding: str) -> str:
 
 
 def sealing_fingerprint() -> str:
-    """Name the key that seals now, so that rotation finds what older keys sealed. Tells nothing of the key."""
+    """Name the key that seals now, so that rotation finds what older keys sealed."""
     return fingerprint(_keys()[0])
 
 
@@ -63,8 +63,9 @@ def _keys() -> Sequence[str]:
     keys: tuple[str, ...] = settings.PROXY.credential_keys
     if not keys:
         raise ImproperlyConfigured(
-            "CREDENTIAL_KEYS is not set, so API keys cannot be stored. `manage.py serve` makes one in the data "
-            'directory, or: python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+            "CREDENTIAL_KEYS is not set, so API keys cannot be stored. `manage.py serve` makes one in the "
+            "data directory, or: python3 -c "
+            '"import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
         )
     return keys
 

@@ -140,6 +140,13 @@ class Credential(FollowedModel, Timestamped):
     def __str__(self) -> str:
         return f"{self.label} (…{self.hint})"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Note which key seals and how the secret ends, whenever a new secret was assigned."""
+        if isinstance(self.secret, str):
+            self.hint = self.secret[-4:] if len(self.secret) >= 12 else ""
+            self.sealed_with = crypto.sealing_fingerprint()
+        super().save(*args, **kwargs)
+
     def seal_binding(self) -> str:
         """Name the place that the secret is sealed for: this row of this backend."""
         return f"credential:{self.uid}:backend:{self.backend_id}"
@@ -148,13 +155,6 @@ class Credential(FollowedModel, Timestamped):
         """Open the secret. Raises `crypto.SecretUnreadable`."""
         secret: str = self.secret.open(self.seal_binding())
         return secret
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Note which key seals and how the secret ends, whenever a new secret was assigned."""
-        if isinstance(self.secret, str):
-            self.hint = self.secret[-4:] if len(self.secret) >= 12 else ""
-            self.sealed_with = crypto.sealing_fingerprint()
-        super().save(*args, **kwargs)
 
 
 class ModelMapping(FollowedModel, Timestamped):

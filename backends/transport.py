@@ -25,7 +25,7 @@ from yarl import URL
 from backends.routing.snapshot import Upstream
 
 USER_AGENT = "Llamagate"
-# Backends close idle connections after five seconds or more; leave first, or the next call hits a closing one.
+# Backends close idle connections after five seconds or more; leave first, or a call meets a closing one.
 KEEP_ALIVE_S = 4.0
 PIECE = 256 * 1024
 # What the SDK would add from its own environment (organisation, project, custom headers) stays here.
@@ -61,7 +61,7 @@ async def request(
         data=data,
         headers=headers,
         allow_redirects=False,
-        ssl=True if upstream.verify_tls else False,
+        ssl=upstream.verify_tls,
     )
 
 

@@ -43,7 +43,7 @@ def create_admin() -> list[str]:
 
 
 def backend_from_environment() -> list[str]:
-    """Make a backend and a `*` mapping of OPENAI_API_KEY and OPENAI_BASE_URL, if there is no backend yet."""
+    """Make a backend and a `*` mapping of OPENAI_API_KEY and its URL, if there is no backend yet."""
     key = os.environ.get("OPENAI_API_KEY", "")
     if not key or Backend.objects.exists():
         return []
@@ -78,7 +78,7 @@ def map_everything(backend: Backend) -> None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Hold a lock of the database server, so that replicas that start together migrate one after the other."""
+    """Hold a lock of the database server: replicas that start together migrate one after the other."""
     if connection.vendor != "postgresql":
         yield
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from django.http import HttpResponse, HttpResponseBase
@@ -17,8 +18,8 @@ from ollama_api.responses import error_response, plain_response
 
 log = structlog.get_logger("llamagate.door")
 
-View = Callable[[ClientRequest, Caller], Awaitable[HttpResponseBase]]
-DjangoView = Callable[[ClientRequest], Awaitable[HttpResponseBase]]
+View = Callable[[ClientRequest, Caller], Coroutine[Any, Any, HttpResponseBase]]
+DjangoView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 NOBODY = Caller(team="")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -52,6 +52,23 @@ KEY_HINT = (
     "Send a client key as 'Authorization: Bearer KEY', as 'X-API-Key', or in the URL as http://x:KEY@host."
 )
 
+
+def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
+    """Pass on what the client can mend; keep to ourselves what the operator must."""
+    status = error.status
+    if status in (401, 402, 403):
+        return Failure(502, f"the backend refused this server's credentials ({request_id})")
+    if status == 429:
+        return Failure(429, error.message or "rate limit exceeded at the backend", error.retry_after_s)
+    if status == 404:
+        return Failure(404, error.message or "model not found at the backend")
+    if status in (503, 529):
+        return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
+    if 400 <= status < 500:
+        return Failure(400, error.message or "the backend refused the request")
+    return Failure(502, f"the backend failed: {error.message or status} ({request_id})")
+
+
 Teller = Callable[..., Failure]
 
 # Searched along the class's MRO; `request_id` lets an operator find the line in the log.
@@ -72,7 +89,7 @@ TABLE: dict[type[Exception], Teller] = {
     backend.UpstreamCut: lambda _e, rid: Failure(
         502, f"upstream closed the stream before it finished ({rid})"
     ),
-    backend.UpstreamRejected: lambda error, rid: _rejected(error, rid),
+    backend.UpstreamRejected: rejection,
 }
 
 
@@ -93,19 +110,3 @@ def unknown_failure(request_id: str) -> Failure:
 def restarting(request_id: str) -> Failure:
     """What is told of a request that a stopping server could not finish."""
     return Failure(503, f"server is restarting, please retry ({request_id})")
-
-
-def _rejected(error: backend.UpstreamRejected, request_id: str) -> Failure:
-    """Pass on what the client can mend; keep to ourselves what the operator must."""
-    status = error.status
-    if status in (401, 402, 403):
-        return Failure(502, f"the backend refused this server's credentials ({request_id})")
-    if status == 429:
-        return Failure(429, error.message or "rate limit exceeded at the backend", error.retry_after_s)
-    if status == 404:
-        return Failure(404, error.message or "model not found at the backend")
-    if status in (503, 529):
-        return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
-    if 400 <= status < 500:
-        return Failure(400, error.message or "the backend refused the request")
-    return Failure(502, f"the backend failed: {error.message or status} ({request_id})")

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-import types
 import typing
-from functools import lru_cache
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -135,8 +134,10 @@ class _Reader:
 
     def scalar(self, item: Any, hint: type, path: str) -> Any:
         """Go converts nothing: text is text, and 1.0 is no int."""
+        if isinstance(item, str) and hint is str:
+            return _no_surrogates(item)
         if type(item) is hint:
-            return _no_surrogates(item) if hint is str else item
+            return item
         if isinstance(item, float) and hint is int:
             self.refuse(item, hint, path, shown=f" {item}")
         self.refuse(item, hint, path)
@@ -155,8 +156,8 @@ class _Reader:
         )
 
 
-@lru_cache(maxsize=64)
-def fields_of(kind: type[Any]) -> dict[str, tuple[str, Any]]:
+@cache
+def fields_of(kind: Any) -> dict[str, tuple[str, Any]]:
     """Map lower-case wire names to (attribute, type)."""
     hints = typing.get_type_hints(kind)
     return {
@@ -180,7 +181,7 @@ def _kind(value: Any) -> str:
 
 
 def _empty(hint: Any) -> Any:
-    return hint() if isinstance(hint, (type, types.GenericAlias)) else None
+    return hint() if isinstance(hint, type) else None
 
 
 def _no_surrogates(text: str) -> str:

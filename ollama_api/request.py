@@ -9,8 +9,9 @@ from typing import Any
 from django.core.handlers.asgi import ASGIRequest
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class ClientGone(Exception):
@@ -22,6 +23,8 @@ class ClientRequest(ASGIRequest):
 
     receive: Receive
     request_id = ""
+    streaming = False
+    """Set when the head of a stream is out: what is said from then on is a line of it."""
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""
     client_left = False

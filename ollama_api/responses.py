@@ -25,13 +25,13 @@ class Lines(Protocol):
 
 
 class NDJSONStream(StreamingHttpResponse):
-    """Closes its source as soon as the client leaves; the stock class can leave that to garbage collection."""
+    """Closes its source as soon as the client leaves, where the stock class may leave it to the collector."""
 
     def __init__(self, lines: Lines) -> None:
         super().__init__(content_type=NDJSON_TYPE)
         self._lines = lines
 
-    def __aiter__(self) -> AsyncIterator[bytes]:  # type: ignore[override]  # no wrapping generator per chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
         return self._lines.__aiter__()
 
     async def aclose(self) -> None:

@@ -30,7 +30,7 @@ def to_json(value: Any) -> bytes:
 
 def rfc3339(unix_ns: int) -> str:
     """Write a time in UTC with up to nine fractional digits, as Go's RFC3339Nano does."""
-    global _second, _stamp  # noqa: PLW0603  # the whole second is written once, not once a chunk
+    global _second, _stamp  # the whole second is written once, not once a chunk
     second, fraction = divmod(unix_ns, 1_000_000_000)
     if second != _second:
         _second, _stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

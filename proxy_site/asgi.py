@@ -12,7 +12,7 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-operators = get_asgi_application()  # sets Django up: before anything that needs its apps
+operators: Any = get_asgi_application()  # sets Django up: before anything that needs its apps
 
 from ollama_api.handler import ClientHandler
 from proxy_site.guard import Guard, Rules

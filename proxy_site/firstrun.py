@@ -23,7 +23,9 @@ FIRST_RUN_COMMANDS = frozenset({"serve", "apply", "runserver"})
 
 HOW_TO_MAKE: dict[str, str] = {
     "SECRET_KEY": 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"',
-    "CREDENTIAL_KEYS": 'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"',
+    "CREDENTIAL_KEYS": (
+        'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+    ),
 }
 
 

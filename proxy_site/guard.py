@@ -134,7 +134,7 @@ class Guard:
         )
 
     def _check(self, scope: Scope) -> bytes | None:
-        """Check head and origin. Returns the origin to allow in the answer, None when there is none to name."""
+        """Check head and origin. Gives the origin to allow in the answer, None when there is none to name."""
         headers = dict(scope["headers"])
         if (
             len(scope["headers"]) > self._rules.max_headers

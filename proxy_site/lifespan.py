@@ -30,7 +30,7 @@ class NotReady(RuntimeError):
 
 async def started() -> None:
     """Follow the database, and wait until it has been read once. Costs nothing after that."""
-    global _loaded  # noqa: PLW0603  # one process, one state
+    global _loaded  # one process, one state
     if _loaded:
         return
     _loaded = await asyncio.to_thread(_start().wait_loaded, LOAD_TIMEOUT_S)
@@ -40,7 +40,7 @@ async def started() -> None:
 
 async def stopped() -> None:
     """Stop following and let go of every connection."""
-    global _follower, _loaded  # noqa: PLW0603  # one process, one state
+    global _follower, _loaded  # one process, one state
     await transport.close()
     if _follower is not None:
         await asyncio.to_thread(_follower.stop)
@@ -48,7 +48,7 @@ async def stopped() -> None:
 
 
 def _start() -> Follower:
-    global _follower  # noqa: PLW0603  # one process, one state
+    global _follower  # one process, one state
     with _lock:
         if _follower is None:
             _follower = Follower([routing, access], settings.PROXY.snapshot_poll_s)

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol with two limits that it lacks: how large a head may be, and how long it may take.
+"""Uvicorn's HTTP/1.1 protocol with two limits that it lacks: a head's size, and the time it may take.
 
 The guard sees requests whose head is complete; a client that never completes one is met here.
 """
@@ -64,6 +64,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _hang_up(self, answer: bytes) -> None:
         self._stop_head()
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.write(answer)
             self.transport.close()

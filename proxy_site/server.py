@@ -53,7 +53,7 @@ def uvicorn_config(**overrides: Any) -> uvicorn.Config:
         host=settings.PROXY.host,
         port=settings.PROXY.port,
         loop="uvloop",
-        http="proxy_site.protocol:LimitedProtocol",  # type: ignore[arg-type]  # an import string is allowed
+        http="proxy_site.protocol:LimitedProtocol",
         ws="auto",
         lifespan="on",
         log_config=None,

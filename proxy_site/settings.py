@@ -16,7 +16,7 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = PROXY.secret_key
 # Host rules stand in `proxy_site.guard`, before either door, on every bind address: one rule, one place.
 ALLOWED_HOSTS = ["*"]
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
     "daphne",  # first: `runserver` becomes an ASGI server

@@ -12,7 +12,7 @@ import msgspec
 
 from backends.wire.openai import BadReply
 
-# First that exists wins: the loaded length before the trained one, since planning with the latter ends in 400s.
+# First that exists wins: the loaded length before the trained one: planning with the latter ends in 400s.
 CONTEXT_PATHS = (
     ("loaded_context_length",),
     ("meta", "n_ctx"),

@@ -98,7 +98,7 @@ class Assembly:
         return self._calls[-1]
 
     def tool_calls(self, salt: int) -> tuple[ReplyToolCall, ...]:
-        """Give the calls, whole and in order. `salt`, such as the time, makes invented ids differ between turns.
+        """Give the calls, whole and in order. `salt`, such as the time, makes invented ids differ.
 
         Raises:
             AnswerUnusable: a call's arguments are no JSON object.

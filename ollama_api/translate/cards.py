@@ -1,7 +1,7 @@
 """What tags, show and ps tell of a model. Pure.
 
-The operator's word wins, then the backend's, then a rule over the name; nothing else is made up. That a model
-is served elsewhere is said honestly, in `remote_model` and `remote_host`, as Ollama does for its cloud models.
+The operator's word wins, then the backend's, then a rule over the name; nothing else is made up. That a
+model is served elsewhere is said honestly, in `remote_model` and `remote_host`, as Ollama does itself.
 """
 
 from __future__ import annotations
@@ -134,11 +134,11 @@ def _parameters(rule: Rule) -> str:
 
 
 def _parameter_pairs(rule: Rule) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for name, value in {**rule.options, **rule.forced_options}.items():
-        for item in value if isinstance(value, list) else [value]:
-            pairs.append((name, msgspec.json.encode(item).decode()))
-    return pairs
+    return [
+        (name, msgspec.json.encode(item).decode())
+        for name, value in {**rule.options, **rule.forced_options}.items()
+        for item in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _model_info(model: Described) -> dict[str, str | int]:
@@ -177,8 +177,9 @@ def _parameter_size(model: Described) -> str:
 
 
 def _size(model: Described) -> int:
-    """The bytes of the weights where the backend tells, else those of the alias's own description, as Ollama
-    gives for its cloud models: never zero, never invented.
+    """Count the weights' bytes where the backend tells, else those of the alias's own description.
+
+    Ollama does the latter for its cloud models: never zero, never invented.
     """
     known = model.card.size if model.card else None
     return known or len(modelfile(model).encode())

@@ -77,7 +77,7 @@ def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.
 
 def is_base64(raw: msgspec.Raw) -> bool:
     """Say whether a vector came as base64 although numbers were asked for."""
-    return memoryview(raw)[:1] == b'"'
+    return memoryview(raw)[:1].tobytes() == b'"'
 
 
 def numbers(raw: msgspec.Raw) -> list[float]:

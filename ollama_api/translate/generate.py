@@ -39,7 +39,7 @@ def check(call: GenerateRequest) -> None:
 def to_upstream(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
     """Make the backend's request body: the request's system prompt replaces the mapping's."""
     system = call.system or rule.system
-    turns = [{"role": "system", "content": system}] if system else []
+    turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})
     return completion_body(call, target, rule, turns)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ollama_api.types import Message, ToolCall
 
-# How a file begins -> its type, after base64 (three bytes are four letters). Source: the formats' magic numbers.
+# How a file begins, in base64 -> its type. Source: the formats' magic numbers.
 IMAGE_TYPES = (
     ("iVBORw0KGgo", "image/png"),
     ("/9j/", "image/jpeg"),

@@ -37,8 +37,8 @@ KINDS: Mapping[str, Kind] = {
     "draft_num_predict": "integer",
     "use_mmap": "boolean",
 }
-# These describe how a model is loaded. A backend is loaded already, so every client's habit of sending them is
-# harmless and not worth a warning.
+# These describe how a model is loaded. A backend is loaded already, and every client's habit of sending them
+# is not worth a warning.
 ABOUT_LOADING = frozenset(
     {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"}
 )

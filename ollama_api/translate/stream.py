@@ -1,4 +1,4 @@
-"""Chunks in, NDJSON lines out: the same walk for chat and generate, which differ in how a line looks. Pure."""
+"""Chunks in, NDJSON lines out: one walk for chat and generate, which differ in how a line looks. Pure."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from ollama_api.translate import chat as chats
 from ollama_api.translate import generate as generations
 from ollama_api.types import ChatRequest, GenerateRequest
 
-
 CHAT: Endpoint[ChatRequest] = Endpoint(
     name="chat",
     upstream_path=chats.PATH,

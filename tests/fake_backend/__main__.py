@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from . import scripts
 from .server import FakeBackend
-from .steps import Script, Writes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -17,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    named = dict(_named_script(text, options.writes) for text in options.model)
+    named = {name: scripts.tokens(n, interval, options.writes) for name, n, interval in options.model}
     models = tuple(named) or ("fake-model",)
     fake = FakeBackend(
         host=options.host, port=options.port, models=models, require_key=options.require_key, keep=0
@@ -50,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--model",
+        type=_paced_model,
         action="append",
         default=[],
         metavar="NAME=TOKENS:SECONDS",
@@ -59,10 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _named_script(text: str, writes: Writes) -> tuple[str, Script]:
+def _paced_model(text: str) -> tuple[str, int, float]:
     name, _, pace = text.rpartition("=")
     count, _, interval = pace.partition(":")
-    return name, scripts.tokens(int(count), float(interval or 0), writes)
+    return name, int(count), float(interval or 0)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ class Client:
         return events(self.chat(text, stream=True, **fields).read())
 
 
+def raw_chat(**fields: Any) -> bytes:
+    """Write the bytes of a chat request, for peers that do more than HTTP allows."""
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
+    return b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+
 def events(body: bytes) -> list[Json]:
     """Decode a stream.
 

@@ -89,8 +89,11 @@ class Connection(asyncio.Protocol):
 
     # Called by the player
 
-    async def write(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the kernel has taken all that was sent."""
         if self._drained:
             await self._drained
 

@@ -12,7 +12,8 @@ from .wire import LAST_CHUNK, RawRequest, framed, response_head
 class Line(Protocol):
     """The sending side of a connection."""
 
-    async def write(self, data: bytes) -> None: ...
+    def send(self, data: bytes) -> None: ...
+    async def drained(self) -> None: ...
     def close(self) -> None: ...
     def reset(self) -> None: ...
 
@@ -93,9 +94,10 @@ class Player:
         """Send bytes, with the head before them if it was not sent yet."""
         head, self._head = self._head, None
         if head or data:
-            await self._line.write((head or b"") + data)
+            self._line.send((head or b"") + data)
         if head:
             self._stream.set(head_sent=True)
+        await self._line.drained()
 
     def _choose_framing(self, raw: RawRequest) -> Framing:
         chosen = self._script.framing or ("chunked" if self._answer.streaming else "length")

@@ -67,8 +67,11 @@ class FakeBackend:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
-        if self.ledger.errors and error is None:
-            raise ExceptionGroup("errors inside the fake backend", _exceptions(self.ledger.errors))
+        inside = self.ledger.errors
+        if inside and error is None:
+            raise BaseExceptionGroup("errors inside the fake backend", inside)
+        if inside and error is not None:
+            error.add_note(f"errors inside the fake backend: {inside}")
 
     def start(self) -> Self:
         """Take the port and listen.
@@ -265,7 +268,3 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _exceptions(errors: list[BaseException]) -> list[Exception]:
-    return [error for error in errors if isinstance(error, Exception)]

@@ -7,13 +7,13 @@ import socket
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
+from console.demo import DemoModel, DemoUnavailable, sample_lines
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import ClientKey
 from backends.models import Backend
 from console import provision
-from console.demo import DemoModel, DemoUnavailable, sample_lines
 from proxy_site.server import listen, run_worker
 from proxy_site.workers import Workers
 

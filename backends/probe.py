@@ -1,0 +1,160 @@
+"""Ask a backend for its models, once and synchronously: what the admin's "Test" does.
+
+The only module that speaks `requests`. It never follows a redirect, never reads a proxy or a password from the
+environment, reads a bounded answer before a deadline, and no sentence of it holds the key that was tried.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import requests
+import urllib3
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError
+
+from backends.wire.cards import ModelCard, parse_model_list
+from backends.wire.failures import message_of
+from backends.wire.openai import BadReply
+
+# Whoever switches `verify_tls` off for a backend was told on the form what that means.
+urllib3.disable_warnings(InsecureRequestWarning)
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
+NAMES_SHOWN = 5
+NAME_LENGTH = 80
+
+Outcome = Literal[
+    "listed", "unreachable", "timeout", "key_refused", "not_found", "redirected", "rejected", "garbled"
+]
+Auth = Literal["bearer", "api-key", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one look."""
+
+    outcome: Outcome
+    detail: str
+    """One sentence for the operator: safe to show, without the key."""
+    status: int | None = None
+    models: tuple[ModelCard, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the backend answered with a list."""
+        return self.outcome == "listed"
+
+
+def list_models(
+    base_url: str, *, auth: Auth, secret: str, verify_tls: bool = True, timeout: float = 5.0
+) -> Report:
+    """Get the list of models. `timeout`: seconds for the connection, and for the whole answer."""
+    url = base_url.rstrip("/") + "/models"
+    deadline = time.monotonic() + timeout
+    try:
+        with _session(auth, secret) as session:
+            with session.get(
+                url, timeout=timeout, verify=verify_tls, allow_redirects=False, stream=True
+            ) as response:
+                report = _read(response, base_url, has_key=bool(secret), deadline=deadline)
+    except (requests.Timeout, TimeoutError):
+        report = Report("timeout", f"no answer within {timeout:g} s")
+    except (requests.RequestException, HTTPError, OSError) as error:
+        report = Report("unreachable", f"not reached: {_reason(error)}")
+    return _without(secret, report)
+
+
+def _session(auth: Auth, secret: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
+    session.headers["User-Agent"] = "Llamagate"
+    if secret and auth == "bearer":
+        session.headers["Authorization"] = f"Bearer {secret}"
+    elif secret and auth != "none":
+        session.headers[auth] = secret
+    return session
+
+
+def _read(response: requests.Response, base_url: str, *, has_key: bool, deadline: float) -> Report:
+    status = response.status_code
+    limit = MAX_BODY_BYTES if status == 200 else MAX_ERROR_BYTES
+    body = _body(response, limit, deadline)
+    if status == 200:
+        return _listed(body)
+    if 300 <= status < 400:
+        return Report("redirected", f"status {status}, a redirect: give the URL it leads to", status)
+    said = message_of(body or b"", (response.reason or "no reason given")[:NAME_LENGTH])
+    if status in (401, 403):
+        what = "the key was refused" if has_key else "a key is needed"
+        return Report("key_refused", f"{what} (status {status}): {said}", status)
+    if status == 404:
+        return Report("not_found", _not_found(base_url), status)
+    return Report("rejected", f"status {status}: {said}", status)
+
+
+def _body(response: requests.Response, limit: int, deadline: float) -> bytes | None:
+    """Read up to `limit` bytes, or None when there is more. Raises `TimeoutError` past the deadline."""
+    body = bytearray()
+    # `read1` returns what is there, so that a server that drips bytes meets the deadline all the same.
+    while piece := response.raw.read1(PIECE_BYTES):
+        body += piece
+        if len(body) > limit:
+            return None
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(body)
+
+
+def _listed(body: bytes | None) -> Report:
+    if body is None:
+        return Report("garbled", f"status 200, but a list of more than {MAX_BODY_BYTES >> 20} MiB", 200)
+    try:
+        models = parse_model_list(body)
+    except BadReply:
+        return Report("garbled", "status 200, but not a list of models: is this the API's base URL?", 200)
+    return Report("listed", f"status 200, {_count(models)}", 200, models)
+
+
+def _count(models: Sequence[ModelCard]) -> str:
+    if not models:
+        return "but it lists no models"
+    names = ", ".join(model.id[:NAME_LENGTH] for model in models[:NAMES_SHOWN])
+    more = f" and {len(models) - NAMES_SHOWN} more" if len(models) > NAMES_SHOWN else ""
+    return f"{len(models)} {'model' if len(models) == 1 else 'models'}: {names}{more}"
+
+
+def _not_found(base_url: str) -> str:
+    if base_url.rstrip("/").endswith("/v1"):
+        return "status 404: there is no list of models at this URL"
+    return f"status 404: try the base URL with /v1 at its end ({base_url.rstrip('/')}/v1)"
+
+
+def _reason(error: BaseException) -> str:
+    """Name the cause by its type or by the system's words: whole messages hold URLs, and some hold headers."""
+    if isinstance(error, requests.exceptions.SSLError):
+        if "certificate" in str(error).lower():
+            return "its TLS certificate is not accepted"
+        return "it does not speak TLS at this port (is it an http:// URL?)"
+    cause: Any = error
+    while cause is not None:
+        if isinstance(cause, NameResolutionError | socket.gaierror):
+            return "its name cannot be resolved"
+        if words := re.search(r"\[Errno \d+\] ([A-Za-z ]+)", str(cause)):
+            return words[1].lower()
+        cause = cause.__cause__ or cause.__context__
+    return f"the connection failed ({type(error).__name__})"
+
+
+def _without(secret: str, report: Report) -> Report:
+    """Take the key out of what the backend said, in case it repeats it."""
+    if not secret or secret not in report.detail:
+        return report
+    return replace(report, detail=report.detail.replace(secret, "[redacted]"))
