@@ -31,7 +31,15 @@ NAMES_SHOWN = 5
 NAME_LENGTH = 80
 
 Outcome = Literal[
-    "listed", "unreachable", "timeout", "key_refused", "not_found", "redirected", "rejected", "garbled"
+    "listed",
+    "unreachable",
+    "timeout",
+    "key_refused",
+    "key_unreadable",
+    "not_found",
+    "redirected",
+    "rejected",
+    "garbled",
 ]
 Auth = Literal["bearer", "api-key", "none"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import aiohttp
@@ -56,14 +55,13 @@ async def ask(targets: Iterable[Target], path: str, build: Build) -> Whole:
     """
 
     async def attempt(target: Target) -> Whole:
-        async with _deadline(target, settings.PROXY.request_timeout_s):
-            response = await _post(target, path, build(target), "application/json")
-            try:
-                return Whole(target, await _read_whole(target, response, MAX_WHOLE_BODY))
-            finally:
-                response.close() if not response.content.at_eof() else response.release()
+        response = await _request("POST", target, path, build(target), "application/json")
+        try:
+            return Whole(target, await _read_whole(target, response, MAX_WHOLE_BODY))
+        finally:
+            response.release() if response.content.at_eof() else response.close()
 
-    return await _first_that_answers(targets, attempt)
+    return await _first_that_answers(targets, attempt, settings.PROXY.request_timeout_s)
 
 
 async def open_stream(targets: Iterable[Target], path: str, build: Build) -> Stream:
@@ -73,30 +71,31 @@ async def open_stream(targets: Iterable[Target], path: str, build: Build) -> Str
     """
 
     async def attempt(target: Target) -> Stream:
-        async with _deadline(target, settings.PROXY.first_event_timeout_s):
-            response = await _post(target, path, build(target), "text/event-stream")
-            stream = Stream(target, response)
-            try:
-                await stream.begin()
-            except BaseException:
-                await stream.aclose()
-                raise
-            return stream
+        response = await _request("POST", target, path, build(target), "text/event-stream")
+        stream = Stream(target, response)
+        try:
+            await stream.begin()
+        except BaseException:
+            await stream.aclose()
+            raise
+        return stream
 
-    return await _first_that_answers(targets, attempt)
+    return await _first_that_answers(targets, attempt, settings.PROXY.first_event_timeout_s)
 
 
 async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
     """GET the backend's model list. Raises an `UpstreamError`."""
-    target = Target(upstream, "")
-    async with _deadline(target, MODEL_LIST_TIMEOUT_S):
+
+    async def attempt(target: Target) -> tuple[cards.ModelCard, ...]:
         response = await _request("GET", target, "/models", None, "application/json")
         try:
             return cards.parse_model_list(await _read_whole(target, response, MAX_WHOLE_BODY))
         except openai.BadReply as error:
             raise UpstreamGarbled(upstream.name, f"its model list: {error}") from None
         finally:
-            response.release()
+            response.release() if response.content.at_eof() else response.close()
+
+    return await _first_that_answers([Target(upstream, "")], attempt, MODEL_LIST_TIMEOUT_S)
 
 
 class Stream:
@@ -207,8 +206,9 @@ class Stream:
 
 
 async def _first_that_answers(
-    targets: Iterable[Target], attempt: Callable[[Target], Awaitable[ResultT]]
+    targets: Iterable[Target], attempt: Callable[[Target], Awaitable[ResultT]], limit_s: float
 ) -> ResultT:
+    """Try one target after the other, each for `limit_s` at the most."""
     last: UpstreamError | None = None
     for target in list(targets)[: settings.PROXY.max_attempts]:
         if target.upstream.is_locked_out:
@@ -217,25 +217,15 @@ async def _first_that_answers(
             )
             continue
         try:
-            return await attempt(target)
+            async with asyncio.timeout(limit_s):
+                return await attempt(target)
+        except TimeoutError:
+            last = UpstreamTimeout(target.upstream.name, limit_s)
         except UpstreamError as error:
             if not error.may_try_another:
                 raise
             last = error
     raise last or NoTargetLeft("", "no target")
-
-
-@asynccontextmanager
-async def _deadline(target: Target, limit_s: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(limit_s):
-            yield
-    except TimeoutError:
-        raise UpstreamTimeout(target.upstream.name, limit_s) from None
-
-
-async def _post(target: Target, path: str, body: bytes, accept: str) -> aiohttp.ClientResponse:
-    return await _request("POST", target, path, body, accept)
 
 
 async def _request(
@@ -245,7 +235,7 @@ async def _request(
     upstream = target.upstream
     try:
         response = await transport.request(method, upstream, path, body, accept)
-    except aiohttp.ClientConnectorError as error:
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None

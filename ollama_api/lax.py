@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import typing
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -21,8 +22,8 @@ from ollama_api.types import GO_NAMES
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
-MAX_DEPTH = 10_000
 BOM = b"\xef\xbb\xbf"
+TOO_DEEP = "exceeded max depth"
 GO_KINDS: dict[type, str] = {
     str: "string",
     bool: "bool",
@@ -37,6 +38,12 @@ GO_TYPES: dict[Any, str] = {
     int: "int",
     dict[str, Any]: "map[string]interface {}",
 }
+# A pair of surrogate escapes, a lone one, or any other escape.
+ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
+    re.DOTALL,
+)
+LONE_SURROGATE_LENGTH = 6
 # Fields whose Go type has a name of its own.
 GO_FIELD_TYPES: dict[str, str] = {
     "images": "[]api.ImageData",
@@ -52,7 +59,10 @@ def decode(body: bytes, kind: type[StructT]) -> StructT:
         return kind()
     if not isinstance(value, dict):
         raise BadRequest(f"json: cannot unmarshal {_kind(value)} into Go value of type api.{GO_NAMES[kind]}")
-    found: StructT = _Reader(GO_NAMES[kind]).struct(value, kind, "")
+    try:
+        found: StructT = _Reader(GO_NAMES[kind]).struct(value, kind, "")
+    except RecursionError:
+        raise BadRequest(TOO_DEEP) from None
     return found
 
 
@@ -62,14 +72,23 @@ def first_value(body: bytes) -> Any:
         raise BadRequest("missing request body")
     if body.startswith(BOM):
         raise BadRequest("invalid character 'ï' looking for beginning of value")
-    text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
+    text = _without_lone_surrogates(body.decode("utf-8", "replace").lstrip(" \t\r\n"))
     try:
         value, _ = _decoder.raw_decode(text)
     except json.JSONDecodeError as error:
         raise BadRequest(_syntax(error, text)) from None
     except RecursionError:
-        raise BadRequest("exceeded max depth") from None
+        raise BadRequest(TOO_DEEP) from None
     return value
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Replace unpaired surrogate escapes, as Go does: they could not leave as UTF-8."""
+    return ESCAPE.sub(_replaced, text) if "\\ud" in text or "\\uD" in text else text
+
+
+def _replaced(escape: re.Match[str]) -> str:
+    return "\\ufffd" if len(escape.group()) == LONE_SURROGATE_LENGTH else escape.group()
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -107,7 +126,7 @@ class _Reader:
     def __init__(self, top: str) -> None:
         self.top = top
 
-    def struct(self, value: dict[str, Any], kind: type[Any], path: str) -> Any:
+    def struct(self, value: dict[str, Any], kind: Any, path: str) -> Any:
         """Match keys without regard to case, the last one wins, null is absent, unknown keys are skipped."""
         wanted = fields_of(kind)
         filled: dict[str, Any] = {}
@@ -134,8 +153,6 @@ class _Reader:
 
     def scalar(self, item: Any, hint: type, path: str) -> Any:
         """Go converts nothing: text is text, and 1.0 is no int."""
-        if isinstance(item, str) and hint is str:
-            return _no_surrogates(item)
         if type(item) is hint:
             return item
         if isinstance(item, float) and hint is int:
@@ -181,9 +198,5 @@ def _kind(value: Any) -> str:
 
 
 def _empty(hint: Any) -> Any:
-    return hint() if isinstance(hint, type) else None
-
-
-def _no_surrogates(text: str) -> str:
-    """Replace unpaired surrogate escapes, as Go does: they could not leave as UTF-8."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    kind = typing.get_origin(hint) or hint
+    return kind() if isinstance(kind, type) else None

@@ -26,7 +26,10 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 THINK_WORDS = frozenset({"high", "medium", "low", "max"})
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
-DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([a-zµμ]*)")
+NO_LINE_BREAKS = str.maketrans("", "", "\r\n")
+LONGEST_S = 2.0**63 / 1e9
+"""Go's durations count nanoseconds in 64 bits."""
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
@@ -87,7 +90,7 @@ def keep_alive_s(value: Any) -> float | None:
     if isinstance(value, str):
         seconds = _go_duration(value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(value) if 0 <= value < LONGEST_S else math.inf
     else:
         kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
         raise BadRequest(f"Unsupported type: '{kinds.get(type(value), 'nil')}'")
@@ -97,9 +100,20 @@ def keep_alive_s(value: Any) -> float | None:
 def _decode(body: bytes, kind: type[StructT]) -> StructT:
     try:
         found: StructT = _decoders[kind].decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        _look_into_raw(found)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return lax.decode(body, kind)
     return found
+
+
+def _look_into_raw(call: msgspec.Struct) -> None:
+    """Raise where raw JSON, which the decoder skips, holds text that cannot leave as UTF-8."""
+    if isinstance(call, (ChatRequest, GenerateRequest)) and call.format:
+        msgspec.json.decode(call.format)
+    if isinstance(call, ChatRequest):
+        for message in call.messages:
+            for tool_call in message.tool_calls:
+                msgspec.json.decode(tool_call.function.arguments)
 
 
 def _check_common(call: ChatRequest | GenerateRequest) -> None:
@@ -134,6 +148,9 @@ def _check_images(images: list[str]) -> None:
         letters = len(image) - image.count("\n") - image.count("\r")
         if letters % 4:
             raise BadRequest(f"illegal base64 data at input byte {letters - letters % 4}")
+        end = image.find("=")
+        if end >= 0 and image[end:].translate(NO_LINE_BREAKS) not in ("=", "=="):
+            raise BadRequest(f"illegal base64 data at input byte {end}")
 
 
 def _check_arguments(arguments: msgspec.Raw) -> None:

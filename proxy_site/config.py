@@ -7,6 +7,7 @@ Units are in the names: `_s` seconds, `_bytes` bytes.
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,9 @@ def is_loopback(host: str) -> bool:
 
 
 def read_environment() -> FileAwareEnv:
-    """Open the environment, with `.env` behind it: what is already set wins."""
+    """Open the environment, with `.env` (or LLAMAGATE_ENV_FILE) behind it: what is already set wins."""
     env = FileAwareEnv()
-    env.read_env(str(BASE_DIR / ".env"), recurse=False)
+    env.read_env(os.environ.get("LLAMAGATE_ENV_FILE") or str(BASE_DIR / ".env"), recurse=False)
     return env
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from environs import FileAwareEnv
 
 from proxy_site import config, logs
@@ -146,6 +147,11 @@ UNFOLD = {
     "SITE_HEADER": "Llamagate",
     "SITE_SUBHEADER": "One Ollama API, any backend",
     "SITE_SYMBOL": "door_open",
+    "SITE_URL": "/admin/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": [lambda request: static("console/admin.css")],
+    "SCRIPTS": [lambda request: static("console/admin.js")],
+    "SIDEBAR": {"navigation": "console.navigation.sidebar"},
 }

@@ -48,7 +48,7 @@ def parse_model_list(body: bytes) -> tuple[ModelCard, ...]:
     """Read a model list. Raises `BadReply` when it is none."""
     try:
         decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReply(str(error)) from None
     return tuple(_card(entry) for entry in _entries(decoded) if _id(entry))
 

@@ -19,7 +19,7 @@ MAX_RETRY_AFTER_S = 120
 DEFAULT_STATUS = 500
 
 _SECRET = re.compile(
-    r"\b(?:sk|pk|gsk|org|proj|key|Bearer)[-_ ][A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
+    r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
 )
 # Where the sentence hides, first hit wins: OpenAI, flat shapes, FastAPI, API management fronts.
 _PATHS = (
@@ -42,7 +42,7 @@ def message_of(body: bytes | str, fallback: str) -> str:
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     try:
         found = _find(msgspec.json.decode(text))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         found = None if "<" in text[:64] else text.strip()
     return clean(found) if found else fallback
 
@@ -57,7 +57,7 @@ def status_of_error(error: Any) -> int:
     if isinstance(error, Mapping):
         for name in ("code", "status", "http_status_code"):
             code = str(error.get(name, ""))
-            if code.isdigit() and 400 <= int(code) <= 599:
+            if code.isdecimal() and 400 <= int(code) <= 599:
                 return int(code)
     return DEFAULT_STATUS
 

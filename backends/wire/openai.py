@@ -51,6 +51,8 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     index: int | None = 0
+    error: Any = None
+    """OpenRouter puts a backend's failure here, beside a finish reason that looks like a good end."""
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -107,7 +109,7 @@ def decode_reply(data: bytes) -> Reply:
     """Decode one chunk or answer. Raises `BadReply`."""
     try:
         return reply_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReply(str(error)) from None
 
 
@@ -115,5 +117,5 @@ def decode_embeddings(data: bytes) -> EmbeddingReply:
     """Decode the answer of `/embeddings`. Raises `BadReply`."""
     try:
         return embedding_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReply(str(error)) from None

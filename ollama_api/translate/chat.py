@@ -113,6 +113,7 @@ def _message(piece: Piece, calls: tuple[ReplyToolCall, ...]) -> ReplyMessage:
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     """Pass a tool on as it came, with what OpenAI demands and Ollama does not."""
     function = tool.get("function")
+    passed = {**tool, "type": tool.get("type") or "function"}
     if isinstance(function, dict) and not function.get("parameters"):
-        function = {**function, "parameters": ANY_PARAMETERS}
-    return {**tool, "type": tool.get("type") or "function", "function": function}
+        passed["function"] = {**function, "parameters": ANY_PARAMETERS}
+    return passed

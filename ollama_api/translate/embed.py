@@ -54,10 +54,12 @@ def single_from_upstream(reply: Upstream) -> EmbeddingReply:
 
 
 def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
-    """Give the raw vectors in input order. Raises `AnswerUnusable` when one is missing."""
+    """Give the raw vectors in input order. Raises `AnswerUnusable` when one is missing, or no vector."""
     data = sorted(reply.data or (), key=lambda entry: entry.index)
     if len(data) != expected:
         raise AnswerUnusable(f"the backend sent {len(data)} embeddings for {expected} inputs")
+    if not all(bytes(memoryview(entry.embedding)[:1]) in (b"[", b'"') for entry in data):
+        raise AnswerUnusable("the backend sent an embedding that is no vector")
     return [entry.embedding for entry in data]
 
 
@@ -85,6 +87,9 @@ def numbers(raw: msgspec.Raw) -> list[float]:
     try:
         if not is_base64(raw):
             return msgspec.json.decode(raw, type=list[float])
-        return array("f", base64.b64decode(msgspec.json.decode(raw, type=str), validate=True)).tolist()
+        values = array("f", base64.b64decode(msgspec.json.decode(raw, type=str), validate=True)).tolist()
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
         raise AnswerUnusable(f"the backend sent an embedding that is no vector: {error}") from None
+    if not all(map(math.isfinite, values)):
+        raise AnswerUnusable("embedding contains NaN or Inf values")
+    return values

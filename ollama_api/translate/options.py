@@ -37,6 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "draft_num_predict": "integer",
     "use_mmap": "boolean",
 }
+MAX_FLOAT32 = 3.4028234663852886e38
 # These describe how a model is loaded. A backend is loaded already, and every client's habit of sending them
 # is not worth a warning.
 ABOUT_LOADING = frozenset(
@@ -90,7 +91,7 @@ def _means_nothing(name: str, value: Any) -> bool:
 def _checked(name: str, value: Any) -> Any:
     kind = KINDS[name]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind == "float32" and is_number:
+    if kind == "float32" and is_number and abs(value) <= MAX_FLOAT32:
         return value
     if kind == "integer" and is_number and abs(value) < 2**63:
         return int(value)

@@ -1,0 +1,236 @@
+"""The admin of routing: backends with their keys, and mappings with their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Prefetch, QuerySet
+from django.forms import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+
+from backends import probe
+from backends.admin_base import GuidedAdmin, TabularInline
+from backends.crypto import SecretUnreadable
+from backends.forms import CredentialForm, CredentialFormSet, MappingForm, TargetFormSet
+from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.wire.dialects import DIALECTS
+
+NOTHING = "–"
+TEST_TIMEOUT_S = 10.0
+
+
+class CredentialInline(TabularInline[Credential, Backend]):
+    """The keys of one backend."""
+
+    model = Credential
+    form = CredentialForm
+    formset = CredentialFormSet
+    verbose_name = "API key"
+    verbose_name_plural = "API keys"
+    fields = ["label", "api_key", "retired", "added"]
+    readonly_fields = ["added"]
+    template_before = "backends/admin/keys_help.html"
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **_: Any) -> int:
+        """Offer an empty row where there is no key yet."""
+        return 0 if obj is not None and obj.credentials.exists() else 1
+
+    @admin.display(description="Added")
+    def added(self, key: Credential) -> str:
+        """Say when and by whom."""
+        if key._state.adding:
+            return NOTHING
+        day = f"{key.created_at:%Y-%m-%d}"
+        return f"{day} by {key.created_by}" if key.created_by else day
+
+
+@admin.register(Backend)
+@method_decorator(sensitive_post_parameters(), name="changeform_view")
+class BackendAdmin(GuidedAdmin[Backend]):
+    """Servers that we call."""
+
+    list_display = ["name_and_url", "dialect_label", "enabled", "live_keys", "served", "test"]
+    list_editable = ["enabled"]
+    list_filter = ["enabled", "dialect"]
+    search_fields = ["name", "base_url"]
+    fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "notes"]
+    inlines = [CredentialInline]
+    buttons = {"test": "run_test"}
+    empty_title = "No backend yet"
+    empty_text = (
+        "A backend is a server with an OpenAI-compatible API: OpenAI, vLLM, llama.cpp and many more. "
+        "Add one with its URL and its API key, then map model names to it."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Backend]:
+        """Bring along what the list shows."""
+        live = Credential.objects.filter(retired_at__isnull=True).order_by("label")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(Prefetch("credentials", live, to_attr="live"))
+            .annotate(mapping_count=Count("targets__mapping", distinct=True))
+        )
+
+    @admin.display(description="Backend", ordering="name")
+    def name_and_url(self, row: Backend) -> SafeString:
+        """Show what it is called and where it is."""
+        return format_html('<strong>{}</strong><span class="lg-sub">{}</span>', row.name, row.base_url)
+
+    @admin.display(description="Dialect", ordering="dialect")
+    def dialect_label(self, row: Backend) -> str:
+        """Show the dialect as people call it."""
+        dialect = DIALECTS.get(row.dialect)
+        return dialect.label if dialect else f"{row.dialect} (unknown here)"
+
+    @admin.display(description="Live keys")
+    def live_keys(self, row: Backend) -> SafeString | str:
+        """Show each live key's label and end."""
+        live: list[Credential] = row.live  # type: ignore[attr-defined]  # set by the Prefetch
+        return format_html_join("", '<span class="lg-key">{}</span>', ((str(key),) for key in live)) or "none"
+
+    @admin.display(description="Mappings", ordering="mapping_count")
+    def served(self, row: Backend) -> SafeString | str:
+        """Count the mappings that lead here."""
+        count: int = row.mapping_count  # type: ignore[attr-defined]  # annotated
+        if not count:
+            return "none"
+        url = reverse("admin:backends_modelmapping_changelist", query={"targets__backend__id__exact": row.pk})
+        return format_html('<a class="lg-link" href="{}">{}</a>', url, count)
+
+    @admin.display(description="")
+    def test(self, row: Backend) -> SafeString:
+        """Offer the test. The button belongs to the list's own form, which holds the CSRF token."""
+        return format_html(
+            '<button class="lg-button" type="submit" formaction="{}" formnovalidate>Test</button>',
+            self.button_url("test", row),
+        )
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Offer no button to those who may not press it."""
+        shown = list(self.list_display)
+        return shown if self.has_change_permission(request) else shown[:-1]
+
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: ModelForm[Backend],
+        formset: BaseInlineFormSet[Any, Any, Any],
+        change: bool,
+    ) -> None:
+        """Note who added a key. What retires goes first, so that its label is free for a new key."""
+        keys: list[Credential] = formset.save(commit=False)
+        for key in formset.deleted_objects:
+            key.delete()
+        for key in sorted(keys, key=lambda key: key.retired_at is None):
+            if key._state.adding:
+                key.created_by_id = request.user.pk
+            key.save()
+        formset.save_m2m()
+
+    def response_add(
+        self, request: HttpRequest, obj: Backend, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on to the test, if that was asked for."""
+        return self._with_test(request, obj, super().response_add(request, obj, post_url_continue))
+
+    def response_change(self, request: HttpRequest, obj: Backend) -> HttpResponse:
+        """Go on to the test, if that was asked for."""
+        return self._with_test(request, obj, super().response_change(request, obj))
+
+    def _with_test(self, request: HttpRequest, obj: Backend, response: HttpResponse) -> HttpResponse:
+        if "_from_page" not in request.POST:
+            return response
+        # 307 makes the browser send its POST on: the test runs in a request of its own, after this save is
+        # committed, and holds no transaction while it waits for the backend.
+        return HttpResponseRedirect(self.button_url("test", obj), preserve_request=True)
+
+    def run_test(self, request: HttpRequest, row: Backend) -> None:
+        """Ask the backend for its models with each live key, and tell what came."""
+        live: list[Credential] = row.live  # type: ignore[attr-defined]  # set by the Prefetch
+        for key in live or [None]:
+            report = _probe(row, key)
+            with_key = f" with key {key}" if key else " without a key"
+            level = messages.SUCCESS if report.is_good else messages.ERROR
+            self.message_user(request, f"{row.name}{with_key}: {report.detail}", level)
+            if report.outcome in ("unreachable", "timeout"):
+                break  # another key changes nothing
+
+
+def _probe(row: Backend, key: Credential | None) -> probe.Report:
+    try:
+        secret = key.reveal() if key else ""
+    except SecretUnreadable as reason:
+        return probe.Report("key_unreadable", f"the stored key cannot be read: {reason}")
+    dialect = DIALECTS.get(row.dialect, DIALECTS["generic"])
+    return probe.list_models(
+        row.base_url,
+        auth=dialect.auth,
+        secret=secret,
+        verify_tls=row.verify_tls,
+        timeout=TEST_TIMEOUT_S,
+    )
+
+
+class TargetInline(TabularInline[MappingTarget, ModelMapping]):
+    """Where one mapping leads."""
+
+    model = MappingTarget
+    formset = TargetFormSet
+    fields = ["backend", "model", "priority", "weight", "enabled"]
+    show_title = False
+    template_before = "backends/admin/targets_help.html"
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **_: Any) -> int:
+        """Offer an empty row where there is no target yet."""
+        return 0 if obj is not None and obj.targets.exists() else 1
+
+
+@admin.register(ModelMapping)
+class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
+    """Names that clients use, and where they lead."""
+
+    form = MappingForm
+    list_display = ["name", "leads_to", "enabled"]
+    list_editable = ["enabled"]
+    list_filter = ["enabled", "targets__backend"]
+    search_fields = ["name", "targets__model", "targets__backend__name"]
+    inlines = [TargetInline]
+    fieldsets = [
+        (None, {"fields": ["name", "enabled"]}),
+        ("What every request gets", {"fields": ["system", "options", "forced_options"]}),
+        ("What clients are told", {"fields": ["capabilities", "context_length"]}),
+    ]
+    empty_title = "No mapping yet"
+    empty_text = (
+        "A mapping leads a model name that clients use to a model on a backend. "
+        "Add one with the name * to serve every model of a backend under its own name."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelMapping]:
+        """Bring along what the list shows."""
+        targets = MappingTarget.objects.filter(enabled=True).select_related("backend")
+        return super().get_queryset(request).prefetch_related(Prefetch("targets", targets, to_attr="live"))
+
+    @admin.display(description="Leads to")
+    def leads_to(self, row: ModelMapping) -> SafeString:
+        """Tell the targets in the order in which they are tried."""
+        live: list[MappingTarget] = row.live  # type: ignore[attr-defined]  # set by the Prefetch
+        usable = [target for target in live if target.backend.enabled]
+        if not usable:
+            return format_html('<span class="lg-warn">{}</span>', "nowhere: no enabled target")
+        return format_html('<span class="lg-wrap">{}</span>', summary(usable))
+
+
+def summary(targets: Iterable[MappingTarget]) -> str:
+    """Tell targets that are sorted by priority: `a on x or b on y, then c on z`."""
+    groups = groupby(targets, key=lambda target: target.priority)
+    return ", then ".join(" or ".join(map(str, group)) for _, group in groups)

@@ -1,0 +1,44 @@
+"""A configuration file brought into the database, in one transaction: all of it, or nothing."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from console.configfile.access import apply_teams, prune_teams
+from console.configfile.format import Config
+from console.configfile.parsing import listed
+from console.configfile.problems import ConfigError
+from console.configfile.routing import apply_backends, apply_mappings, prune_backends, prune_mappings
+from console.configfile.run import Run
+
+
+def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
+    """Bring the file in. `run` holds afterwards what changed.
+
+    A dry run does everything and takes it back, so that it reports neither more nor less.
+
+    Raises:
+        ConfigError: with every problem that was found; nothing was written.
+    """
+    with transaction.atomic():
+        _apply_routing(config, run)
+        apply_teams(run, listed(config.teams))
+        if run.prune and isinstance(config.teams, list):
+            prune_teams(run, config.teams)
+        if run.problems:
+            raise ConfigError(run.problems)
+        if dry_run:
+            transaction.set_rollback(True)
+
+
+def _apply_routing(config: Config, run: Run) -> None:
+    backends = apply_backends(run, listed(config.backends))
+    may_prune_backends = run.prune and isinstance(config.backends, list)
+    if may_prune_backends:
+        named = {entry.name for entry in listed(config.backends)}
+        backends = {name: backend for name, backend in backends.items() if name in named}
+    kept = apply_mappings(run, listed(config.mappings), backends)
+    if run.prune and isinstance(config.mappings, list):
+        prune_mappings(run, kept)
+    if may_prune_backends:
+        prune_backends(run, listed(config.backends))

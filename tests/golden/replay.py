@@ -1,0 +1,127 @@
+"""Replay a recorded exchange through the real translators, with every clock stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import aiohttp
+import msgspec
+
+from backends import upstream
+from backends.routing.snapshot import Route, Rule, Target, Upstream
+from backends.wire.dialects import DIALECTS
+from backends.wire.openai import decode_reply
+from ollama_api import exchange
+from ollama_api.errors import RequestError, failure_of
+from ollama_api.translate.metrics import Timings
+from ollama_api.wire import to_json
+from usage.ledger import Entry
+
+REQUEST_ID = "golden"
+BACKEND_MODEL = "backend-model"
+NOW_NS = 1_787_306_400_123_456_789  # 2026-08-21T10:00:00.123456789Z
+TIMINGS = Timings(started_ns=0, sent_ns=2_000_000, first_ns=250_000_000, ended_ns=1_250_000_000)
+
+
+class StoppedClock:
+    """Stands in for the module `time`."""
+
+    @staticmethod
+    def time_ns() -> int:
+        return NOW_NS
+
+    @staticmethod
+    def monotonic_ns() -> int:
+        return TIMINGS.ended_ns
+
+
+class ScriptedAnswer:
+    """A backend's answer that comes in the given reads; its own content, too."""
+
+    def __init__(self, reads: Iterable[bytes], content_type: str = "text/event-stream") -> None:
+        self.content_type = content_type
+        self.content = self
+        self._reads: Iterator[bytes] = iter(list(reads))
+        self._at_end = False
+
+    async def readany(self) -> bytes:
+        piece = next(self._reads, b"")
+        self._at_end = not piece
+        return piece
+
+    def at_eof(self) -> bool:
+        return self._at_end
+
+    def exception(self) -> BaseException | None:
+        return None
+
+    def release(self) -> None:
+        self.content = self
+
+    close = release
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What the client got."""
+
+    status: int
+    body: bytes
+
+
+def target(dialect: str = "generic", model: str = BACKEND_MODEL, **fields: Any) -> Target:
+    """Make a target on a backend of that kind."""
+    backend = Upstream(1, f"my-{dialect}", "http://127.0.0.1:1/v1", DIALECTS[dialect], **fields)
+    return Target(backend, model)
+
+
+def rule(*targets: Target, name: str = "alias", **fields: Any) -> Rule:
+    """Make a mapping."""
+    return Rule(name=name, targets=targets or (target(),), **fields)
+
+
+def stream(endpoint: exchange.Endpoint[Any], call: Any, reads: Sequence[bytes], **answer: str) -> Outcome:
+    """Let a backend answer in these reads, and gather what the client gets."""
+    with mock.patch.object(exchange, "time", StoppedClock):
+        return asyncio.run(_streamed(endpoint, call, ScriptedAnswer(reads, **answer)))
+
+
+async def _streamed(endpoint: exchange.Endpoint[Any], call: Any, answer: ScriptedAnswer) -> Outcome:
+    mapping = rule()
+    entry = Entry(REQUEST_ID, endpoint.name, "team", "", mapping.name, True, **_points())
+    response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
+    source = upstream.Stream(mapping.targets[0], response)
+    relay = exchange.Relay(
+        exchange.Exchange(call, endpoint, Route(mapping.name, mapping, mapping.targets), entry), source
+    )
+    try:
+        await source.begin()
+        await relay.begin()
+        return Outcome(200, b"".join([lines async for lines in relay]))
+    except Exception as error:
+        return refused(error)
+    finally:
+        await relay.aclose()
+
+
+def whole(endpoint: exchange.Endpoint[Any], call: Any, body: bytes) -> Outcome:
+    """Let a backend answer in one piece."""
+    try:
+        reply, _ = endpoint.from_upstream(call, decode_reply(body), TIMINGS, NOW_NS)
+    except RequestError as error:
+        return refused(error)
+    return Outcome(200, to_json(reply))
+
+
+def refused(error: Exception) -> Outcome:
+    """Tell an error as the client door does."""
+    failure = failure_of(error, REQUEST_ID)
+    if failure is None:
+        raise error
+    return Outcome(failure.status, to_json({"error": failure.message}))
+
+
+def _points() -> dict[str, int]:
+    return {name: value for name, value in msgspec.structs.asdict(TIMINGS).items() if name != "ended_ns"}

@@ -1,0 +1,88 @@
+"""`make test`: the unit tests once, the integration tests on every database at hand, and a line per leg.
+
+TEST_POSTGRES_URL and TEST_REDIS_URL name servers to test against. A leg whose server is not named, or does
+not answer, is named in the last lines; with REQUIRE_SERVERS=1, as in CI, it is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+DEFAULT_PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379}
+
+
+@dataclass
+class Leg:
+    """One run of pytest."""
+
+    name: str
+    arguments: list[str]
+    environment: dict[str, str]
+    missing: str = ""
+    """Why it cannot run."""
+    code: int | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.missing:
+            return f"SKIPPED: {self.missing}"
+        return "passed" if self.code == 0 else f"FAILED (exit code {self.code})"
+
+    def run(self) -> None:
+        if not self.missing:
+            print(f"\n=== {self.name}", flush=True)
+            command = [sys.executable, "-m", "pytest", *self.arguments, *sys.argv[1:]]
+            self.code = subprocess.run(command, env=os.environ | self.environment, check=False).returncode
+
+
+def why_missing(variable: str) -> str:
+    """Say why the server that a variable names cannot be used; empty when it answers."""
+    url = os.environ.get(variable, "")
+    if not url:
+        return f"{variable} is not set"
+    parts = urlsplit(url)
+    address = (parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS.get(parts.scheme, 0))
+    try:
+        socket.create_connection(address, timeout=2).close()
+    except OSError as error:
+        return f"{variable}: {address[0]}:{address[1]} does not answer ({error})"
+    return ""
+
+
+def legs() -> list[Leg]:
+    """List every leg."""
+    postgres = os.environ.get("TEST_POSTGRES_URL", "")
+    return [
+        Leg("unit and integration, SQLite", [], {"DATABASE_URL": ""}),
+        Leg(
+            "integration, PostgreSQL",
+            ["tests/integration"],
+            {"DATABASE_URL": postgres},
+            missing=why_missing("TEST_POSTGRES_URL"),
+        ),
+    ]
+
+
+def main() -> int:
+    """Run the legs and sum up."""
+    everything = legs()
+    for leg in everything:
+        leg.run()
+    redis = why_missing("TEST_REDIS_URL")
+    print("\n=== legs")
+    for leg in everything:
+        print(f"{leg.name}: {leg.verdict}")
+    print(f"Redis parts: {f'SKIPPED: {redis}' if redis else 'ran with the legs above'}")
+    must_have_all = os.environ.get("REQUIRE_SERVERS") == "1"
+    failed = any(leg.code not in (0, None) for leg in everything)
+    lacking = bool(redis) or any(leg.missing for leg in everything)
+    return int(failed or (must_have_all and lacking))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The product served by its own Uvicorn, in a thread of the test process: fast, and on real sockets."""
+
+import threading
+from typing import Self
+
+from django.core.cache import cache
+
+from accounts.directory import access
+from accounts.models import LOCAL_TEAM, Team
+from backends import catalog
+from backends.revisions import ConfigRevision
+from backends.routing.registry import routing
+from ollama_api import residency
+from proxy_site.server import DrainingServer, listen, uvicorn_config
+
+from .raw_http import Client
+from .waiting import eventually
+
+
+class ServedInThread:
+    """A server with an event loop of its own. What it shares with the tests is memory and the database."""
+
+    def __init__(self) -> None:
+        listener = listen("127.0.0.1", 0)
+        self.port: int = listener.getsockname()[1]
+        self.client = Client(self.port)
+        self._server = DrainingServer(uvicorn_config())
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="served", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        eventually(lambda: self._server.started, 15, "the server's start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        if self._thread.is_alive():
+            raise TimeoutError("the server did not stop")
+
+    @property
+    def requests_under_way(self) -> int:
+        return len(self._server.server_state.tasks)
+
+    def wait_idle(self, timeout: float = 3.0) -> None:
+        """Wait until no request is left: one that stays behind is a leak."""
+        eventually(lambda: not self.requests_under_way, timeout, "the end of all requests")
+
+
+def begin_anew() -> None:
+    """Bring an emptied database to the state after the migrations, and this process up to date with it."""
+    Team.objects.get_or_create(name=LOCAL_TEAM)
+    for followed in (routing, access):
+        # Emptied with the rest; a number that went back would be taken for old.
+        ConfigRevision.objects.update_or_create(
+            name=followed.name, defaults={"number": max(0, followed.revision) + 1}
+        )
+        followed.reload()
+    catalog.forget()
+    residency.forget()
+    cache.clear()
