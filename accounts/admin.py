@@ -108,8 +108,8 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
     buttons = {"revoke": "revoke"}
     empty_title = "No client key yet"
     empty_text = (
-        "A client key lets a program use Llamagate in the name of a team. Add one, and give it to the program: "
-        "it is shown once and stored only as a digest."
+        "A client key lets a program use Llamagate in the name of a team. Add one, and give it to the "
+        "program: it is shown once and stored only as a digest."
     )
 
     def get_fields(self, request: HttpRequest, obj: ClientKey | None = None) -> list[Any]:
@@ -135,7 +135,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
             row.public_id,
         )
 
-    @display(
+    @display(  # type: ignore[untyped-decorator]  # Unfold has no types
         description="State",
         label={"live": "success", "expired": "warning", "revoked": "danger", "team off": "warning"},
     )

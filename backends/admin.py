@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, TextField
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -15,6 +15,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from backends import probe
 from backends.admin_base import GuidedAdmin, TabularInline
@@ -23,8 +24,12 @@ from backends.forms import CredentialForm, CredentialFormSet, MappingForm, Targe
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import DIALECTS
 
-NOTHING = "–"
+NOTHING = "-"
 TEST_TIMEOUT_S = 10.0
+SECTIONS = {
+    "What every request gets": ["system", "options", "forced_options"],
+    "What clients are told": ["capabilities", "context_length"],
+}
 
 
 class CredentialInline(TabularInline[Credential, Backend]):
@@ -62,6 +67,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
     list_filter = ["enabled", "dialect"]
     search_fields = ["name", "base_url"]
     fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "notes"]
+    formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})}}
     inlines = [CredentialInline]
     buttons = {"test": "run_test"}
     empty_title = "No backend yet"
@@ -156,9 +162,10 @@ class BackendAdmin(GuidedAdmin[Backend]):
     def run_test(self, request: HttpRequest, row: Backend) -> None:
         """Ask the backend for its models with each live key, and tell what came."""
         live: list[Credential] = row.live  # type: ignore[attr-defined]  # set by the Prefetch
-        for key in live or [None]:
+        keys: list[Credential | None] = [*live] or [None]
+        for key in keys:
             report = _probe(row, key)
-            with_key = f" with key {key}" if key else " without a key"
+            with_key = " without a key" if key is None else f" with key {key}"
             level = messages.SUCCESS if report.is_good else messages.ERROR
             self.message_user(request, f"{row.name}{with_key}: {report.detail}", level)
             if report.outcome in ("unreachable", "timeout"):
@@ -167,7 +174,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
 
 def _probe(row: Backend, key: Credential | None) -> probe.Report:
     try:
-        secret = key.reveal() if key else ""
+        secret = "" if key is None else key.reveal()
     except SecretUnreadable as reason:
         return probe.Report("key_unreadable", f"the stored key cannot be read: {reason}")
     dialect = DIALECTS.get(row.dialect, DIALECTS["generic"])
@@ -203,12 +210,8 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
     list_editable = ["enabled"]
     list_filter = ["enabled", "targets__backend"]
     search_fields = ["name", "targets__model", "targets__backend__name"]
+    formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 4})}}
     inlines = [TargetInline]
-    fieldsets = [
-        (None, {"fields": ["name", "enabled"]}),
-        ("What every request gets", {"fields": ["system", "options", "forced_options"]}),
-        ("What clients are told", {"fields": ["capabilities", "context_length"]}),
-    ]
     empty_title = "No mapping yet"
     empty_text = (
         "A mapping leads a model name that clients use to a model on a backend. "
@@ -219,6 +222,14 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
         """Bring along what the list shows."""
         targets = MappingTarget.objects.filter(enabled=True).select_related("backend")
         return super().get_queryset(request).prefetch_related(Prefetch("targets", targets, to_attr="live"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
+        """Fold away what is empty, so that the targets come into view."""
+        sections: list[Any] = [(None, {"fields": ["name", "enabled"]})]
+        for title, names in SECTIONS.items():
+            is_empty = obj is None or not any(getattr(obj, name) for name in names)
+            sections.append((title, {"fields": names, "classes": ["collapse"] if is_empty else []}))
+        return sections
 
     @admin.display(description="Leads to")
     def leads_to(self, row: ModelMapping) -> SafeString:

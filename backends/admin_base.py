@@ -6,26 +6,30 @@ Unfold: with `django.contrib.admin` classes here the plain admin would work the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin, TabularInline
+    from django.contrib.admin import ModelAdmin as ModelAdmin
+    from django.contrib.admin import TabularInline as TabularInline
 else:
     from unfold import admin as unfold
 
     class ModelAdmin(unfold.ModelAdmin):
+        """Unfold's, which may be written with its model in brackets."""
+
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
     class TabularInline(unfold.TabularInline):
+        """Unfold's, which may be written with its models in brackets."""
+
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
@@ -40,14 +44,13 @@ class GuidedAdmin(ModelAdmin[ModelT]):
     change_list_template = "backends/admin/change_list.html"
     empty_title = ""
     empty_text = ""
-    buttons: dict[str, str] = {}
+    buttons: Mapping[str, str] = MappingProxyType({})
     """Name in the URL -> method that takes (request, object). For who may change the object, by POST only."""
 
     def get_urls(self) -> list[URLPattern]:
         """Add a URL for each button."""
-        return [self._button_path(name, getattr(self, method)) for name, method in self.buttons.items()] + (
-            super().get_urls()
-        )
+        ours = [self._button_path(name, getattr(self, method)) for name, method in self.buttons.items()]
+        return ours + super().get_urls()
 
     def _button_path(self, name: str, work: Work) -> URLPattern:
         # Unfold's own row and page actions are links: a foreign page could press them. These want a POST,

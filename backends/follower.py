@@ -60,6 +60,8 @@ class Follower:
         except DatabaseError as error:
             self._note_away(error)
             connection.close()
+        except Exception:
+            log.exception("configuration not reloaded: serving from the last snapshot")
         else:
             self._note_back()
 

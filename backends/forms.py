@@ -23,7 +23,7 @@ from backends.routing.names import canonical
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
     MappingModelForm = forms.ModelForm[ModelMapping]
-    CredentialModelFormSet = forms.BaseInlineFormSet[Credential, Backend, "CredentialForm"]
+    CredentialModelFormSet = forms.BaseInlineFormSet[Credential, Backend, CredentialModelForm]
     TargetModelFormSet = forms.BaseInlineFormSet[MappingTarget, ModelMapping, forms.ModelForm[MappingTarget]]
 else:
     CredentialModelForm = MappingModelForm = forms.ModelForm
@@ -106,7 +106,7 @@ class CredentialFormSet(CredentialModelFormSet):
     """All keys of one backend."""
 
     def clean(self) -> None:
-        """Live keys need different labels. The database's constraint has a condition that forms cannot check."""
+        """Live keys need different labels: forms cannot check the constraint, which has a condition."""
         super().clean()
         seen: set[str] = set()
         for form in kept_forms(self.forms):

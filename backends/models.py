@@ -24,6 +24,7 @@ from backends.revisions import ROUTING, FollowedModel
 from backends.wire.dialects import DIALECTS, dialect_choices
 
 CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
+SECRET_PATTERN = re.compile(r"[!-~]+")
 NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 
 
@@ -52,6 +53,12 @@ def validate_pattern(value: str) -> None:
         raise ValidationError("A name has 1 to 255 characters and no spaces.")
     if value.count("*") > 1:
         raise ValidationError("A pattern may hold one * only.")
+
+
+def validate_secret(value: Any) -> None:
+    """Accept text that may stand in a header: printable ASCII without spaces."""
+    if isinstance(value, str) and not SECRET_PATTERN.fullmatch(value):
+        raise ValidationError("An API key is printable ASCII without spaces.")
 
 
 def validate_object(value: Any) -> None:
@@ -117,7 +124,7 @@ class Credential(FollowedModel, Timestamped):
     backend = models.ForeignKey(Backend, on_delete=models.CASCADE, related_name="credentials")
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     label = models.CharField(max_length=64, default="main")
-    secret = SealedField("API key")
+    secret = SealedField("API key", validators=[validate_secret])
     hint = models.CharField(
         max_length=8, editable=False, help_text="The last characters, to tell keys apart."
     )

@@ -1,7 +1,7 @@
 """Ask a backend for its models, once and synchronously: what the admin's "Test" does.
 
-The only module that speaks `requests`. It never follows a redirect, never reads a proxy or a password from the
-environment, reads a bounded answer before a deadline, and no sentence of it holds the key that was tried.
+The only module that speaks `requests`. It never follows a redirect, never reads a proxy or a password from
+the environment, reads a bounded answer before a deadline, and no sentence of it holds the key that was tried.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MAX_ERROR_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
 NAMES_SHOWN = 5
 NAME_LENGTH = 80
+NO_LIST = "reached (status 200), but what came is no list of models: is this the API's base URL?"
 
 Outcome = Literal[
     "listed",
@@ -67,11 +68,13 @@ def list_models(
     url = base_url.rstrip("/") + "/models"
     deadline = time.monotonic() + timeout
     try:
-        with _session(auth, secret) as session:
-            with session.get(
+        with (
+            _session(auth, secret) as session,
+            session.get(
                 url, timeout=timeout, verify=verify_tls, allow_redirects=False, stream=True
-            ) as response:
-                report = _read(response, base_url, has_key=bool(secret), deadline=deadline)
+            ) as response,
+        ):
+            report = _read(response, base_url, has_key=bool(secret), deadline=deadline)
     except (requests.Timeout, TimeoutError):
         report = Report("timeout", f"no answer within {timeout:g} s")
     except (requests.RequestException, HTTPError, OSError) as error:
@@ -98,14 +101,16 @@ def _read(response: requests.Response, base_url: str, *, has_key: bool, deadline
     if status == 200:
         return _listed(body)
     if 300 <= status < 400:
-        return Report("redirected", f"status {status}, a redirect: give the URL it leads to", status)
+        return Report(
+            "redirected", f"reached, but status {status} is a redirect: give the URL it leads to", status
+        )
     said = message_of(body or b"", (response.reason or "no reason given")[:NAME_LENGTH])
     if status in (401, 403):
-        what = "the key was refused" if has_key else "a key is needed"
-        return Report("key_refused", f"{what} (status {status}): {said}", status)
+        what = "the key was refused" if has_key else "it asks for a key"
+        return Report("key_refused", f"reached, but {what} (status {status}): {said}", status)
     if status == 404:
         return Report("not_found", _not_found(base_url), status)
-    return Report("rejected", f"status {status}: {said}", status)
+    return Report("rejected", f"reached, but status {status}: {said}", status)
 
 
 def _body(response: requests.Response, limit: int, deadline: float) -> bytes | None:
@@ -123,12 +128,12 @@ def _body(response: requests.Response, limit: int, deadline: float) -> bytes | N
 
 def _listed(body: bytes | None) -> Report:
     if body is None:
-        return Report("garbled", f"status 200, but a list of more than {MAX_BODY_BYTES >> 20} MiB", 200)
+        return Report("garbled", f"reached, but its list has more than {MAX_BODY_BYTES >> 20} MiB", 200)
     try:
         models = parse_model_list(body)
     except BadReply:
-        return Report("garbled", "status 200, but not a list of models: is this the API's base URL?", 200)
-    return Report("listed", f"status 200, {_count(models)}", 200, models)
+        return Report("garbled", NO_LIST, 200)
+    return Report("listed", f"reached (status 200), {_count(models)}", 200, models)
 
 
 def _count(models: Sequence[ModelCard]) -> str:
@@ -141,12 +146,12 @@ def _count(models: Sequence[ModelCard]) -> str:
 
 def _not_found(base_url: str) -> str:
     if base_url.rstrip("/").endswith("/v1"):
-        return "status 404: there is no list of models at this URL"
-    return f"status 404: try the base URL with /v1 at its end ({base_url.rstrip('/')}/v1)"
+        return "reached, but status 404: there is no list of models at this URL"
+    return f"reached, but status 404: try the base URL with /v1 at its end ({base_url.rstrip('/')}/v1)"
 
 
 def _reason(error: BaseException) -> str:
-    """Name the cause by its type or by the system's words: whole messages hold URLs, and some hold headers."""
+    """Name the cause by its type or in the system's words: whole messages hold URLs, some even headers."""
     if isinstance(error, requests.exceptions.SSLError):
         if "certificate" in str(error).lower():
             return "its TLS certificate is not accepted"

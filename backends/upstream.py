@@ -109,6 +109,7 @@ class Stream:
         self._decoder = SSEDecoder()
         self._held: list[openai.Reply] = []
         self._over = False
+        self._failure: UpstreamError | None = None
         self._silence = transport.SilenceGuard(response, settings.PROXY.idle_timeout_s)
 
     async def begin(self) -> None:
@@ -121,6 +122,8 @@ class Stream:
             )
         while not self._over and not any(reply.choices for reply in self._held):
             self._held += await self._read()
+        if not any(reply.choices for reply in self._held):
+            raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
         self._silence.start()
 
     async def _begin_whole(self) -> None:
@@ -143,6 +146,8 @@ class Stream:
         return await self._read()
 
     async def _read(self) -> list[openai.Reply]:
+        if self._failure is not None:
+            raise self._failure
         try:
             data = await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
@@ -156,12 +161,17 @@ class Stream:
 
     def _decode_all(self, events: list[bytes]) -> list[openai.Reply]:
         replies: list[openai.Reply] = []
-        for event in events:
-            if event == DONE:
-                self._over = self.saw_done = True
-                break
-            if event:
-                replies.append(self._decode(event))
+        try:
+            for event in events:
+                if event == DONE:
+                    self._over = self.saw_done = True
+                    break
+                if event:
+                    replies.append(self._decode(event))
+        except UpstreamError as error:
+            if not replies:
+                raise
+            self._failure = error  # told behind what came before it, however the network cut the two
         return replies
 
     def _decode(self, event: bytes) -> openai.Reply:

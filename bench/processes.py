@@ -116,7 +116,7 @@ class Processes:
         """Start a Python program in a process group of its own, which a Ctrl-C does not reach before us."""
         log = self._directory / f"{name}.log"
         with log.open("wb") as output, on_core(core), undisturbed():
-            popen = subprocess.Popen(  # noqa: S603 (our own programs, no shell)
+            popen = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
                 env=environment,

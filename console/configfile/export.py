@@ -8,44 +8,53 @@ from datetime import UTC
 from typing import Any
 
 import msgspec
-import yaml
 from django.db.models import Prefetch
-from msgspec import UNSET
+from msgspec import NODEFAULT, UNSET
 
 from accounts.models import ClientKey, Team
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
-from console.configfile.format import (
-    VERSION,
-    ApiKey,
-    BackendEntry,
-    KeyEntry,
-    MappingEntry,
-    Secret,
-    TargetEntry,
-    TeamEntry,
-)
-from console.configfile.reading import EXPONENT, FLOAT
+from console.configfile.format import VERSION, BackendEntry, KeyEntry, MappingEntry, TargetEntry, TeamEntry
+from console.configfile.run import same
+from console.configfile.writing import OneLine, OneLineList, write_yaml
 
 HEADER = """\
-# Llamagate configuration. Apply it with: manage.py apply FILE
+# Llamagate configuration. Bring it in with: manage.py apply FILE
 #
-# No secret is in here: each stands as the environment variable that has to hold it. Set the variables
-# before you apply the file, or write `file: /run/secrets/...` in place of `env: ...`. On a server that
-# already has the secrets, `manage.py apply FILE --keep-secrets` keeps those whose variable is not set.
+# No secret is in here: in its place stands the environment variable that has to hold it. Set these
+# variables before you apply the file, or write `file: /run/secrets/...` in place of `env: ...`. On a
+# server that has the secrets already, `manage.py apply FILE --keep-secrets` keeps every one whose
+# variable is not set.
 """
 
 
 def export() -> str:
     """Give the configuration as YAML."""
     placeholders = Placeholders()
-    sections: dict[str, list[Any]] = {
-        "backends": [_backend(backend, placeholders) for backend in _backends()],
-        "mappings": [_mapping(mapping) for mapping in _mappings()],
-        "teams": [_team(team, placeholders) for team in _teams()],
-    }
-    parts = [_dump({"version": VERSION})]
-    parts += [_dump({name: [_plain(entry) for entry in entries]}) for name, entries in sections.items()]
-    return HEADER + "\n".join(parts)
+    sections: list[dict[str, Any]] = [
+        {"version": VERSION},
+        {"backends": [_backend(backend, placeholders) for backend in _backends()]},
+        {"mappings": [_mapping(mapping) for mapping in _mappings()]},
+        {"teams": [_team(team, placeholders) for team in _teams()]},
+    ]
+    return "\n".join([HEADER, *map(write_yaml, sections)])
+
+
+class Placeholders:
+    """Names of environment variables, each given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def make(self, *parts: str) -> str:
+        """Join the parts as a variable's name is written, with a number if it was given before."""
+        plain = re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper())
+        plain = f"_{plain}" if plain[0].isdigit() else plain
+        name, number = plain, 1
+        while name in self._given:
+            number += 1
+            name = f"{plain}_{number}"
+        self._given.add(name)
+        return name
 
 
 def _backends() -> Iterable[Backend]:
@@ -54,9 +63,8 @@ def _backends() -> Iterable[Backend]:
 
 
 def _mappings() -> Iterable[ModelMapping]:
-    targets = MappingTarget.objects.select_related("backend").order_by(
-        "priority", "-weight", "backend__name", "model"
-    )
+    targets = MappingTarget.objects.select_related("backend")
+    targets = targets.order_by("priority", "-weight", "backend__name", "model")
     return ModelMapping.objects.order_by("name").prefetch_related(Prefetch("targets", targets))
 
 
@@ -65,12 +73,13 @@ def _teams() -> Iterable[Team]:
     return Team.objects.order_by("name").prefetch_related(Prefetch("keys", live))
 
 
-def _backend(backend: Backend, placeholders: Placeholders) -> BackendEntry:
+def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
     api_keys = [
-        ApiKey(label=credential.label, env=placeholders.make(backend.name, credential.label, "API_KEY"))
-        for credential in backend.credentials.all()
+        OneLine(label=stored.label, env=placeholders.make(backend.name, stored.label, "API_KEY"))
+        for stored in backend.credentials.all()
     ]
-    return BackendEntry(
+    return _entry(
+        BackendEntry,
         name=backend.name,
         base_url=backend.base_url,
         dialect=backend.dialect,
@@ -81,83 +90,49 @@ def _backend(backend: Backend, placeholders: Placeholders) -> BackendEntry:
     )
 
 
-def _mapping(mapping: ModelMapping) -> MappingEntry:
-    return MappingEntry(
+def _mapping(mapping: ModelMapping) -> dict[str, Any]:
+    return _entry(
+        MappingEntry,
         name=mapping.name,
         targets=[_target(target) for target in mapping.targets.all()],
         enabled=mapping.enabled,
         system=mapping.system,
-        options=mapping.options,
-        forced_options=mapping.forced_options,
-        capabilities=mapping.capabilities,
+        options=OneLine(mapping.options),
+        forced_options=OneLine(mapping.forced_options),
+        capabilities=OneLineList(mapping.capabilities),
         context_length=mapping.context_length,
     )
 
 
-def _target(target: MappingTarget) -> TargetEntry:
-    return TargetEntry(
+def _target(target: MappingTarget) -> OneLine:
+    fields = _entry(
+        TargetEntry,
         backend=target.backend.name,
         model=target.model,
         priority=target.priority,
         weight=target.weight,
         enabled=target.enabled,
     )
+    return OneLine(fields)
 
 
-def _team(team: Team, placeholders: Placeholders) -> TeamEntry:
+def _team(team: Team, placeholders: Placeholders) -> dict[str, Any]:
     keys = [_key(team, key, placeholders) for key in team.keys.all()]
-    return TeamEntry(
-        name=team.name, models=team.allowed_models, keys=keys or UNSET, enabled=team.enabled
-    )
+    models = OneLineList(team.allowed_models)
+    return _entry(TeamEntry, name=team.name, models=models, enabled=team.enabled, keys=keys or UNSET)
 
 
-def _key(team: Team, key: ClientKey, placeholders: Placeholders) -> KeyEntry:
+def _key(team: Team, key: ClientKey, placeholders: Placeholders) -> OneLine:
     expiry = key.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if key.expires_at else None
-    env = placeholders.make(team.name, key.name, "CLIENT_KEY")
-    return KeyEntry(name=key.name, key=Secret(env=env), expires_at=expiry)
+    source = {"env": placeholders.make(team.name, key.name, "CLIENT_KEY")}
+    return OneLine(_entry(KeyEntry, name=key.name, key=source, expires_at=expiry))
 
 
-class Placeholders:
-    """Names of environment variables, each given once."""
-
-    def __init__(self) -> None:
-        self._given: set[str] = set()
-
-    def make(self, *parts: str) -> str:
-        """Join the parts as an environment variable is written; number it if it was given before."""
-        name = re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper())
-        name = f"_{name}" if name[0].isdigit() else name
-        unique, number = name, 1
-        while unique in self._given:
-            number += 1
-            unique = f"{name}_{number}"
-        self._given.add(unique)
-        return unique
+def _entry(kind: type[msgspec.Struct], **fields: Any) -> dict[str, Any]:
+    """Leave out what is the default of the file's format."""
+    defaults = {info.name: _default(info) for info in msgspec.structs.fields(kind)}
+    return {name: value for name, value in fields.items() if not same(value, defaults[name])}
 
 
-class _Inline(dict[str, Any]):
-    """Written on one line, in braces."""
-
-
-class _InlineList(list[Any]):
-    """Written on one line, in brackets."""
-
-
-def _plain(entry: msgspec.Struct) -> dict[str, Any]:
-    """Give an entry's fields, what is short on one line."""
-    fields = _without_defaults(entry)
-    for name, value in fields.items():
-        if isinstance(value, list) and value and isinstance(value[0], msgspec.Struct):
-            fields[name] = [_inline(item) for item in value]
-        elif isinstance(value, list):
-            fields[name] = _InlineList(value)
-        elif isinstance(value, dict):
-            fields[name] = _Inline(value)
-    return fields
-
-
-def _inline(entry: msgspec.Struct) -> _Inline:
-    fields = _without_defaults(entry)
-    return _Inline(
-        {name: _inline(value) if isinstance(value, Secret) else value for name, value in fields.items()}
-    )
+def _default(info: msgspec.structs.FieldInfo) -> Any:
+    return info.default if info.default_factory is NODEFAULT else info.default_factory()

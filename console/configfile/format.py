@@ -9,13 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 VERSION = 1
 
 
-class Secret(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class Secret(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Where a secret is: a variable of the environment, a file, or here."""
 
     env: str | None = None
@@ -38,7 +37,7 @@ class ApiKey(Secret, frozen=True, kw_only=True):
     label: str = "main"
 
 
-class BackendEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class BackendEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """An OpenAI-compatible server."""
 
     name: str
@@ -50,7 +49,7 @@ class BackendEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     notes: str = ""
 
 
-class TargetEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class TargetEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A model on a backend."""
 
     backend: str
@@ -60,7 +59,7 @@ class TargetEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True,
     enabled: bool = True
 
 
-class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A name that clients use, or a pattern with one star."""
 
     name: str
@@ -73,7 +72,7 @@ class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     context_length: int | None = None
 
 
-class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A client's key for us. Without `key` one is minted."""
 
     name: str
@@ -97,11 +96,11 @@ class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, om
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class TeamEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+class TeamEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A group of clients."""
 
     name: str
-    models: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    models: list[str] = field(default_factory=lambda: ["*"])
     keys: list[KeyEntry] | UnsetType = UNSET
     enabled: bool = True
 

@@ -23,6 +23,7 @@ STR, INT, FLOAT, MERGE = TAG + "str", TAG + "int", TAG + "float", TAG + "merge"
 PLAIN_TAGS = frozenset({STR, INT, FLOAT, MERGE, *(TAG + name for name in ("bool", "null", "seq", "map"))})
 # YAML 1.1 takes 1e-3 for text, since it has no dot. Nobody means that.
 EXPONENT = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z")
+NUMBER_STARTS = list("-+0123456789")
 
 QUOTE_THE_STAR = 'a * at the beginning needs quotes, such as name: "*"'
 QUOTED = re.compile(r"'[^'<]{2,}'|\"[^\"<]{2,}\"")
@@ -144,7 +145,7 @@ Loader.add_constructor(STR, _str)
 Loader.add_constructor(INT, _int)
 Loader.add_constructor(FLOAT, _float)
 Loader.add_constructor(TAG + "bool", _bool)
-Loader.add_implicit_resolver(FLOAT, EXPONENT, list("-+0123456789"))
+Loader.add_implicit_resolver(FLOAT, EXPONENT, NUMBER_STARTS)
 
 
 def _line(mark: yaml.Mark | None) -> str:

@@ -57,9 +57,7 @@ def _apply_api_keys(
             run.removed(f"API key {backend.name}/{label}")
 
 
-def _apply_api_key(
-    run: Run, backend: Backend, entry: ApiKey, stored: Credential | None, path: str
-) -> None:
+def _apply_api_key(run: Run, backend: Backend, entry: ApiKey, stored: Credential | None, path: str) -> None:
     secret = run.secret(entry, path, is_stored=stored is not None)
     what = f"API key {backend.name}/{entry.label}"
     if secret is None:
@@ -151,7 +149,7 @@ def _backend_of(run: Run, entry: TargetEntry, backends: dict[str, Backend], path
             f"there is no backend {entry.backend!r}: add it to backends. Known: {known or 'none yet'}.",
         )
         return None
-    return backend if backend.pk is not None else None  # its own problem is noted already
+    return None if backend._state.adding else backend  # if it does not stand, that is noted already
 
 
 def prune_mappings(run: Run, kept: set[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from backends.models import SECRET_PATTERN
 from console.configfile.format import Secret
 
 MAX_SECRET_BYTES = 64 * 1024
@@ -35,8 +36,8 @@ def fetch(secret: Secret, base: Path) -> str:
         source, text = "value", (secret.value or "").strip()
     if not text:
         raise SourceError(source, "is empty: give the secret.")
-    if not text.isascii() or not text.isprintable():
-        raise SourceError(source, "leads to several lines or to characters that no key can hold.")
+    if not SECRET_PATTERN.fullmatch(text):
+        raise SourceError(source, "is no key: a key is printable ASCII without spaces, on one line.")
     return text
 
 

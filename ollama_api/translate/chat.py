@@ -10,7 +10,7 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body
+from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import ChatReply, ChatRequest, Metrics, ReplyMessage, ReplyToolCall
@@ -20,8 +20,11 @@ PATH = "/chat/completions"
 ANY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def check(call: ChatRequest) -> None:
-    """Refuse nothing: every field of a chat has a counterpart, or no effect on the answer."""
+def check(call: ChatRequest, rule: Rule) -> None:
+    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
+    require_capabilities(call, rule, "chat")
+    if call.tools:
+        require(rule, "tools", f"{full_name(call.model)} does not support tools")
 
 
 def to_upstream(call: ChatRequest, target: Target, rule: Rule) -> dict[str, Any]:

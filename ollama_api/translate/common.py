@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import DEFAULT_TAG
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialects import Dialect
 from ollama_api.errors import BadRequest
@@ -32,6 +33,24 @@ def completion_body(
         if dialect.asks_for_usage:
             body["stream_options"] = {"include_usage": True}
     return body
+
+
+def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
+    """Hold a call against what the operator says of the model. Raises `BadRequest` in Ollama's words."""
+    require(rule, "completion", f'"{call.model}" does not support {verb}')
+    if call.think:
+        require(rule, "thinking", f'"{call.model}" does not support thinking')
+
+
+def require(rule: Rule, capability: str, refusal: str) -> None:
+    """Refuse only on the operator's word: capabilities that are guessed refuse nothing."""
+    if rule.capabilities and capability not in rule.capabilities:
+        raise BadRequest(refusal)
+
+
+def full_name(model: str) -> str:
+    """Write a name as Ollama does in some of its errors."""
+    return f"registry.ollama.ai/library/{model if ':' in model else model + DEFAULT_TAG}"
 
 
 def think_fields(think: Any, dialect: Dialect) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body
+from ollama_api.translate.common import completion_body, full_name, require_capabilities
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import GenerateReply, GenerateRequest, Metrics
@@ -24,10 +24,11 @@ NO_RAW = "raw mode is not supported by this backend"
 NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
 
 
-def check(call: GenerateRequest) -> None:
-    """Refuse what would change the answer without the client knowing. Raises `BadRequest`."""
+def check(call: GenerateRequest, rule: Rule) -> None:
+    """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
+    require_capabilities(call, rule, "generate")
     if call.suffix:
-        raise BadRequest(f"registry.ollama.ai/library/{call.model} does not support insert")
+        raise BadRequest(f"{full_name(call.model)} does not support insert")
     if call.raw:
         raise BadRequest(NO_RAW)
     if call.template:

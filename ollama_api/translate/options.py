@@ -53,7 +53,8 @@ def merged(
     Raises:
         BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
     """
-    options = {**defaults, **given, **forced} if defaults or forced else given
+    said = {name: value for name, value in given.items() if value is not None}
+    options = {**defaults, **said, **forced} if defaults or forced else said
     return {
         name: _checked(name, value) for name, value in options.items() if value is not None and name in KINDS
     }

@@ -3,19 +3,20 @@
 import argparse
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from . import scripts
 from .server import FakeBackend
 
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     options = _parser().parse_args(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked here, and so in the fake's thread, and waited for below. A handler that sets an event would
+    # lock up when the signal comes twice, as `timeout` and some supervisors send it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     named = {name: scripts.tokens(n, interval, options.writes) for name, n, interval in options.model}
     models = tuple(named) or ("fake-model",)
     fake = FakeBackend(
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with fake:
         sys.stdout.write(f"listening on {fake.base_url}\n")
         sys.stdout.flush()
-        stop.wait()
+        signal.sigwait(_STOP)
 
 
 def _parser() -> argparse.ArgumentParser:

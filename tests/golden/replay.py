@@ -59,7 +59,7 @@ class ScriptedAnswer:
         return None
 
     def release(self) -> None:
-        self.content = self
+        """There is no connection to give back."""
 
     close = release
 

@@ -6,7 +6,6 @@ from typing import Self
 from django.core.cache import cache
 
 from accounts.directory import access
-from accounts.models import LOCAL_TEAM, Team
 from backends import catalog
 from backends.revisions import ConfigRevision
 from backends.routing.registry import routing
@@ -31,7 +30,9 @@ class ServedInThread:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        eventually(lambda: self._server.started, 15, "the server's start")
+        eventually(lambda: self._server.started or not self._thread.is_alive(), 15, "the server's start")
+        if not self._server.started:
+            raise RuntimeError("the server did not start; its thread's exception tells why")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,10 +51,9 @@ class ServedInThread:
 
 
 def begin_anew() -> None:
-    """Bring an emptied database to the state after the migrations, and this process up to date with it."""
-    Team.objects.get_or_create(name=LOCAL_TEAM)
+    """Bring this process up to date with a database that was emptied behind its back."""
     for followed in (routing, access):
-        # Emptied with the rest; a number that went back would be taken for old.
+        # A number that went back would be taken for old.
         ConfigRevision.objects.update_or_create(
             name=followed.name, defaults={"number": max(0, followed.revision) + 1}
         )

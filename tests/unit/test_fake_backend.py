@@ -328,4 +328,5 @@ def test_as_a_process_of_its_own() -> None:
             peer.close()
         finally:
             process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)  # as `timeout` does: to the process, and to its group
         assert process.wait(timeout=5) == 0

@@ -102,7 +102,7 @@ def _welcome(listener: socket.socket) -> list[str]:
     lines = [f"Llamagate serves the Ollama API on {url} (admin: {url}/admin/)"]
     if not Backend.objects.exists():
         lines.append(
-            f"No backend yet: add one at {url}/admin/backends/backend/add/, or set OPENAI_API_KEY and start again."
+            f"No backend yet: add one at {url}/admin/backends/backend/add/, or start with OPENAI_API_KEY set."
         )
     if not settings.PROXY.is_bound_to_loopback and not settings.PROXY.serve_without_keys:
         lines += _key_hint(url)

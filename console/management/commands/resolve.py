@@ -1,0 +1,102 @@
+"""`manage.py resolve`: where a model name leads, and why."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from accounts.models import Team
+from backends.models import ModelMapping
+from backends.routing import registry
+from backends.routing.names import canonical, matches
+from backends.routing.snapshot import Route, Target
+from console.management.base import OperatorCommand
+
+
+class Command(OperatorCommand):
+    """Ask the routing table that requests use, freshly read. No backend is asked."""
+
+    help = "Show where a model name leads, and why. Exit code 1 if it leads nowhere."
+    examples = """examples:
+  manage.py resolve gpt-4o
+  manage.py resolve qwen3:8b --team research
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the name, and who asks."""
+        parser.add_argument("name", metavar="NAME", help="the model name as a client sends it")
+        parser.add_argument("--team", help="also say whether this team may use it")
+
+    def run(self, **options: Any) -> None:
+        """Print the route, or fail with the reason that there is none."""
+        name: str = options["name"]
+        _, snapshot = registry.load()
+        route = snapshot.resolve(name)
+        if route is None:
+            raise CommandError(_why_nothing(name))
+        for line in _describe(name, route):
+            self.stdout.write(line)
+        if options["team"]:
+            self.stdout.write(_permission(options["team"], name))
+        if not any(not target.upstream.is_locked_out for target in route.targets):
+            raise CommandError(f"{name} leads nowhere: no target of {route.rule.name!r} can be used.")
+
+
+def _why_nothing(name: str) -> str:
+    disabled = [
+        mapping.name for mapping in ModelMapping.objects.filter(enabled=False) if matches(mapping.name, name)
+    ]
+    reason = f"the mapping {disabled[0]!r} is disabled" if disabled else "no mapping matches"
+    return f"{name} leads nowhere: {reason}."
+
+
+def _describe(name: str, route: Route) -> list[str]:
+    kind = "pattern" if route.rule.is_wildcard else "exact name"
+    lines = [f"{name} -> mapping {route.rule.name!r} ({kind})"]
+    targets = sorted(route.targets, key=lambda target: (target.priority, -target.weight))
+    for _, group in groupby(targets, key=lambda target: target.priority):
+        lines += _describe_group(list(group))
+    lines += [f"  not used: {line}" for line in _disabled(route)]
+    if route.rule.is_wildcard:
+        lines.append("  Through a pattern a name exists only if the backend lists it (not asked here).")
+    return lines
+
+
+def _describe_group(targets: list[Target]) -> list[str]:
+    """Tell targets of one priority, with the share that the weights give each."""
+    total = sum(target.weight for target in targets)
+    return [
+        f"  {target.model} on {target.upstream.name} (priority {target.priority}, weight {target.weight}"
+        f"{f' of {total}' if len(targets) > 1 else ''}){_locked_out(target)}"
+        for target in targets
+    ]
+
+
+def _locked_out(target: Target) -> str:
+    return " cannot be used: none of its API keys can be opened" if target.upstream.is_locked_out else ""
+
+
+def _disabled(route: Route) -> list[str]:
+    """Name the targets that the routing table does not hold, with the switch that is off."""
+    mapping = ModelMapping.objects.get(name=route.rule.name)
+    return [
+        f"{target} ({'backend' if target.enabled else 'target'} disabled)"
+        for target in mapping.targets.select_related("backend")
+        if not (target.enabled and target.backend.enabled)
+    ]
+
+
+def _permission(team_name: str, name: str) -> str:
+    team = Team.objects.filter(name=team_name).first()
+    if team is None:
+        known = ", ".join(Team.objects.values_list("name", flat=True))
+        raise CommandError(f"There is no team {team_name!r}. Known: {known}.")
+    if not team.enabled:
+        raise CommandError(f"The team {team_name} is disabled: it may use nothing.")
+    if not any(matches(pattern, name) for pattern in team.allowed_models):
+        raise CommandError(
+            f"The team {team_name} may not use {canonical(name)}, only: {', '.join(team.allowed_models)}."
+        )
+    return f"  The team {team_name} may use it."

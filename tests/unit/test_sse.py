@@ -1,0 +1,105 @@
+"""Server-sent events, however the network cuts them."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from backends.wire.sse import EventTooLong, SSEDecoder
+
+
+def decode(*reads: bytes) -> list[bytes]:
+    decoder = SSEDecoder()
+    events = [event for read in reads for event in decoder.feed(read)]
+    return events + decoder.finish()
+
+
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b"data: a\n\n", [b"a"]),
+        (b"data:a\n\ndata:  b\n\n", [b"a", b" b"]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"]),
+        (b"data: a\r\rdata: b\r\r", [b"a", b"b"]),
+        (b"data: a\ndata: b\n\n", [b"a\nb"]),
+        (b"data\ndata: a\n\n", [b"a"]),
+        (b"data:\n\n", [b""]),
+        (b": comment\n\n:\n\ndata: a\n\n", [b"a"]),
+        (b"event: ping\nid: 7\nretry: 3000\n\nevent: message\ndata: a\n\n", [b"a"]),
+        (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),
+        (b"data: a\n\n\n\n\ndata: b\n\n", [b"a", b"b"]),
+        (b"data: a", [b"a"]),
+        (b"data: a\r", [b"a"]),
+        (b"", []),
+        (b"\n\n\n", []),
+        (
+            'data: "a\u2028b\u0085c\u2029d\x0b\x0c\x1c"\n\n'.encode(),
+            ['"a\u2028b\u0085c\u2029d\x0b\x0c\x1c"'.encode()],
+        ),
+        (b"database: a\n\n", []),
+    ],
+)
+def test_events(stream: bytes, events: list[bytes]) -> None:
+    assert decode(stream) == events
+
+
+def test_an_event_is_given_as_soon_as_it_is_complete() -> None:
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: a\n") == []
+    assert decoder.feed(b"\n") == [b"a"]
+    assert decoder.finish() == []
+
+
+def test_a_cr_at_the_end_of_a_read_waits_for_its_lf() -> None:
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: a\r") == []
+    assert decoder.feed(b"\ndata: b\r") == []
+    assert decoder.feed(b"\n\r\n") == [b"a\nb"]
+
+
+PIECES = st.sampled_from(
+    [
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\n",
+        b"data:",
+        b"data: ",
+        b":",
+        b"event: x",
+        b"a",
+        b"{}",
+        "\u2028".encode(),
+        b"\xf0\x9f",
+        b" ",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=30).map(b"".join), st.data())
+@example(b"data: a\r\n\r\n", None)
+def test_any_chunking_gives_the_same_events(stream: bytes, data: st.DataObject | None) -> None:
+    whole = decode(stream)
+    assert decode(*(stream[at : at + 1] for at in range(len(stream)))) == whole
+    if data is not None:
+        cut = data.draw(st.integers(0, len(stream)))
+        assert decode(stream[:cut], stream[cut:]) == whole
+
+
+@pytest.mark.parametrize("line", [b"data: " + b"x" * 50, b"x" * 60])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(line: bytes) -> None:
+    decoder = SSEDecoder(limit_bytes=100)
+    decoder.feed(line)
+    with pytest.raises(EventTooLong):
+        decoder.feed(b"x" * 60)
+
+
+def test_an_event_without_end_is_refused_though_its_lines_are_short() -> None:
+    decoder = SSEDecoder(limit_bytes=100)
+    with pytest.raises(EventTooLong):
+        for _ in range(20):
+            decoder.feed(b"data: 0123456789\n")
+
+
+def test_many_events_are_not_one_long_event() -> None:
+    decoder = SSEDecoder(limit_bytes=100)
+    assert sum(len(decoder.feed(b"data: 0123456789\n\n")) for _ in range(50)) == 50
