@@ -77,11 +77,14 @@ def check_files(root: Path) -> None:
     left = [name for name in UNWANTED_IN_APP if (root / "app" / name).exists()]
     left += [name for name in UNWANTED_PROGRAMS if (root / name).exists()]
     left += [str(path) for path in (root / "root/.cache").rglob("*")]
+    left += [str(path) for path in (root / "app").rglob("*.sqlite3")]
     check(not left, f"the image holds {left}")
     check((root / "app/static/admin/css/base.css").is_file(), "collectstatic is not baked in")
     sources = [path for top in OURS for path in (root / top).rglob("*.py")]
     bare = [path for path in sources if not has_byte_code(path)]
     check(len(bare) < len(sources) // 100, f"{len(bare)} of {len(sources)} modules lack byte code")
+    tags = {path.name.split(".")[-2] for path in (root / "app").rglob("*.pyc")}
+    check(len(tags) == 1, f"byte code of the checkout came along: {sorted(tags)}")
     data = (root / "data").stat()
     check(f"{data.st_uid}:{data.st_gid}" == APP_USER, "the volume is not the server's own")
     check(not list((root / "data").iterdir()), "the volume is not empty")

@@ -75,7 +75,8 @@ class Follower:
     def _note_away(self, error: Exception) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
-            log.error("database away: serving from the last snapshot", error=type(error).__name__)
+            reason = " ".join(str(error).split())
+            log.error("database away: serving from the last snapshot", reason=reason)
 
     def _note_back(self) -> None:
         if self._away_since is not None:

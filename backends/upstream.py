@@ -48,18 +48,22 @@ class Whole(msgspec.Struct, frozen=True):
     body: bytes
 
 
-async def ask(targets: Iterable[Target], path: str, build: Build) -> Whole:
+async def ask(
+    targets: Iterable[Target], path: str, build: Build, read: Callable[[Whole], ResultT]
+) -> ResultT:
     """POST to the first target that answers, and read the whole answer.
 
-    `build` makes the body for a target. Raises an `UpstreamError`, the last one if several were tried.
+    `build` makes the body for a target, `read` what is wanted of the answer: what it refuses was no answer,
+    and the next target is tried. Raises an `UpstreamError`, the last one if several were tried.
     """
 
-    async def attempt(target: Target) -> Whole:
+    async def attempt(target: Target) -> ResultT:
         response = await _request("POST", target, path, build(target), "application/json")
         try:
-            return Whole(target, await _read_whole(target, response, MAX_WHOLE_BODY))
+            body = await _read_whole(target, response, MAX_WHOLE_BODY)
         finally:
             response.release() if response.content.at_eof() else response.close()
+        return read(Whole(target, body))
 
     return await _first_that_answers(targets, attempt, settings.PROXY.request_timeout_s)
 
@@ -130,7 +134,9 @@ class Stream:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
         body = await _read_whole(self.target, self._response, MAX_WHOLE_BODY)
         reply = self._decode(body)
-        for choice in reply.choices or ():
+        if not reply.choices:
+            raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
+        for choice in reply.choices:
             choice.delta = choice.delta or choice.message
         self._held, self._over, self.saw_done = [reply], True, True
 

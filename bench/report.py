@@ -12,6 +12,7 @@ from typing import Any
 
 SERVER = "server"
 REFERENCE = "reference"
+MOST_LINES_A_READ = 1.1
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,16 @@ def table(results: Results) -> Iterator[str]:
             ratio = results.ratio(name)
             cells = [_cell(targets.get(target, [])) for target in (SERVER, REFERENCE)]
             yield form(metric.label, metric.unit, *cells, "" if ratio is None else f"{ratio:.2f}").rstrip()
+
+
+def doubts(results: Results) -> Iterator[str]:
+    """Yield a sentence for each target whose chunks did not come one at a time, as paced chunks should."""
+    for target, values in results.values.get("alone", {}).items():
+        if (lines := max(values)) > MOST_LINES_A_READ:
+            yield (
+                f"NOTE  paced, {target}: up to {lines:.2f} lines came in a read. The machine was too busy "
+                "for chunks to stay apart; together they are cheaper, so this figure is too low."
+            )
 
 
 def parse_bounds(arguments: list[str]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from bench.report import REFERENCE, SERVER, progress
 EPILOG = """\
 examples:
   python -m bench                                  measure this checkout: about two minutes
-  python -m bench --quick --max-ratio request=12   about twenty-five seconds; fails over a bound, for CI
+  python -m bench --quick --max-ratio request=12   half a minute; fails over a bound, for CI
   python -m bench --only paced --rounds 5          one cell, more rounds
   python -m bench --json before.json               keep the figures
 
@@ -229,7 +229,7 @@ def _show(results: report.Results, about: dict[str, Any], cores: str) -> None:
     print(
         f"CPU time from {about['clock']}; every answer was checked whole; min / median / max of the rounds\n"
     )
-    print("\n".join(report.table(results)))
+    print("\n".join([*report.table(results), *report.doubts(results)]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

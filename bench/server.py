@@ -52,6 +52,8 @@ def environment(directory: Path, port: int) -> dict[str, str]:
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "WORKERS": "1",
+        # Else a key that did not arrive would go unseen, and the cheaper way without one would be measured.
+        "LLAMAGATE_REQUIRE_KEY_ON_LOOPBACK": "true",
     }
     files = dict.fromkeys((f"{name}_FILE" for name in values), "")
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}

@@ -106,8 +106,8 @@ class DemoModel:
             ) from None
         if address is None:
             raise DemoUnavailable(
-                f"The demo model ended while it loaded (exit status {process.wait()}); the reason stands above, "
-                f"if it gave one. It needs about 600 MB of memory. {INSTALL}"
+                f"The demo model ended while it loaded (exit status {process.wait()}); its reason, "
+                f"if it gave one, stands above. It needs about 600 MB of memory. {INSTALL}"
             )
         return address
 

@@ -104,10 +104,12 @@ def joined(parts: Iterable[Path]) -> Iterator[Path]:
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("demo-model")
-        target = Path(f"/proc/self/fd/{descriptor}")
-        _join(parts, target)
-        yield target
-        os.close(descriptor)
+        try:
+            target = Path(f"/proc/self/fd/{descriptor}")
+            _join(parts, target)
+            yield target
+        finally:
+            os.close(descriptor)
     else:
         with tempfile.TemporaryDirectory(prefix="llamagate-demo-") as directory:
             target = Path(directory, "model.gguf")

@@ -27,12 +27,11 @@ SIDEBAR: dict[str, list[tuple[str, str, str, str]]] = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """List the groups in Unfold's form."""
     return [
-        {"title": title, "separator": True, "items": [_item(request, *entry) for entry in entries]}
-        for title, entries in SIDEBAR.items()
+        {"title": title, "items": [_item(*entry) for entry in entries]} for title, entries in SIDEBAR.items()
     ]
 
 
-def _item(request: HttpRequest, title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,

@@ -121,9 +121,8 @@ class Exchange(Generic[CallT]):
 
     async def whole(self) -> HttpResponseBase:
         """Ask, and answer in one piece."""
-        answer = await upstream.ask(self.targets(), self.endpoint.upstream_path, self.body_for)
+        reply = await upstream.ask(self.targets(), self.endpoint.upstream_path, self.body_for, _decode)
         self.entry.first_ns = self.entry.ended_ns = time.monotonic_ns()
-        reply = _decode(answer)
         body, metrics = self.endpoint.from_upstream(self.call, reply, self.timings(), time.time_ns())
         self.settle(metrics)
         return json_response(body)

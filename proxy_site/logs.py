@@ -48,7 +48,9 @@ def _renderer(style: str) -> Any:
 
 
 def _to_json(event: Any, **_: Any) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+    """Write what people look for first in front."""
+    head = {name: event.pop(name, "") for name in ("timestamp", "level", "event")}
+    return msgspec.json.encode(head | event, enc_hook=str)
 
 
 def _stderr_factory(renderer: Any) -> Any:
@@ -57,22 +59,19 @@ def _stderr_factory(renderer: Any) -> Any:
     return structlog.BytesLoggerFactory(sys.stderr.buffer)
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """The same renderer for `logging`, which wants text where structlog's byte logger wants bytes."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: Any = super().format(record)
-        return line.decode() if isinstance(line, bytes) else str(line)
+def _to_text(_logger: Any, _method: str, rendered: str | bytes) -> str:
+    """Give text, which is what `logging` wants where structlog's byte logger wants bytes."""
+    return rendered.decode() if isinstance(rendered, bytes) else rendered
 
 
 def _stdlib(threshold: int, renderer: Any) -> dict[str, Any]:
-    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _to_text]
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
             "plain": {
-                "()": _Formatter,
+                "()": structlog.stdlib.ProcessorFormatter,
                 "processors": processors,
                 "foreign_pre_chain": [structlog.stdlib.add_logger_name, *SHARED_PROCESSORS],
             }

@@ -148,6 +148,9 @@ UNFOLD = {
     "SITE_SUBHEADER": "One Ollama API, any backend",
     "SITE_SYMBOL": "door_open",
     "SITE_URL": "/admin/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/favicon.svg")}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

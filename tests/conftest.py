@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 from django.conf import LazySettings
+from django.test.utils import setup_databases, teardown_databases
 
 from tests.fake_backend import FakeBackend
 from tests.support import environment, legs
@@ -64,6 +65,16 @@ def fake() -> Iterator[FakeBackend]:
     """A backend under full control."""
     with FakeBackend() as backend:
         yield backend
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """The one test database. The stock fixture makes it for tests with Django's marker only."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class Choice(msgspec.Struct):
     logprobs: Logprobs | None = None
     index: int | None = 0
     error: Any = None
-    """OpenRouter puts a backend's failure here, beside a finish reason that looks like a good end."""
+    """OpenRouter tells a failure here, beside a finish reason that looks like a good end."""
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -106,11 +106,14 @@ class BadReply(ValueError):
 
 
 def decode_reply(data: bytes) -> Reply:
-    """Decode one chunk or answer. Raises `BadReply`."""
+    """Decode one chunk or answer; an error in the choice becomes the reply's. Raises `BadReply`."""
     try:
-        return reply_decoder.decode(data)
+        reply = reply_decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReply(str(error)) from None
+    if reply.choices and reply.choices[0].error is not None:
+        reply.error = reply.choices[0].error
+    return reply
 
 
 def decode_embeddings(data: bytes) -> EmbeddingReply:

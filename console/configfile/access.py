@@ -80,8 +80,9 @@ class _TeamKeys:
 
     def _update(self, key: ClientKey, entry: KeyEntry, secret: str | None, path: str) -> None:
         what = f"key {self.team.name}/{entry.name}"
-        if secret is not None and keys.digest(secret) != key.digest:
-            self._replace(key, secret, what, path)
+        is_other = secret is not None and keys.digest(secret) != key.digest
+        if is_other and not self._replace(key, str(secret), what, path):
+            return
         if key.revoked_at is not None:
             self.run.notes.append(
                 f"{what} stays revoked: give it another secret, or allow it again in the admin"
@@ -89,11 +90,14 @@ class _TeamKeys:
         self.stored.pop(key.name, None)
         self.run.settle(key, {"name": entry.name, "expires_at": entry.expiry}, what, path)
 
-    def _replace(self, key: ClientKey, secret: str, what: str, path: str) -> None:
+    def _replace(self, key: ClientKey, secret: str, what: str, path: str) -> bool:
+        """Let the name stand for another secret: the old one is unknown from now on."""
         key.digest, key.public_id, key.revoked_at = keys.digest(secret), keys.new_public_id(), None
-        if self._is_free(key, path):
-            key.save()
-            self.run.changed(what, "another secret")
+        if not self._is_free(key, path):
+            return False
+        key.save()
+        self.run.changed(what, "another secret")
+        return True
 
     def _is_free(self, key: ClientKey, path: str) -> bool:
         """Refuse a secret that is another key's: then nobody could tell who asks."""

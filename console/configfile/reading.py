@@ -17,6 +17,8 @@ from console.configfile.problems import ConfigError, refuse
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 200_000
+CHARACTERS_PER_VALUE = 100
+"""Long text counts as several values."""
 
 TAG = "tag:yaml.org,2002:"
 STR, INT, FLOAT, MERGE = TAG + "str", TAG + "int", TAG + "float", TAG + "merge"
@@ -97,7 +99,7 @@ class _Census:
             return sum(self.count(value) for _, value in node.value)
         if isinstance(node, yaml.SequenceNode):
             return sum(self.count(item) for item in node.value)
-        return 0
+        return len(node.value) // CHARACTERS_PER_VALUE
 
 
 def _check_keys(node: yaml.MappingNode) -> None:
@@ -160,4 +162,6 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> ConfigError:
         return refuse(where, f"there is no such alias; {QUOTE_THE_STAR}.")
     if "single document" in f"{error.context} {problem}":
         return refuse(where, "a second document begins here: keep everything in one.")
+    if "'\\t'" in problem:
+        return refuse(where, "this is not YAML: indent with spaces, not with tabs.")
     return refuse(where, f"this is not YAML: {QUOTED.sub('…', problem)}.")

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from backends.wire.failures import message_of_error
 from backends.wire.openai import Choice, Delta, Reply, ServerTimings, ToolCallDelta, Usage
 from ollama_api.errors import RequestError
 from ollama_api.types import ReplyFunction, ReplyToolCall
@@ -55,7 +54,7 @@ class Assembly:
         self._calls: list[_Call] = []
 
     def take(self, reply: Reply) -> Piece | None:
-        """Take a chunk, or a whole answer. None when it adds nothing to show. Raises `AnswerUnusable`."""
+        """Take a chunk, or a whole answer. None when it adds nothing to show."""
         if reply.usage is not None:
             self.usage = reply.usage
         if reply.timings is not None:
@@ -63,8 +62,6 @@ class Assembly:
         if not reply.choices:
             return None
         choice = reply.choices[0]
-        if choice.error is not None:
-            raise AnswerUnusable(message_of_error(choice.error, "the backend broke off this answer"))
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
         delta = choice.delta or choice.message

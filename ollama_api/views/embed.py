@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import msgspec
 from django.http import HttpResponseBase
@@ -78,8 +77,8 @@ async def _ask(
         return msgspec.json.encode(embedding.to_upstream(inputs, dimensions, target))
 
     try:
-        answer = await upstream.ask(balance.order(route.targets, rng), embedding.PATH, body_for)
-        reply = _decode(answer)
+        targets = balance.order(route.targets, rng)
+        target, reply = await upstream.ask(targets, embedding.PATH, body_for, _decode)
     except asyncio.CancelledError:
         ledger.close(entry, "client_closed")
         raise
@@ -88,14 +87,14 @@ async def _ask(
         raise
     entry.prompt_tokens = int(reply.usage.prompt_tokens or 0) if reply.usage else 0
     ledger.close(entry, "ok")
-    return answer.target, reply
+    return target, reply
 
 
-def _decode(answer: upstream.Whole) -> Any:
+def _decode(answer: upstream.Whole) -> tuple[Target, UpstreamReply]:
     try:
         reply = decode_embeddings(answer.body)
     except BadReply as error:
         raise UpstreamGarbled(answer.target.upstream.name, f"embeddings not understood: {error}") from None
     if reply.error is not None:
         raise upstream.error_in(answer.target, reply.error)
-    return reply
+    return answer.target, reply

@@ -38,8 +38,12 @@ def empty() -> None:
 
 def url() -> str:
     """Give the URL of the test database."""
-    name = str(connection.settings_dict["NAME"])
-    return postgres_url(name) if is_postgres() else f"sqlite:///{name}"
+    return postgres_url(file()) if is_postgres() else f"sqlite:///{file()}"
+
+
+def file() -> str:
+    """Give the path of the test database, or its name on PostgreSQL."""
+    return str(connection.settings_dict["NAME"])
 
 
 def postgres_url(name: str) -> str:

@@ -109,6 +109,10 @@ class ServedProcess:
         descriptors = _proc(self.pid, "fd").iterdir()
         return sum(_target(descriptor).startswith(name) for descriptor in descriptors)
 
+    def wait_open_files(self, name: str, *, at_most: int, timeout: float = 5.0) -> None:
+        """Wait until no more than so many of them are open."""
+        eventually(lambda: self.open_files(name) <= at_most, timeout, f"at most {at_most} descriptors")
+
 
 def _proc(pid: int, what: str) -> Path:
     return Path("/proc") / str(pid) / what

@@ -8,7 +8,7 @@ T = TypeVar("T")
 LOOK_S = 0.01
 
 
-def eventually(look: Callable[[], T], timeout: float = 5.0, what: str = "") -> T:
+def eventually(look: Callable[[], T | None], timeout: float = 5.0, what: str = "") -> T:
     """Look again and again until there is something to see, and give it.
 
     Raises:

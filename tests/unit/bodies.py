@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 
 from ollama_api.types import ChatRequest, EmbeddingRequest, EmbedRequest, GenerateRequest, ShowRequest
@@ -68,34 +67,35 @@ VALID = {
 }
 
 
+def cut(request: dict[str, Any], at: int) -> bytes:
+    return json.dumps(request).encode()[:at]
+
+
+def disturbed(request: dict[str, Any], noise: bytes, at: int) -> bytes:
+    body = json.dumps(request).encode()
+    at %= len(body)
+    return body[:at] + noise + body[at:]
+
+
+def written(request: dict[str, Any]) -> bytes:
+    return json.dumps(request).encode()
+
+
+NAMES = st.sampled_from(
+    [*COMMON, "MODEL", "messages", "tools", "prompt", "images", "context", "input", "name", "x"]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+ODD_MESSAGES = st.lists(
+    st.dictionaries(
+        st.sampled_from(["role", "content", "images", "tool_calls", "function"]), st.none() | ANY, max_size=4
+    ),
+    max_size=2,
+)
+BENT = st.dictionaries(NAMES, st.recursive(SCALARS, st.lists, max_leaves=3) | ODD_MESSAGES, max_size=4)
+
 BODIES = st.one_of(
     st.binary(max_size=60),
-    st.builds(
-        lambda request, cut: json.dumps(request).encode()[:cut], VALID[ChatRequest], st.integers(0, 400)
-    ),
-    st.builds(
-        lambda request, noise, at: (
-            (text := json.dumps(request).encode())[: at % len(text)] + noise + text[at % len(text) :]
-        ),
-        VALID[ChatRequest],
-        st.binary(min_size=1, max_size=3),
-        st.integers(0, 10**6),
-    ),
-    st.dictionaries(
-        st.sampled_from(
-            [*COMMON, "MODEL", "messages", "tools", "prompt", "images", "context", "input", "name", "x"]
-        ),
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-            st.lists,
-            max_leaves=3,
-        )
-        | st.lists(
-            st.dictionaries(
-                st.sampled_from(["role", "content", "images", "tool_calls", "function"]), st.none() | ANY
-            ),
-            max_size=2,
-        ),
-        max_size=4,
-    ).map(lambda request: json.dumps(request).encode()),
+    st.builds(cut, VALID[ChatRequest], st.integers(0, 400)),
+    st.builds(disturbed, VALID[ChatRequest], st.binary(min_size=1, max_size=3), st.integers(0, 10**6)),
+    BENT.map(written),
 )

@@ -146,6 +146,15 @@ def test_the_table_shows_min_median_max_and_the_ratio(results: Results) -> None:
     assert rows[2].split()[-1] == "120"
 
 
+def test_paced_chunks_that_did_not_come_alone_are_reported(results: Results) -> None:
+    assert list(report.doubts(results)) == []
+    for lines in (0.99, 1.3, 1.0):
+        results.add("alone", SERVER, lines)
+    results.add("alone", REFERENCE, 1.0)
+    (doubt,) = report.doubts(results)
+    assert "paced, server: up to 1.30 lines" in doubt
+
+
 def test_the_json_file_has_every_round(results: Results) -> None:
     data = json.loads(report.to_json(results, report.machine("a clock")))
     request = data["metrics"]["request"]

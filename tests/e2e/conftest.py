@@ -1,0 +1,49 @@
+"""The product as processes, each shared by a whole run: with its demo model, and in front of a fake backend."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fake_backend import FakeBackend
+
+
+from .product import API_KEY, MODELS, Newcomer
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """`manage.py serve --demo`: a real model."""
+    with Newcomer(tmp_path_factory.mktemp("demo"), "--demo") as product:
+        yield product
+        assert not product.troubles
+
+
+@pytest.fixture(scope="session")
+def _backend() -> Iterator[FakeBackend]:
+    with FakeBackend(models=MODELS, require_key=API_KEY) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def gateway(_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """`OPENAI_API_KEY=... OPENAI_BASE_URL=... manage.py serve`: a backend under full control."""
+    where = tmp_path_factory.mktemp("gateway")
+    with Newcomer(where, OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=_backend.base_url) as product:
+        yield product
+        assert not product.troubles
+
+
+@pytest.fixture
+def backend(_backend: FakeBackend, gateway: Newcomer) -> FakeBackend:
+    """The backend behind `gateway`, as if new."""
+    _backend.reset()
+    return _backend

@@ -1,0 +1,61 @@
+"""A hundred open streams hold no thread and no database connection of their own."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conftest import Serve
+from tests.fake_backend import FakeBackend, scripts
+from tests.support import databases, factories
+from tests.support.process import ServedProcess
+from tests.support.raw_http import RawHTTP
+
+STREAMS = 100
+A_HANDFUL = 5
+
+
+@pytest.fixture
+def process(serve: Serve, fake: FakeBackend) -> ServedProcess:
+    factories.route(fake)
+    return serve()
+
+
+def _database_connections(process: ServedProcess) -> int:
+    """Count connections on PostgreSQL; on SQLite the open descriptors of the file."""
+    return databases.connections() if databases.is_postgres() else process.open_files(databases.file())
+
+
+def _open(streams: ExitStack, process: ServedProcess) -> list[RawHTTP]:
+    opened = [streams.enter_context(process.client.open_chat()) for _ in range(STREAMS)]
+    assert [chat.head().status for chat in opened] == [200] * STREAMS
+    return opened
+
+
+def test_a_hundred_open_streams_cost_a_handful_of_threads_and_connections(
+    process: ServedProcess, fake: FakeBackend
+) -> None:
+    fake.script("m", scripts.held(after=1))
+    process.client.get("/api/version")
+    idle_threads = process.threads
+    with ExitStack() as streams:
+        opened = _open(streams, process)
+        assert fake.open_connections >= STREAMS
+        assert process.threads - idle_threads <= A_HANDFUL
+        assert _database_connections(process) <= A_HANDFUL
+        # Alive all the while, and nobody's stream is another's.
+        assert process.client.get("/api/version").status == 200
+        fake.release("go")
+        ends = [list(chat.lines())[-1] for chat in opened]
+    assert [end["done"] for end in ends] == [True] * STREAMS
+    assert len(process.wait_logged("request", STREAMS)) == STREAMS
+
+
+def test_requests_that_are_over_leave_no_descriptor(process: ServedProcess, fake: FakeBackend) -> None:
+    fake.script("m", scripts.held(after=1))
+    process.client.chat(stream=False, model="unknown")
+    before = process.open_files("")
+    with ExitStack() as streams:
+        _open(streams, process)
+        assert process.open_files("") >= before + STREAMS
+    fake.wait_aborted(STREAMS)
+    process.wait_open_files("", at_most=before + A_HANDFUL)

@@ -1,0 +1,260 @@
+"""One answer of a backend, put together from whatever pieces it comes in."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.wire.openai import BadReply, decode_embeddings, decode_reply
+from ollama_api.translate.assembly import AnswerUnusable, Assembly, read_whole
+
+NOW_NS = 1_787_306_400_000_000_000
+
+
+def chunk(finish: str | None = None, **delta: Any) -> bytes:
+    return json.dumps({"choices": [{"delta": delta, "finish_reason": finish}]}).encode()
+
+
+def call(index: int | None = None, name: str | None = None, arguments: Any = None, **more: Any) -> Any:
+    function = {"name": name, "arguments": arguments}
+    made = {"function": {key: value for key, value in function.items() if value is not None}, **more}
+    return made if index is None else {"index": index, **made}
+
+
+def assembled(*chunks: bytes) -> Assembly:
+    assembly = Assembly()
+    for piece in chunks:
+        assembly.take(decode_reply(piece))
+    return assembly
+
+
+def calls_of(*chunks: bytes) -> list[tuple[str, str, Any]]:
+    found = assembled(*chunks).tool_calls(NOW_NS)
+    assert [made.function.index for made in found] == list(range(len(found)))
+    return [(made.id, made.function.name, json.loads(bytes(made.function.arguments))) for made in found]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b'{"choices":[]}',
+        b'{"choices":null,"usage":null}',
+        chunk(role="assistant", content=""),
+        chunk(content=None),
+        chunk(content=[]),
+        b'{"choices":[{"delta":null}]}',
+        b'{"choices":[{}]}',
+        chunk(tool_calls=[]),
+    ],
+)
+def test_what_says_nothing_shows_nothing(answer: bytes) -> None:
+    assembly = Assembly()
+    assert assembly.take(decode_reply(answer)) is None
+    assert not assembly.has_answer
+    assert not assembly.is_complete
+
+
+@pytest.mark.parametrize(
+    ("delta", "content", "thinking"),
+    [
+        ({"content": "a"}, "a", ""),
+        ({"content": " "}, " ", ""),
+        ({"reasoning_content": "t"}, "", "t"),
+        ({"reasoning": "t", "content": "a"}, "a", "t"),
+        ({"reasoning": "t", "reasoning_content": "t"}, "", "t"),
+        ({"reasoning": "t", "reasoning_content": ""}, "", "t"),
+        ({"refusal": "no", "content": None}, "no", ""),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab", ""),
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}]}, "", "t"),
+        ({"content": [{"type": "image_url"}, "odd", None, {"type": "text", "text": "a"}]}, "a", ""),
+    ],
+)
+def test_text_and_thinking(delta: dict[str, Any], content: str, thinking: str) -> None:
+    piece = Assembly().take(decode_reply(chunk(**delta)))
+    assert piece is not None
+    assert (piece.content, piece.thinking) == (content, thinking)
+
+
+def test_a_whole_answer_reads_like_one_chunk() -> None:
+    body = {"choices": [{"message": {"role": "assistant", "content": "a"}, "finish_reason": "length"}]}
+    assembly, piece = read_whole(decode_reply(json.dumps(body).encode()))
+    assert (piece.content, assembly.done_reason(), assembly.is_complete) == ("a", "length", True)
+
+
+def test_the_text_of_a_completion_counts_too() -> None:
+    piece = Assembly().take(decode_reply(b'{"choices":[{"text":"a","finish_reason":null}]}'))
+    assert piece is not None
+    assert piece.content == "a"
+
+
+def test_fragments_are_joined_by_index() -> None:
+    assert calls_of(
+        chunk(tool_calls=[call(0, "f", "", id="c1"), call(1, "f", '{"x":', id="c2")]),
+        chunk(tool_calls=[call(1, None, "2}"), call(0, None, '{"x":1}')]),
+    ) == [("c1", "f", {"x": 1}), ("c2", "f", {"x": 2})]
+
+
+def test_fragments_without_index_are_joined_by_id_and_else_to_the_last_call() -> None:
+    assert calls_of(
+        chunk(tool_calls=[call(None, "f", '{"x":', id="c1"), call(None, "g", '{"y":', id="c2")]),
+        chunk(tool_calls=[call(None, None, "2", id="c2"), call(None, None, "1}", id="c1")]),
+        chunk(tool_calls=[call(None, None, "}")]),
+    ) == [("c1", "f", {"x": 1}), ("c2", "g", {"y": 2})]
+
+
+def test_a_name_that_grows_is_joined_and_one_that_is_repeated_is_not() -> None:
+    assert (
+        calls_of(chunk(tool_calls=[call(0, "get_")]), chunk(tool_calls=[call(0, "time")]))[0][1] == "get_time"
+    )
+    assert calls_of(chunk(tool_calls=[call(0, "f")]), chunk(tool_calls=[call(0, "f")]))[0][1] == "f"
+
+
+def test_ids_may_be_numbers() -> None:
+    assert calls_of(chunk(tool_calls=[call(0, "f", "{}", id=407)]))[0][0] == "407"
+
+
+def test_calls_without_id_get_one_that_differs_by_place_and_turn() -> None:
+    pieces = chunk(tool_calls=[call(None, "f", "{}"), call(None, "f", "{}")])
+    first = [made.id for made in assembled(pieces).tool_calls(NOW_NS)]
+    later = [made.id for made in assembled(pieces).tool_calls(NOW_NS + 1)]
+    assert len({*first, *later}) == 4
+    assert all(re.fullmatch(r"call_[a-z0-9]{8}", made) for made in first)
+    assert first == [made.id for made in assembled(pieces).tool_calls(NOW_NS)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ("", {}),
+        ("null", {}),
+        (" ", {}),
+        ("{}", {}),
+        ({"x": 1}, {"x": 1}),
+        (' {"x": {"y": [1]}} ', {"x": {"y": [1]}}),
+        ('{"x":\n"a\\nb"}', {"x": "a\nb"}),
+        ('{"n":123456789012345678901234567890}', {"n": 123456789012345678901234567890}),
+    ],
+)
+def test_arguments_become_an_object(arguments: Any, found: dict[str, Any]) -> None:
+    [made] = assembled(chunk(tool_calls=[call(0, "f", arguments)])).tool_calls(NOW_NS)
+    raw = bytes(made.function.arguments)
+    assert json.loads(raw) == found
+    assert b"\n" not in raw
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "{",
+        '{"a":',
+        "{'a':1}",
+        "[]",
+        '"x"',
+        "5",
+        "true",
+        "{} {}",
+        '{"a":1}x',
+        '{"a":"b\nc"}',
+        '{"a":{"b":"c\nd"}}',
+        "NaN",
+    ],
+)
+def test_arguments_that_are_no_object_make_the_answer_unusable(arguments: str) -> None:
+    assembly = assembled(chunk(tool_calls=[call(0, "f", arguments)]))
+    with pytest.raises(AnswerUnusable, match='invalid tool call arguments for "f"') as unusable:
+        assembly.tool_calls(NOW_NS)
+    assert unusable.value.status == 502
+
+
+STOPS = ["stop", "eos_token", "tool_calls", "function_call", "end_turn", "new", "content_filter", "SAFETY"]
+LENGTHS = ["length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"]
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [*((finish, "stop") for finish in STOPS), *((finish, "length") for finish in LENGTHS)],
+)
+def test_ends(finish: str, reason: str) -> None:
+    assembly = assembled(chunk(content="a"), chunk(finish))
+    assert assembly.is_complete
+    assert assembly.done_reason() == reason
+
+
+def test_the_last_reason_wins_and_an_empty_one_is_none() -> None:
+    assert assembled(chunk("stop", content="a"), chunk("length")).done_reason() == "length"
+    assert not assembled(chunk("", content="a")).is_complete
+
+
+@pytest.mark.parametrize("finish", ["error", "abort", "network_error", "insufficient_system_resource"])
+def test_an_end_that_is_a_failure_is_no_answer(finish: str) -> None:
+    with pytest.raises(AnswerUnusable, match="broke off"):
+        assembled(chunk(content="half"), chunk(finish)).done_reason()
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal"])
+def test_a_filter_before_any_text_is_no_empty_answer(finish: str) -> None:
+    with pytest.raises(AnswerUnusable, match="content filter"):
+        assembled(chunk(role="assistant", content=""), chunk(finish)).done_reason()
+
+
+def test_a_filter_after_a_call_leaves_the_call() -> None:
+    assembly = assembled(chunk(tool_calls=[call(0, "f", "{}")]), chunk("content_filter"))
+    assert assembly.done_reason() == "stop"
+
+
+def test_an_error_in_the_choice_is_the_replys_error() -> None:
+    reply = decode_reply(
+        b'{"choices":[{"delta":{"content":""},"finish_reason":"stop","error":{"code":429}}]}'
+    )
+    assert reply.error == {"code": 429}
+    assert decode_reply(b'{"error":null,"choices":[{"error":null}]}').error is None
+
+
+ARGUMENTS = st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.integers(), max_size=3)
+
+
+@given(st.lists(ARGUMENTS, min_size=1, max_size=3), st.data())
+def test_calls_come_out_whole_however_they_are_cut(wanted: list[dict[str, Any]], data: st.DataObject) -> None:
+    rests = [json.dumps(arguments, ensure_ascii=data.draw(st.booleans())) for arguments in wanted]
+    chunks = [chunk(tool_calls=[call(index, "f", "", id=f"c{index}")]) for index in range(len(wanted))]
+    while any(rests):
+        index = data.draw(st.sampled_from([place for place, rest in enumerate(rests) if rest]))
+        length = data.draw(st.integers(1, len(rests[index])))
+        chunks.append(chunk(tool_calls=[call(index, None, rests[index][:length])]))
+        rests[index] = rests[index][length:]
+    assert calls_of(*chunks) == [(f"c{index}", "f", arguments) for index, arguments in enumerate(wanted)]
+
+
+REPLIES = st.binary(max_size=40) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "delta", "content", "usage", "tool_calls", "error", "data", "embedding"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(REPLIES)
+def test_a_backend_can_send_anything(answer: bytes) -> None:
+    for decode in (decode_reply, decode_embeddings):
+        try:
+            decode(answer)
+        except BadReply as bad:
+            assert str(bad)
+
+
+@pytest.mark.parametrize("field", ["error", "choices"])
+def test_a_backend_can_nest_without_end(field: str) -> None:
+    with pytest.raises(BadReply):
+        decode_reply(f'{{"{field}":'.encode() + b"[" * 60_000 + b"]" * 60_000 + b"}")

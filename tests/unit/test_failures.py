@@ -1,0 +1,283 @@
+"""A backend's error, in any of its shapes, and what the client is told of any error."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, formatdate
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden
+from backends import errors as backend
+from backends.upstream import error_in
+from backends.wire.failures import (
+    MAX_MESSAGE,
+    clean,
+    message_of,
+    message_of_error,
+    retry_after_s,
+    status_of_error,
+)
+from ollama_api.errors import BadRequest, ModelNotFound, NotOffered, failure_of, unknown_failure
+from ollama_api.responses import error_line, error_response
+from ollama_api.translate.assembly import AnswerUnusable
+from tests.golden.replay import target
+
+BODIES = [
+    ({"error": {"message": "no", "type": "t", "code": None}}, "no"),
+    ({"error": "no"}, "no"),
+    ({"error": "no", "error_type": "validation"}, "no"),
+    ({"code": "The model does not exist", "error": "no"}, "no"),
+    ({"object": "error", "message": "no", "code": 400}, "no"),
+    ({"message": {"detail": "no"}}, "no"),
+    ({"error": {"message": {"detail": "no"}}}, "no"),
+    ({"detail": "no"}, "no"),
+    ({"detail": [{"loc": ["body", "x"], "msg": "no", "type": "missing"}]}, "no"),
+    ({"fault": {"faultstring": "no", "detail": {"errorcode": "x"}}}, "no"),
+    ({"statusCode": 429, "message": "no"}, "no"),
+    ({"type": "error", "error": {"type": "overloaded_error", "message": "no"}}, "no"),
+    ([{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}], "no"),
+    ({"msg": "no"}, "no"),
+    ({"error_message": "no"}, "no"),
+    ({"error": {"message": "  a\n\tb  "}}, "a b"),
+    ({"error": {"message": ""}, "detail": "no"}, "no"),
+    ({"error": None, "message": "no"}, "no"),
+    ({"error": {}}, "fallback"),
+    ({}, "fallback"),
+    ([], "fallback"),
+    (None, "fallback"),
+    (5, "fallback"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BODIES)
+def test_the_sentence_is_found_wherever_it_hides(body: Any, message: str) -> None:
+    assert message_of(json.dumps(body).encode(), "fallback") == message
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "fallback"),
+        (b"  \n", "fallback"),
+        (b"upstream connect error", "upstream connect error"),
+        (b"<html><title>502 Bad Gateway</title></html>", "fallback"),
+        (b"\n\n <!doctype html>", "fallback"),
+        (b"\xff\xfe no", "\ufffd\ufffd no"),
+        (b"[" * 60_000, "[" * (MAX_MESSAGE - 1) + "…"),
+    ],
+)
+def test_bodies_that_are_no_json(body: bytes, message: str) -> None:
+    assert message_of(body, "fallback") == message
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://internal.example/v1?key=1 now", "see [redacted] now"),
+        ("HTTP://10.0.0.7/", "[redacted]"),
+        ("Incorrect API key provided: sk-proj-abc***XYZ9.", "Incorrect API key provided: [redacted]"),
+        ("key gsk_0123456789abcdef is bad", "key [redacted] is bad"),
+        ("organization org-0123456789ab", "organization [redacted]"),
+        ("sent Bearer abcdefgh.ijkl", "sent [redacted]"),
+        ("the key parameters are missing", "the key parameters are missing"),
+        ("project settings, key 'response_format'", "project settings, key 'response_format'"),
+        ("risk-assessment", "risk-assessment"),
+        ("a\r\nb\tc", "a b c"),
+        ("x" * 600, "x" * (MAX_MESSAGE - 1) + "…"),
+    ],
+)
+def test_what_a_client_sees_is_short_and_without_secrets(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.text())
+def test_a_cleaned_text_is_one_bounded_line(text: str) -> None:
+    cleaned = clean(text)
+    assert len(cleaned) <= MAX_MESSAGE
+    assert len(cleaned.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": 429}, 429),
+        ({"code": "503"}, 503),
+        ({"status": 400}, 400),
+        ({"http_status_code": 422}, 422),
+        ({"code": "rate_limit_exceeded"}, 500),
+        ({"code": None, "status": 404}, 404),
+        ({"code": 200}, 500),
+        ({"code": 1234}, 500),
+        ({"code": "4²0"}, 500),
+        ({"status": "INVALID_ARGUMENT", "code": 400}, 400),
+        ({}, 500),
+        ("text", 500),
+        (None, 500),
+        ([], 500),
+    ],
+)
+def test_the_status_that_an_event_carries(error: Any, status: int) -> None:
+    assert status_of_error(error) == status
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ({"message": "no"}, "no"),
+        ("no", "no"),
+        ({"code": 1}, "fallback"),
+        ([], "fallback"),
+        (True, "fallback"),
+    ],
+)
+def test_the_sentence_of_an_event(error: Any, message: str) -> None:
+    assert message_of_error(error, "fallback") == message
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        ("1.2", 2),
+        ("0", 0),
+        ("-5", 0),
+        ("99999", 120),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 99 Foo 2015 07:28:00 GMT", None),
+        (formatdate(time.time() + 86_400, usegmt=True), 120),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0),
+    ],
+)
+def test_retry_after(value: str, seconds: int | None) -> None:
+    assert retry_after_s({"Retry-After": value}) == seconds
+
+
+def test_retry_after_as_a_date_counts_from_now() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert retry_after_s({"Retry-After": date}) in (29, 30)
+    assert retry_after_s({}) is None
+
+
+@given(st.text(max_size=40))
+def test_no_retry_after_makes_it_fail(value: str) -> None:
+    seconds = retry_after_s({"Retry-After": value})
+    assert seconds is None or 0 <= seconds <= 120
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "message", "detail", "code", "msg", "fault"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_no_error_makes_it_fail(error: Any) -> None:
+    assert message_of(json.dumps(error), "fallback")
+    assert message_of_error(error, "fallback")
+    assert 400 <= status_of_error(error) <= 599
+
+
+# What the client is told
+
+
+def rejected(status: int, message: str = "said") -> backend.UpstreamRejected:
+    return backend.UpstreamRejected("b", status, message, 7)
+
+
+TOLD: list[tuple[Exception, int, str]] = [
+    (BadRequest("wrong"), 400, "wrong"),
+    (ModelNotFound("model 'x' not found"), 404, "model 'x' not found"),
+    (NotOffered("push is not offered"), 501, "push is not offered"),
+    (AnswerUnusable("broken"), 502, "broken"),
+    (backend.NoRoute("Missing"), 404, "model 'Missing' not found"),
+    (backend.NoTargetLeft("m", "why"), 503, "no backend can serve this model now (rid)"),
+    (backend.UpstreamUnreachable("b", "refused"), 502, "upstream unavailable (rid)"),
+    (backend.UpstreamTimeout("b", 5), 504, "upstream timed out (rid)"),
+    (backend.UpstreamGarbled("b", "html"), 502, "upstream sent something that is no answer (rid)"),
+    (backend.UpstreamCut("b", "eof"), 502, "upstream closed the stream before it finished (rid)"),
+    (rejected(400), 400, "said"),
+    (rejected(413), 400, "said"),
+    (rejected(422), 400, "said"),
+    (rejected(422, ""), 400, "the backend refused the request"),
+    (rejected(404), 404, "said"),
+    (rejected(429), 429, "said"),
+    (rejected(503), 503, "said"),
+    (rejected(529), 503, "said"),
+    (rejected(500), 502, "the backend failed: said (rid)"),
+    (rejected(500, ""), 502, "the backend failed: 500 (rid)"),
+    (ModelForbidden("m", "research"), 403, "team research may not use model 'm'"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "message"), TOLD)
+def test_every_error_has_a_status_and_a_sentence(error: Exception, status: int, message: str) -> None:
+    failure = failure_of(error, "rid")
+    assert failure is not None
+    assert (failure.status, failure.message) == (status, message)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_our_credentials_are_our_own_business(status: int) -> None:
+    failure = failure_of(rejected(status, "Incorrect key sk-12345678 for org-12345678"), "rid")
+    assert failure is not None
+    assert failure.status == 502
+    assert failure.message == "the backend refused this server's credentials (rid)"
+
+
+@pytest.mark.parametrize("error", [KeyMissing(), KeyInvalid()])
+def test_a_missing_key_is_told_with_how_to_send_one(error: Exception) -> None:
+    failure = failure_of(error, "rid")
+    assert failure is not None
+    assert failure.status == 401
+    for way in ("Authorization: Bearer", "X-API-Key", "http://x:KEY@host"):
+        assert way in failure.message
+
+
+def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
+    assert failure_of(ZeroDivisionError("secret"), "rid") is None
+    assert unknown_failure("rid").message == "internal error (request rid)"
+
+
+def test_what_a_backend_asks_to_wait_is_passed_on() -> None:
+    for status in (429, 503):
+        failure = failure_of(rejected(status), "rid")
+        assert failure is not None
+        response = error_response(failure)
+        assert (response.status_code, response["Retry-After"]) == (status, "7")
+
+
+def test_an_error_is_json_with_one_string_before_and_after_the_first_byte() -> None:
+    failure = failure_of(BadRequest("wrong\nü\u2028"), "rid")
+    assert failure is not None
+    response = error_response(failure)
+    assert response["Content-Type"] == "application/json; charset=utf-8"
+    assert json.loads(response.content) == {"error": "wrong\nü\u2028"}
+    assert error_line(failure) == response.content + b"\n"
+    assert error_line(failure).count(b"\n") == 1
+
+
+def test_a_wrong_request_is_wrong_everywhere_and_the_rest_may_be_tried_elsewhere() -> None:
+    tried = {
+        status: rejected(status).may_try_another
+        for status in (400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
+    }
+    assert [status for status, may in tried.items() if not may] == [400, 404, 413, 422]
+    assert backend.UpstreamUnreachable("b", "x").may_try_another
+
+
+def test_an_error_event_becomes_a_rejection_with_its_own_status() -> None:
+    error = error_in(target(), {"message": "slow down at https://x.example", "code": "429"})
+    assert (error.status, error.message) == (429, "slow down at [redacted]")
+    assert error_in(target(), "crashed").status == 500
