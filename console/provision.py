@@ -64,7 +64,9 @@ def add_demo(base_url: str, model: str) -> None:
         backend, _ = Backend.objects.update_or_create(
             name=DEMO, defaults={"base_url": base_url, "dialect": "llamacpp", "enabled": True}
         )
-        mapping, made = ModelMapping.objects.get_or_create(name=model)
+        mapping, made = ModelMapping.objects.get_or_create(
+            name=model, defaults={"capabilities": ["completion"]}
+        )
         if made:
             MappingTarget.objects.create(mapping=mapping, backend=backend, model=model)
 

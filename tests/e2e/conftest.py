@@ -7,17 +7,14 @@ import pytest
 
 from tests.fake_backend import FakeBackend
 
-
 from .product import API_KEY, MODELS, Newcomer
 
 HERE = Path(__file__).resolve().parent
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
@@ -26,12 +23,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         yield product
         assert not product.troubles
 
-
 @pytest.fixture(scope="session")
 def _backend() -> Iterator[FakeBackend]:
     with FakeBackend(models=MODELS, require_key=API_KEY) as fake:
         yield fake
-
 
 @pytest.fixture(scope="session")
 def gateway(_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
@@ -40,7 +35,6 @@ def gateway(_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory) -> 
     with Newcomer(where, OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=_backend.base_url) as product:
         yield product
         assert not product.troubles
-
 
 @pytest.fixture
 def backend(_backend: FakeBackend, gateway: Newcomer) -> FakeBackend:

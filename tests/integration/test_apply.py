@@ -401,7 +401,8 @@ class TestPrune:
         files.apply(FULL)
         text = {"backends": [], "mappings": [{"name": "m", "targets": [{"backend": "local"}]}]}
         assert files.refused(text, "--prune")[0] == (
-            "mappings[0].targets[0].backend: there is no backend 'local': add it to backends. Known: none yet."
+            "mappings[0].targets[0].backend: there is no backend 'local': add it to backends. "
+            "Known: none yet."
         )
 
 

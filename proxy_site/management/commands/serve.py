@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from typing import Any
 
-from console.demo import DemoModel, DemoUnavailable, sample_lines
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import ClientKey
 from backends.models import Backend
 from console import provision
+from console.demo import DemoModel, DemoUnavailable, sample_lines
 from proxy_site.server import listen, run_worker
 from proxy_site.workers import Workers
 
@@ -63,14 +65,13 @@ class Command(BaseCommand):
         try:
             with DemoModel() as demo:
                 provision.add_demo(demo.base_url, demo.model)
-                for line in sample_lines(*listener.getsockname()[:2], demo.model):
-                    self.stdout.write(line)
-                self._serve(listener)
+                host, port = listener.getsockname()[:2]
+                self._serve(listener, sample_lines(host, port, demo.model, python=sys.executable))
         except DemoUnavailable as error:
             raise CommandError(str(error)) from None
 
-    def _serve(self, listener: socket.socket) -> None:
-        for line in _welcome(listener):
+    def _serve(self, listener: socket.socket, samples: Sequence[str] = ()) -> None:
+        for line in [*_welcome(listener), *samples]:
             self.stdout.write(line)
         self.stdout.flush()
         if settings.PROXY.workers > 1:
