@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.templatetags.static import static
+import dj_database_url
 from environs import FileAwareEnv
 
 from proxy_site import config, logs
@@ -86,7 +87,7 @@ POSTGRES_OPTIONS = {"connect_timeout": 2, "pool": {"min_size": 0, "max_size": 10
 
 def database() -> dict[str, Any]:
     """Describe the one database: SQLite with writers that wait, or PostgreSQL with a small pool."""
-    parsed: dict[str, Any] = env.dj_db_url("DATABASE_URL", default=PROXY.database_url)
+    parsed: dict[str, Any] = dict(dj_database_url.parse(PROXY.database_url))
     is_sqlite = parsed["ENGINE"].endswith("sqlite3")
     parsed["OPTIONS"] = (SQLITE_OPTIONS if is_sqlite else POSTGRES_OPTIONS) | parsed.get("OPTIONS", {})
     # Persistent connections leak under ASGI, where each request's thread is a new one.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -134,15 +133,22 @@ def change(settings: LazySettings) -> Change:
 Serve = Callable[..., ServedProcess]
 
 
-@pytest.fixture
-def serve(database: None, tmp_path: Path) -> Iterator[Serve]:
-    """Start `manage.py serve` on the test database: its arguments, and variables by keyword."""
+@pytest.fixture(scope="module")
+def serve(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Serve]:
+    """Start `manage.py serve` on the test database: its arguments, and variables by keyword.
+
+    A start takes seconds, so a process may serve all tests of a module; it follows what they save.
+    """
     from tests.support import databases
 
     with ExitStack() as running:
 
         def start(*arguments: str, **variables: str) -> ServedProcess:
             where = {"DATABASE_URL": databases.url()} | variables
-            return running.enter_context(ServedProcess(tmp_path / "served", *arguments, **where))
+            process = ServedProcess(tmp_path_factory.mktemp("served"), *arguments, **where)
+            with django_db_blocker.unblock():
+                return running.enter_context(process)
 
         yield start

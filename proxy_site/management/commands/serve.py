@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from accounts.models import ClientKey
 from backends.models import Backend
@@ -53,13 +54,22 @@ class Command(BaseCommand):
             return
         _adopt(options)
         self.check()
-        for line in provision.prepare_database():
+        for line in self._prepared():
             self.stdout.write(line)
         listener = self._listen()
         if options["demo"]:
             self._serve_demo(listener)
         else:
             self._serve(listener)
+
+    def _prepared(self) -> list[str]:
+        try:
+            return provision.prepare_database()
+        except OperationalError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CommandError(
+                f"The database cannot be used: {reason}. Is it running, and is DATABASE_URL right?"
+            ) from None
 
     def _serve_demo(self, listener: socket.socket) -> None:
         try:

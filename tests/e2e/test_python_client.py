@@ -1,0 +1,197 @@
+"""The official Python client against the real model. Its typed answers check what they hold."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import ollama
+import pytest
+
+from .conversation import ANSWER, CONTEXT_LENGTH, EMBEDDING_LENGTH, MESSAGES, MODEL, QUESTION, Capital, exact
+from .product import Newcomer
+
+SCHEMA = Capital.model_json_schema()
+
+
+@pytest.fixture(scope="module")
+def local(demo: Newcomer) -> Iterator[ollama.Client]:
+    with ollama.Client(host=demo.address) as client:
+        yield client
+
+
+def assert_measured(last: ollama.ChatResponse | ollama.GenerateResponse) -> None:
+    """The end of an answer tells what it took."""
+    assert last.model == MODEL
+    assert last.created_at is not None
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(last.created_at)) < timedelta(minutes=1)
+    counts = last.prompt_eval_count, last.eval_count, last.prompt_eval_duration, last.eval_duration
+    assert all(counts)
+    assert (last.total_duration or 0) >= (last.load_duration or 0) + (last.eval_duration or 0) > 0
+
+
+# Chat
+
+
+def test_chat_whole(local: ollama.Client) -> None:
+    answer = local.chat(MODEL, MESSAGES, options=exact())
+    assert answer.message.role == "assistant"
+    assert ANSWER in (answer.message.content or "")
+    assert (answer.done, answer.done_reason) == (True, "stop")
+    assert_measured(answer)
+
+
+def test_chat_streamed(local: ollama.Client) -> None:
+    *parts, last = local.chat(MODEL, MESSAGES, options=exact(), stream=True)
+    text = "".join(part.message.content or "" for part in parts)
+    assert text == local.chat(MODEL, MESSAGES, options=exact()).message.content
+    assert len(parts) > 3
+    assert not any(part.done for part in parts)
+    assert (last.done, last.done_reason, last.message.content) == (True, "stop", "")
+    assert_measured(last)
+    times = [part.created_at or "" for part in parts]
+    assert times == sorted(times)
+    assert times[0] < times[-1]
+
+
+def test_a_conversation_is_remembered(local: ollama.Client) -> None:
+    turns = [
+        {"role": "user", "content": "My favourite animal is the otter."},
+        {"role": "assistant", "content": "Otters are wonderful."},
+        {"role": "user", "content": "Which animal is my favourite?"},
+    ]
+    assert "otter" in (local.chat(MODEL, turns, options=exact()).message.content or "").lower()
+
+
+def test_a_system_prompt_is_heard(local: ollama.Client) -> None:
+    system = {"role": "system", "content": "The user's name is Marguerite, and the user lives in Lisbon."}
+    question = {"role": "user", "content": "In which city do I live?"}
+    answer = local.chat(MODEL, [system, question], options=exact())
+    assert "Lisbon" in (answer.message.content or "")
+    generated = local.generate(MODEL, question["content"], system=system["content"], options=exact())
+    assert "Lisbon" in (generated.response or "")
+
+
+def test_options_are_followed(local: ollama.Client) -> None:
+    short = local.chat(MODEL, MESSAGES, options=exact(num_predict=3))
+    assert (short.done_reason, short.eval_count) == ("length", 3)
+    stopped = local.chat(MODEL, MESSAGES, options=exact() | {"stop": [ANSWER]})
+    assert ANSWER not in (stopped.message.content or ANSWER)
+    assert stopped.done_reason == "stop"
+
+
+# A form for the answer
+
+
+def test_a_schema_holds_a_chat(local: ollama.Client) -> None:
+    answer = local.chat(MODEL, MESSAGES, format=SCHEMA, options=exact(80))
+    assert answer.done_reason == "stop"
+    assert Capital.model_validate_json(answer.message.content or "").capital == ANSWER
+
+
+def test_a_schema_holds_a_stream(local: ollama.Client) -> None:
+    parts = list(local.generate(MODEL, QUESTION, format=SCHEMA, options=exact(80), stream=True))
+    Capital.model_validate_json("".join(part.response or "" for part in parts))
+    assert parts[-1].done_reason == "stop"
+
+
+def test_plain_json(local: ollama.Client) -> None:
+    request = [{"role": "user", "content": 'Answer with the JSON {"answer": true}'}]
+    answer = local.chat(MODEL, request, format="json", options=exact())
+    assert isinstance(json.loads(answer.message.content or ""), dict)
+
+
+# Generate
+
+
+def test_generate_whole_and_streamed(local: ollama.Client) -> None:
+    whole = local.generate(MODEL, QUESTION, options=exact())
+    assert ANSWER in (whole.response or "")
+    assert (whole.done, whole.done_reason) == (True, "stop")
+    assert_measured(whole)
+    *parts, last = local.generate(MODEL, QUESTION, options=exact(), stream=True)
+    assert "".join(part.response or "" for part in parts) == whole.response
+    assert (last.done, last.done_reason, last.response) == (True, "stop", "")
+    assert_measured(last)
+
+
+# Embeddings
+
+
+def test_embed(local: ollama.Client) -> None:
+    single = local.embed(MODEL, "A cat sleeps.")
+    batch = local.embed(MODEL, ["A cat sleeps.", "A kitten naps.", "Interest rates rise."])
+    assert (single.model, len(single.embeddings), len(batch.embeddings)) == (MODEL, 1, 3)
+    assert {len(vector) for vector in batch.embeddings} == {EMBEDDING_LENGTH}
+    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-3) for vector in batch.embeddings)
+    cat, kitten, rates = batch.embeddings
+    assert math.sumprod(cat, single.embeddings[0]) > 0.99
+    assert math.sumprod(cat, kitten) > math.sumprod(cat, rates)
+    assert single.prompt_eval_count
+    assert (batch.prompt_eval_count or 0) > single.prompt_eval_count
+
+
+def test_the_old_embeddings(local: ollama.Client) -> None:
+    assert len(local.embeddings(MODEL, "A cat sleeps.").embedding) == EMBEDDING_LENGTH
+
+
+# Models
+
+
+def test_list(local: ollama.Client) -> None:
+    (model,) = (model for model in local.list().models if model.model == MODEL)
+    assert len(model.digest or "") == 64
+    assert (model.size or 0) > 100_000_000
+    assert model.modified_at is not None
+    assert model.details is not None
+    assert model.details.family == "gemma3"
+
+
+def test_show(local: ollama.Client) -> None:
+    shown = local.show(MODEL)
+    assert "completion" in (shown.capabilities or [])
+    assert shown.details is not None
+    assert shown.details.family == "gemma3"
+    assert (shown.modelinfo or {})["gemma3.context_length"] == CONTEXT_LENGTH
+
+
+def test_ps(local: ollama.Client) -> None:
+    local.chat(MODEL, MESSAGES, options=exact(1))
+    (model,) = (model for model in local.ps().models if model.model == MODEL)
+    assert model.expires_at is not None
+    assert model.expires_at > datetime.now(UTC)
+    assert model.context_length == CONTEXT_LENGTH
+
+
+# Errors
+
+
+def test_an_unknown_model(local: ollama.Client) -> None:
+    calls = (
+        lambda: local.chat("nobody", MESSAGES),
+        lambda: list(local.chat("nobody", MESSAGES, stream=True)),
+        lambda: local.generate("nobody", QUESTION),
+        lambda: list(local.generate("nobody", QUESTION, stream=True)),
+        lambda: local.embed("nobody", QUESTION),
+        lambda: local.embeddings("nobody", QUESTION),
+        lambda: local.show("nobody"),
+    )
+    for call in calls:
+        with pytest.raises(ollama.ResponseError) as caught:
+            call()
+        assert (caught.value.error, caught.value.status_code) == ("model 'nobody' not found", 404)
+
+
+def test_what_is_not_offered_says_so(local: ollama.Client) -> None:
+    for call in (lambda: local.pull(MODEL), lambda: local.delete(MODEL), lambda: local.copy(MODEL, "mine")):
+        with pytest.raises(ollama.ResponseError) as caught:
+            call()
+        assert caught.value.status_code >= 400
+        assert caught.value.error
+        assert "<" not in caught.value.error
+
+
+def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
+    with pytest.raises(ollama.ResponseError) as caught:
+        local.generate(MODEL, QUESTION, raw=True)
+    assert (caught.value.error, caught.value.status_code) == ("raw mode is not supported by this backend", 400)
