@@ -13,7 +13,7 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashe
 CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 # Settings for tools that load Django but serve nothing; a real server has its own.
-TOOL_ENV := SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ LLAMAGATE_BEHIND_TLS=true \
+TOOL_ENV := DATABASE_URL=sqlite://:memory: SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ LLAMAGATE_BEHIND_TLS=true \
 	CREDENTIAL_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 
 ##@ Run

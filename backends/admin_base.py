@@ -27,6 +27,12 @@ else:
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
+        def get_action_choices(
+            self, request: HttpRequest, default_choices: Any = None, action_location: Any = None
+        ) -> list[tuple[str, str]]:
+            """Take the last parameter, which Unfold 0.110 lacks: Django 6.1 warns about that."""
+            return super().get_action_choices(request)
+
     class TabularInline(unfold.TabularInline):
         """Unfold's, which may be written with its models in brackets."""
 

@@ -79,7 +79,7 @@ def is_loopback(host: str) -> bool:
 
 def read_environment() -> FileAwareEnv:
     """Open the environment, with `.env` (or LLAMAGATE_ENV_FILE) behind it: what is already set wins."""
-    env = FileAwareEnv()
+    env = FileAwareEnv(strip_whitespace=True)  # a file ends with a newline, a secret does not
     env.read_env(os.environ.get("LLAMAGATE_ENV_FILE") or str(BASE_DIR / ".env"), recurse=False)
     return env
 
@@ -126,4 +126,4 @@ def _read_secret(path: Path) -> str:
 
 def _credential_keys(env: FileAwareEnv, data_dir: Path) -> tuple[str, ...]:
     given = env.str("CREDENTIAL_KEYS", "") or _read_secret(data_dir / "credential_keys")
-    return tuple(key for key in given.replace("\n", ",").split(",") if key.strip())
+    return tuple(key.strip() for key in given.replace("\n", ",").split(",") if key.strip())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.templatetags.static import static
 import dj_database_url
+from django.templatetags.static import static
 from environs import FileAwareEnv
 
 from proxy_site import config, logs
@@ -81,8 +81,12 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;",
 }
-# A server that hangs must not hang us: what can not be had in two seconds is away.
-POSTGRES_OPTIONS = {"connect_timeout": 2, "pool": {"min_size": 0, "max_size": 10, "timeout": 5}}
+# A server that hangs must not hang us: what can not be had in two seconds is away. The pool would otherwise
+# try again after ever longer pauses (up to minutes), and miss the server's return.
+POSTGRES_OPTIONS = {
+    "connect_timeout": 2,
+    "pool": {"min_size": 0, "max_size": 10, "timeout": 2, "reconnect_timeout": 2},
+}
 
 
 def database() -> dict[str, Any]:
@@ -148,7 +152,7 @@ UNFOLD = {
     "SITE_HEADER": "Llamagate",
     "SITE_SUBHEADER": "One Ollama API, any backend",
     "SITE_SYMBOL": "door_open",
-    "SITE_URL": "/admin/",
+    "SITE_URL": None,
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/favicon.svg")}
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
@@ -57,26 +56,45 @@ class Placeholders:
         return name
 
 
-def _backends() -> Iterable[Backend]:
-    live = Credential.objects.filter(retired_at__isnull=True).order_by("label", "id")
-    return Backend.objects.order_by("name").prefetch_related(Prefetch("credentials", live))
+# Sorted here, since every database has its own idea of the order of text.
 
 
-def _mappings() -> Iterable[ModelMapping]:
+def _backends() -> list[Backend]:
+    live = Credential.objects.filter(retired_at__isnull=True)
+    backends = Backend.objects.prefetch_related(Prefetch("credentials", live))
+    return sorted(backends, key=lambda backend: backend.name)
+
+
+def _mappings() -> list[ModelMapping]:
     targets = MappingTarget.objects.select_related("backend")
-    targets = targets.order_by("priority", "-weight", "backend__name", "model")
-    return ModelMapping.objects.order_by("name").prefetch_related(Prefetch("targets", targets))
+    mappings = ModelMapping.objects.prefetch_related(Prefetch("targets", targets))
+    return sorted(mappings, key=lambda mapping: mapping.name)
 
 
-def _teams() -> Iterable[Team]:
-    live = ClientKey.objects.filter(revoked_at__isnull=True).order_by("name")
-    return Team.objects.order_by("name").prefetch_related(Prefetch("keys", live))
+def _targets(mapping: ModelMapping) -> list[MappingTarget]:
+    return sorted(
+        mapping.targets.all(),
+        key=lambda target: (target.priority, -target.weight, target.backend.name, target.model),
+    )
+
+
+def _teams() -> list[Team]:
+    live = ClientKey.objects.filter(revoked_at__isnull=True)
+    teams = Team.objects.prefetch_related(Prefetch("keys", live))
+    return sorted(teams, key=lambda team: team.name)
+
+
+def _in_order(value: Any) -> Any:
+    """Sort the fields of JSON: PostgreSQL gives them back in an order of its own."""
+    if isinstance(value, dict):
+        return OneLine({name: _in_order(value[name]) for name in sorted(value)})
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
     api_keys = [
         OneLine(label=stored.label, env=placeholders.make(backend.name, stored.label, "API_KEY"))
-        for stored in backend.credentials.all()
+        for stored in sorted(backend.credentials.all(), key=lambda stored: stored.label)
     ]
     return _entry(
         BackendEntry,
@@ -94,11 +112,11 @@ def _mapping(mapping: ModelMapping) -> dict[str, Any]:
     return _entry(
         MappingEntry,
         name=mapping.name,
-        targets=[_target(target) for target in mapping.targets.all()],
+        targets=[_target(target) for target in _targets(mapping)],
         enabled=mapping.enabled,
         system=mapping.system,
-        options=OneLine(mapping.options),
-        forced_options=OneLine(mapping.forced_options),
+        options=_in_order(mapping.options),
+        forced_options=_in_order(mapping.forced_options),
         capabilities=OneLineList(mapping.capabilities),
         context_length=mapping.context_length,
     )
@@ -117,7 +135,7 @@ def _target(target: MappingTarget) -> OneLine:
 
 
 def _team(team: Team, placeholders: Placeholders) -> dict[str, Any]:
-    keys = [_key(team, key, placeholders) for key in team.keys.all()]
+    keys = [_key(team, key, placeholders) for key in sorted(team.keys.all(), key=lambda key: key.name)]
     models = OneLineList(team.allowed_models)
     return _entry(TeamEntry, name=team.name, models=models, enabled=team.enabled, keys=keys or UNSET)
 

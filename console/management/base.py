@@ -30,15 +30,21 @@ class OperatorCommand(BaseCommand):
         )
         return parser
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Run, and let an operator's error look like one."""
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Let an operator's error look like one."""
+        # Not only around `handle`: Django's own checks open the database already.
         try:
-            self.require_database()
-            self.run(**options)
+            return super().execute(*args, **options)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
         except OperationalError as error:
-            raise CommandError(f"The database failed: {error}") from None
+            advice = "check DATABASE_URL and DATA_DIR, or run `manage.py serve` once to make a new one"
+            raise CommandError(f"The database failed ({error}): {advice}.") from None
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run on a database that is set up."""
+        self.require_database()
+        self.run(**options)
 
     def run(self, **options: Any) -> None:
         """Do what the command is for."""

@@ -1,4 +1,4 @@
-"""The product as processes, each shared by a whole run: with its demo model, and in front of a fake backend."""
+"""The product as processes, each for a whole run: with its demo model, and before a fake backend."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +10,16 @@ from tests.fake_backend import FakeBackend
 from .product import API_KEY, MODELS, Newcomer
 
 HERE = Path(__file__).resolve().parent
+TEST_S = 150
+"""With the start of the product, and of the model."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(TEST_S))
+
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
@@ -23,10 +28,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         yield product
         assert not product.troubles
 
+
 @pytest.fixture(scope="session")
 def _backend() -> Iterator[FakeBackend]:
     with FakeBackend(models=MODELS, require_key=API_KEY) as fake:
         yield fake
+
 
 @pytest.fixture(scope="session")
 def gateway(_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
@@ -35,6 +42,7 @@ def gateway(_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory) -> 
     with Newcomer(where, OPENAI_API_KEY=API_KEY, OPENAI_BASE_URL=_backend.base_url) as product:
         yield product
         assert not product.troubles
+
 
 @pytest.fixture
 def backend(_backend: FakeBackend, gateway: Newcomer) -> FakeBackend:

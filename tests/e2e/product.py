@@ -64,7 +64,13 @@ def manage(*arguments: str, **variables: str) -> str:
 
 def _run(command: list[str], variables: dict[str, str]) -> str:
     done = subprocess.run(
-        command, cwd=environment.ROOT, env=variables, capture_output=True, text=True, timeout=COMMAND_S, check=False
+        command,
+        cwd=environment.ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -62,7 +62,5 @@ async def test_an_unknown_model(local: ollama.AsyncClient) -> None:
 
 async def test_many_at_once(local: ollama.AsyncClient) -> None:
     """More than the model has slots for: they wait, and all are answered."""
-    answers = await asyncio.gather(
-        *(local.chat(MODEL, MESSAGES, options=exact(8)) for _ in range(5)), local.embed(MODEL, "meanwhile")
-    )
-    assert all(ANSWER in (answer.message.content or "") for answer in answers[:-1])
+    answers = await asyncio.gather(*(local.chat(MODEL, MESSAGES, options=exact(8)) for _ in range(5)))
+    assert all(ANSWER in (answer.message.content or "") for answer in answers)

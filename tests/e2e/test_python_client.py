@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import ollama
@@ -28,6 +28,17 @@ def assert_measured(last: ollama.ChatResponse | ollama.GenerateResponse) -> None
     counts = last.prompt_eval_count, last.eval_count, last.prompt_eval_duration, last.eval_duration
     assert all(counts)
     assert (last.total_duration or 0) >= (last.load_duration or 0) + (last.eval_duration or 0) > 0
+
+
+def refusal(call: Callable[[], object]) -> tuple[int, str]:
+    """Give the status and the sentence with which a call is refused."""
+    with pytest.raises(ollama.ResponseError) as caught:
+        call()
+    return caught.value.status_code, caught.value.error
+
+
+def likeness(one: Sequence[float], other: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(one, other, strict=True))
 
 
 # Chat
@@ -56,11 +67,11 @@ def test_chat_streamed(local: ollama.Client) -> None:
 
 def test_a_conversation_is_remembered(local: ollama.Client) -> None:
     turns = [
-        {"role": "user", "content": "My favourite animal is the otter."},
-        {"role": "assistant", "content": "Otters are wonderful."},
-        {"role": "user", "content": "Which animal is my favourite?"},
+        {"role": "user", "content": "My name is Marguerite."},
+        {"role": "assistant", "content": "Nice to meet you!"},
+        {"role": "user", "content": "What is my name?"},
     ]
-    assert "otter" in (local.chat(MODEL, turns, options=exact()).message.content or "").lower()
+    assert "Marguerite" in (local.chat(MODEL, turns, options=exact()).message.content or "")
 
 
 def test_a_system_prompt_is_heard(local: ollama.Client) -> None:
@@ -125,8 +136,8 @@ def test_embed(local: ollama.Client) -> None:
     assert {len(vector) for vector in batch.embeddings} == {EMBEDDING_LENGTH}
     assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-3) for vector in batch.embeddings)
     cat, kitten, rates = batch.embeddings
-    assert math.sumprod(cat, single.embeddings[0]) > 0.99
-    assert math.sumprod(cat, kitten) > math.sumprod(cat, rates)
+    assert likeness(cat, single.embeddings[0]) > 0.99
+    assert likeness(cat, kitten) > likeness(cat, rates)
     assert single.prompt_eval_count
     assert (batch.prompt_eval_count or 0) > single.prompt_eval_count
 
@@ -167,31 +178,32 @@ def test_ps(local: ollama.Client) -> None:
 
 
 def test_an_unknown_model(local: ollama.Client) -> None:
-    calls = (
+    """Each endpoint has words of its own, as in Ollama."""
+    calls: list[Callable[[], object]] = [
         lambda: local.chat("nobody", MESSAGES),
         lambda: list(local.chat("nobody", MESSAGES, stream=True)),
         lambda: local.generate("nobody", QUESTION),
         lambda: list(local.generate("nobody", QUESTION, stream=True)),
+        lambda: local.show("nobody"),
         lambda: local.embed("nobody", QUESTION),
         lambda: local.embeddings("nobody", QUESTION),
-        lambda: local.show("nobody"),
-    )
-    for call in calls:
-        with pytest.raises(ollama.ResponseError) as caught:
-            call()
-        assert (caught.value.error, caught.value.status_code) == ("model 'nobody' not found", 404)
+    ]
+    assert [refusal(call) for call in calls] == [
+        *[(404, "model 'nobody' not found")] * 4,
+        (404, "model 'nobody:latest' not found"),
+        *[(404, 'model "nobody" not found, try pulling it first')] * 2,
+    ]
 
 
 def test_what_is_not_offered_says_so(local: ollama.Client) -> None:
-    for call in (lambda: local.pull(MODEL), lambda: local.delete(MODEL), lambda: local.copy(MODEL, "mine")):
-        with pytest.raises(ollama.ResponseError) as caught:
-            call()
-        assert caught.value.status_code >= 400
-        assert caught.value.error
-        assert "<" not in caught.value.error
+    calls: list[Callable[[], object]] = [
+        lambda: local.pull(MODEL),
+        lambda: local.delete(MODEL),
+        lambda: local.copy(MODEL, "mine"),
+    ]
+    assert [refusal(call) for call in calls] == [(404, "404 page not found")] * 3
 
 
 def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
-    with pytest.raises(ollama.ResponseError) as caught:
-        local.generate(MODEL, QUESTION, raw=True)
-    assert (caught.value.error, caught.value.status_code) == ("raw mode is not supported by this backend", 400)
+    sentence = "raw mode is not supported by this backend"
+    assert refusal(lambda: local.generate(MODEL, QUESTION, raw=True)) == (400, sentence)

@@ -90,7 +90,7 @@ def stream(endpoint: exchange.Endpoint[Any], call: Any, reads: Sequence[bytes], 
 
 async def _streamed(endpoint: exchange.Endpoint[Any], call: Any, answer: ScriptedAnswer) -> Outcome:
     mapping = rule()
-    entry = Entry(REQUEST_ID, endpoint.name, "team", "", mapping.name, True, **_points())
+    entry = _entry(endpoint.name, mapping.name)
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
     source = upstream.Stream(mapping.targets[0], response)
     relay = exchange.Relay(
@@ -123,5 +123,7 @@ def refused(error: Exception) -> Outcome:
     return Outcome(failure.status, to_json({"error": failure.message}))
 
 
-def _points() -> dict[str, int]:
-    return {name: value for name, value in msgspec.structs.asdict(TIMINGS).items() if name != "ended_ns"}
+def _entry(endpoint: str, alias: str) -> Entry:
+    entry = Entry(REQUEST_ID, endpoint, "team", "", alias, True, TIMINGS.started_ns)
+    entry.sent_ns, entry.first_ns = TIMINGS.sent_ns, TIMINGS.first_ns
+    return entry

@@ -31,8 +31,8 @@ def closed(**more: str) -> dict[str, str]:
     """Give the environment of a child process: the machine's, with the product's variables replaced."""
     kept = {name: value for name, value in os.environ.items() if not OF_THE_PRODUCT.fullmatch(name)}
     if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
-        # Compiling everything anew at each start costs seconds: written after all, but not into the tree.
-        kept["PYTHONPYCACHEPREFIX"] = str(DATA_DIR / "bytecode")
+        # Compiling everything anew at each start costs seconds: written after all, but elsewhere.
+        kept["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "bytecode")
     return kept | SETTINGS | more
 
 

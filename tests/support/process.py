@@ -84,16 +84,21 @@ class ServedProcess:
         """All that it wrote to stdout and stderr."""
         return self._output.read_text(errors="replace")
 
-    def logged(self, event: str) -> list[dict[str, Any]]:
-        """Give the log lines of one event."""
-        lines = (line for line in self.output.splitlines() if line.startswith("{"))
-        return [entry for entry in map(json.loads, lines) if entry.get("event") == event]
+    def logged(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Give the log lines of one event, those with these fields."""
+        lines = (json.loads(line) for line in self.output.splitlines() if line.startswith("{"))
+        return [line for line in lines if fields.items() <= line.items() and line.get("event") == event]
 
-    def wait_logged(self, event: str, count: int = 1, timeout: float = 5.0) -> list[dict[str, Any]]:
+    def wait_logged(
+        self, event: str, count: int = 1, timeout: float = 5.0, **fields: Any
+    ) -> list[dict[str, Any]]:
         """Wait for so many log lines of one event."""
-        return eventually(
-            lambda: found if len(found := self.logged(event)) >= count else [], timeout, f"{count} {event!r}"
-        )
+
+        def seen() -> list[dict[str, Any]]:
+            found = self.logged(event, **fields)
+            return found if len(found) >= count else []
+
+        return eventually(seen, timeout, f"{count} lines {event!r} with {fields}")
 
     @property
     def workers(self) -> list[int]:

@@ -1,8 +1,10 @@
 """An HTTP client on a bare socket: says exactly what a test wants, and leaves as rudely as it wants."""
 
 import json
+import select
 import socket
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -54,10 +56,15 @@ class RawHTTP:
         if receive_buffer is not None:
             # Before the connection is made: the window is agreed on with it.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
+        try:
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.socket.close()
+            raise
         self._file = self.socket.makefile("rb")
         self._method = ""
         self._is_chunked = False
+        self._pending: deque[bytes] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -96,20 +103,15 @@ class RawHTTP:
         head = self.head()
         if self._method == "HEAD" or head.status in (204, 304):
             return head
-        body = b"".join(self.chunks()) if self._is_chunked else self._sized(head)
+        body = b"".join(iter(self._chunk, b"")) if self._is_chunked else self._sized(head)
         return Answer(head.status, head.headers, body)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Read the chunks of a body until its proper end."""
-        while size := int(self._line(), 16):
-            yield self._exactly(size)
-            self._exactly(2)
-        self._exactly(2)
-
     def lines(self) -> Iterator[Json]:
-        """Read the NDJSON lines of a chunked body as they come."""
-        for chunk in self.chunks():
-            yield from map(json.loads, chunk.splitlines())
+        """Read the NDJSON lines of a chunked body as they come; a later call goes on where one stopped."""
+        while self._pending or (chunk := self._chunk()):
+            if not self._pending:
+                self._pending.extend(chunk.splitlines())
+            yield json.loads(self._pending.popleft())
 
     def is_closed_within(self, seconds: float) -> bool:
         """Wait for the server to hang up; whatever it still says is dropped."""
@@ -123,16 +125,12 @@ class RawHTTP:
             return True
         return True
 
+    def wait_readable(self, seconds: float) -> bool:
+        """Wait until something came, the end included, without taking it; say whether it did."""
+        return bool(select.select([self.socket], [], [], seconds)[0])
+
     def has_something_to_read(self) -> bool:
-        """Look whether anything came, the end included, without taking it."""
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        finally:
-            self.socket.settimeout(TIMEOUT_S)
-        return True
+        return self.wait_readable(0)
 
     # How it leaves
 
@@ -157,6 +155,12 @@ class RawHTTP:
         if not line.endswith(b"\n"):
             raise CutShort(f"after {line!r}")
         return line
+
+    def _chunk(self) -> bytes:
+        """Read a chunk of the body; an empty one is its proper end."""
+        data = self._exactly(int(self._line(), 16))
+        self._exactly(2)
+        return data
 
     def _exactly(self, size: int) -> bytes:
         data = self._file.read(size)

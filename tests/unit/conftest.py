@@ -1,6 +1,11 @@
 """Options and fixtures of the unit tests."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow: that is no failure of what is tested.
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unit")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

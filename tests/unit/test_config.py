@@ -53,7 +53,7 @@ def test_variables_are_read(tmp_path: Path) -> None:
         OLLAMA_ORIGINS="https://chat.example",
         LLAMAGATE_REQUIRE_KEY_ON_LOOPBACK="true",
         LLAMAGATE_IDLE_TIMEOUT_S="2.5",
-        CREDENTIAL_KEYS="one,two\nthree,,",
+        CREDENTIAL_KEYS="one, two\nthree,,",
     )
     assert (found.host, found.port) == ("0.0.0.0", 12000)
     assert not found.is_bound_to_loopback

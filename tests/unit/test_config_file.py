@@ -135,6 +135,7 @@ BAD_FILES = {
     "not a number": ("version: .nan\n", "line 1: this is not a finite number."),
     "infinite": ("version: 1e999\n", "line 1: this is not a finite number."),
     "tagged as a number": ("version: !!int one\n", "line 1: this is not a number that can be read."),
+    "tagged as a fraction": ("version: !!float one\n", "line 1: this is not a finite number."),
     "too many digits": (f"version: {'9' * 5000}\n", "line 1: this is not a number that can be read."),
     "tagged as a truth": ("version: !!bool maybe\n", "line 1: this is neither true nor false."),
     "tagged as a list": ("version: !!seq one\n", "line 1: this is not YAML: "),

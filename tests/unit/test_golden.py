@@ -137,7 +137,7 @@ def test_any_chunking_gives_the_same(case: Path) -> None:
     sse = (case / "upstream.sse").read_bytes()
     golden = replayed(case, events_of(sse))
 
-    @settings(max_examples=15, deadline=None, database=None)
+    @settings(max_examples=15, database=None)
     @given(st.lists(st.integers(0, len(sse)), max_size=12).map(sorted))
     def cut(places: list[int]) -> None:
         assert replayed(case, cut_at(sse, places)) == golden

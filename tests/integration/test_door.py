@@ -1,0 +1,159 @@
+"""Methods and paths, as Ollama answers them."""
+
+import pytest
+
+from tests.fake_backend import FakeBackend
+from tests.support import factories
+from tests.support.raw_http import Client, RawHTTP
+
+ROUTES = {
+    "/": "GET, HEAD",
+    "/api/version": "GET, HEAD",
+    "/api/tags": "GET, HEAD",
+    "/api/ps": "GET",
+    "/api/show": "POST",
+    "/api/chat": "POST",
+    "/api/generate": "POST",
+    "/api/embed": "POST",
+    "/api/embeddings": "POST",
+}
+
+
+def test_somebody_is_at_home(client: Client) -> None:
+    answer = client.get("/")
+    assert (answer.status, answer.text) == (200, "Ollama is running")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(("path", "allow"), ROUTES.items())
+def test_a_wrong_method_is_told_which_are_right(client: Client, path: str, allow: str) -> None:
+    for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        answer = client.call(method, path, {})
+        if method in allow:
+            assert answer.status != 405
+            continue
+        assert (answer.status, answer.text) == (405, "405 method not allowed")
+        assert (answer.headers["allow"], answer.headers["content-type"]) == (allow, "text/plain")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/version", "/api/tags"])
+def test_head_is_get_without_the_body(client: Client, path: str) -> None:
+    whole = client.get(path)
+    with client.open("HEAD", path) as connection:
+        head = connection.answer()
+        assert (head.status, head.body) == (200, b"")
+        for name in ("content-type", "content-length"):
+            assert head.headers[name] == whole.headers[name]
+        # Not a byte of a body: the next answer on the connection begins where it should.
+        connection.request("GET", "/api/version")
+        assert connection.answer().json["version"]
+
+
+UNKNOWN = [
+    "/nothing",
+    "/api",
+    "/api/chat/more",
+    "/API/CHAT",
+    "//api/chat",
+    "/api/../api/chat",
+    "/%61pi/nothing",
+]
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_unknown_path_is_plainly_not_found(client: Client, path: str, method: str) -> None:
+    answer = client.call(method, path, {})
+    assert (answer.status, answer.text) == (404, "404 page not found")
+    assert answer.headers["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 301), ("POST", 307), ("HEAD", 307), ("DELETE", 307)])
+def test_a_trailing_slash_is_redirected(client: Client, method: str, status: int) -> None:
+    for path in ("/api/tags", "/api/chat"):
+        answer = client.call(method, path + "/", {} if method == "POST" else None)
+        assert (answer.status, answer.headers["location"], answer.body) == (status, path, b"")
+
+
+def test_a_redirect_never_leads_to_another_host(client: Client) -> None:
+    for path in ("//evil.example/", "/\\evil.example/", "///api/tags/"):
+        answer = client.get(path)
+        assert (answer.status, answer.headers.get("location")) == (404, None)
+
+
+def test_a_model_is_required_in_the_words_of_each_endpoint(client: Client) -> None:
+    told = {path: client.post(path) for path in ROUTES if ROUTES[path] == "POST"}
+    assert {path: (answer.status, answer.error) for path, answer in told.items()} == {
+        "/api/show": (400, "model is required"),
+        "/api/chat": (400, "model is required"),
+        "/api/generate": (404, "model '' not found"),
+        "/api/embed": (404, "model '' not found"),
+        "/api/embeddings": (400, "model is required"),
+    }
+
+
+NO_JSON = {
+    "nothing": b"",
+    "broken": b'{"model": "m"',
+    "an array": b"[]",
+    "deep": b'{"model":"m","options":' * 2000,
+    "not UTF-8": b'{"model":"\xff\xfe"}',
+    "NaN": b'{"model":"m","messages":[],"top_logprobs":NaN}',
+    "a huge number": b'{"model":"m","top_logprobs":' + b"9" * 6000 + b"}",
+    "NUL in the name": b'{"model":"m\\u0000x","messages":[]}',
+}
+
+
+@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
+@pytest.mark.parametrize("path", [path for path in ROUTES if ROUTES[path] == "POST"])
+def test_a_body_that_is_none_is_the_clients_fault(client: Client, path: str, body: bytes) -> None:
+    answer = client.call("POST", path, body)
+    assert answer.status in (400, 404)
+    assert list(answer.json) == ["error"]
+
+
+NAMES = [
+    "../../etc/passwd",
+    "x" * 100_000,
+    "a\r\nb: c",
+    "😀",
+    "",
+    " ",
+    "%2e%2e",
+    "{}",
+    "*",
+    "m:latest:latest",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_an_odd_model_name_is_not_found(client: Client, fake: FakeBackend, name: str) -> None:
+    factories.route(fake)
+    answer = client.chat(model=name)
+    assert answer.status in (400, 404)
+    assert fake.streams == []
+
+
+def test_a_request_id_is_given_and_a_good_one_is_kept(client: Client) -> None:
+    assert len(client.get("/api/tags").headers["x-request-id"]) == 16
+    assert client.get("/api/tags", **{"X-Request-Id": "abc-1.2_3"}).headers["x-request-id"] == "abc-1.2_3"
+    for bad in ("with space", "x" * 65, "<script>"):
+        assert client.get("/api/tags", **{"X-Request-Id": bad}).headers["x-request-id"] != bad
+
+
+def test_a_connection_serves_many_requests(client: Client, fake: FakeBackend) -> None:
+    factories.route(fake)
+    with RawHTTP(client.port) as connection:
+        for _ in range(3):
+            connection.request(
+                "POST", "/api/chat", {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+            )
+            assert connection.answer().lines[-1]["done"] is True
+            connection.request("GET", "/nothing")
+            assert connection.answer().status == 404
+
+
+def test_a_websocket_is_refused(client: Client) -> None:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert client.call("GET", "/api/chat", headers=upgrade | key).status in (403, 404)
