@@ -39,8 +39,12 @@ def bump(name: str) -> None:
     changed = ConfigRevision.objects.filter(name=name).update(number=models.F("number") + 1)
     if not changed:
         ConfigRevision.objects.create(name=name, number=1)
-    # Robust: a save that is committed must not look failed because the reload was; the follower catches up.
-    transaction.on_commit(partial(_tell, name), robust=True)
+    tell = _tellers[name]
+    pending = transaction.get_connection().run_on_commit
+    if not any(call[1] is tell for call in pending):
+        # Once a transaction, however many rows it saves. Robust: a save that is committed must not look
+        # failed because the reload did; the follower catches up.
+        transaction.on_commit(tell, robust=True)
 
 
 def number(name: str) -> int:
@@ -57,6 +61,9 @@ def listen(name: str, reload: Callable[[], None]) -> None:
 def _tell(name: str) -> None:
     for reload in _listeners[name]:
         reload()
+
+
+_tellers = {name: partial(_tell, name) for name in _listeners}
 
 
 class FollowedQuerySet(models.QuerySet[Any, Any]):

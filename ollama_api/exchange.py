@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, Generic, TypeVar
 
@@ -71,20 +72,35 @@ async def serve(
 ) -> HttpResponseBase:
     """Serve a chat or a generation, streamed or whole."""
     entry = ledger.open_entry(request.request_id, endpoint.name, caller, call.model, streamed=call.stream)
-    try:
+    with recorded(request, entry):
         route = await find_route(caller, call.model)
         if endpoint.is_empty(call):
             return _load_or_unload(call, endpoint, route, entry)
         endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
-        exchange = Exchange(call, endpoint, route, entry)
+        exchange = Exchange(request, call, endpoint, route, entry)
         return await (exchange.streamed() if call.stream else exchange.whole())
+
+
+@contextmanager
+def recorded(request: ClientRequest, entry: ledger.Entry) -> Iterator[None]:
+    """Record how a request ended that does not come to its own end."""
+    try:
+        yield
     except asyncio.CancelledError:
-        ledger.close(entry, "client_closed")
+        close_interrupted(request, entry)
         raise
     except Exception as error:
         ledger.close(entry, "error", str(error))
         raise
+
+
+def close_interrupted(request: ClientRequest, entry: ledger.Entry) -> None:
+    """Record a request that was cancelled: its client left, or this server stops."""
+    if request.client_left:
+        ledger.close(entry, "client_closed")
+    else:
+        ledger.close(entry, "error", "the server stopped")
 
 
 def _load_or_unload(
@@ -100,7 +116,15 @@ def _load_or_unload(
 class Exchange(Generic[CallT]):
     """One call on its way: knows the route, builds bodies, keeps the clock."""
 
-    def __init__(self, call: CallT, endpoint: Endpoint[CallT], route: Route, entry: ledger.Entry) -> None:
+    def __init__(
+        self,
+        request: ClientRequest,
+        call: CallT,
+        endpoint: Endpoint[CallT],
+        route: Route,
+        entry: ledger.Entry,
+    ) -> None:
+        self.request = request
         self.call = call
         self.endpoint = endpoint
         self.route = route
@@ -211,11 +235,11 @@ class Relay:
         return error_line(failure or unknown_failure(entry.request_id))
 
     async def aclose(self) -> None:
-        """Let go: an answer that was not finished was left by its client."""
+        """Let go, also of an answer that is not finished."""
         try:
             await self._stream.aclose()
         finally:
-            ledger.close(self._exchange.entry, "client_closed")
+            close_interrupted(self._exchange.request, self._exchange.entry)
 
 
 def _decode(answer: upstream.Whole) -> Reply:

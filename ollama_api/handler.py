@@ -41,9 +41,9 @@ class ClientHandler:
         except ClientGone:
             return
         except asyncio.CancelledError:
+            # Not raised again: this task ends here, and the server would take a cancelled one for a crash.
             if not request.client_left:
                 await _say_goodbye(request, send)
-                raise
         finally:
             request.stop_watching()
 

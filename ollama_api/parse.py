@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,44 +41,29 @@ _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
 
 def chat(body: bytes) -> ChatRequest:
     """Read the body of /api/chat."""
-    call = _decode(body, ChatRequest)
-    _check_common(call)
-    for message in call.messages:
-        message.role = message.role.lower()
-        _check_images(message.images)
-        for tool_call in message.tool_calls:
-            _check_arguments(tool_call.function.arguments)
-    return call
+    return _read(body, ChatRequest, _check_chat)
 
 
 def generate(body: bytes) -> GenerateRequest:
     """Read the body of /api/generate."""
-    call = _decode(body, GenerateRequest)
-    _check_common(call)
-    _check_images(call.images)
-    if call.raw and (call.template or call.system or call.context):
-        raise BadRequest("raw mode does not support template, system, or context")
-    return call
+    return _read(body, GenerateRequest, _check_generate)
 
 
 def embed(body: bytes) -> EmbedRequest:
     """Read the body of /api/embed; `input` becomes a list of strings."""
-    call = _decode(body, EmbedRequest)
-    keep_alive_s(call.keep_alive)
+    call = _read(body, EmbedRequest, _check_keep_alive)
     call.input = _inputs(call.input)
     return call
 
 
 def embeddings(body: bytes) -> EmbeddingRequest:
     """Read the body of /api/embeddings."""
-    call = _decode(body, EmbeddingRequest)
-    keep_alive_s(call.keep_alive)
-    return call
+    return _read(body, EmbeddingRequest, _check_keep_alive)
 
 
 def show(body: bytes) -> ShowRequest:
     """Read the body of /api/show."""
-    return _decode(body, ShowRequest)
+    return _read(body, ShowRequest, lambda call: None)
 
 
 def keep_alive_s(value: Any) -> float | None:
@@ -97,23 +83,38 @@ def keep_alive_s(value: Any) -> float | None:
     return math.inf if seconds < 0 else seconds
 
 
-def _decode(body: bytes, kind: type[StructT]) -> StructT:
+def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None]) -> StructT:
+    """Take the fast path; what it cannot read, or only finds out to be unreadable in a check, goes the slow one.
+
+    The decoder skips raw JSON (`format`, `arguments`) without looking for text that could not leave as UTF-8.
+    """
     try:
         found: StructT = _decoders[kind].decode(body)
-        _look_into_raw(found)
+        check(found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return lax.decode(body, kind)
+        found = lax.decode(body, kind)
+        check(found)
     return found
 
 
-def _look_into_raw(call: msgspec.Struct) -> None:
-    """Raise where raw JSON, which the decoder skips, holds text that cannot leave as UTF-8."""
-    if isinstance(call, (ChatRequest, GenerateRequest)) and call.format:
-        msgspec.json.decode(call.format)
-    if isinstance(call, ChatRequest):
-        for message in call.messages:
-            for tool_call in message.tool_calls:
-                msgspec.json.decode(tool_call.function.arguments)
+def _check_chat(call: ChatRequest) -> None:
+    _check_common(call)
+    for message in call.messages:
+        message.role = message.role.lower()
+        _check_images(message.images)
+        for tool_call in message.tool_calls:
+            _check_arguments(tool_call.function.arguments)
+
+
+def _check_generate(call: GenerateRequest) -> None:
+    _check_common(call)
+    _check_images(call.images)
+    if call.raw and (call.template or call.system or call.context):
+        raise BadRequest("raw mode does not support template, system, or context")
+
+
+def _check_keep_alive(call: EmbedRequest | EmbeddingRequest) -> None:
+    keep_alive_s(call.keep_alive)
 
 
 def _check_common(call: ChatRequest | GenerateRequest) -> None:
@@ -125,6 +126,8 @@ def _check_common(call: ChatRequest | GenerateRequest) -> None:
         _check_think(call.think)
     if call.keep_alive is not None:
         keep_alive_s(call.keep_alive)
+    if call.format:
+        msgspec.json.decode(call.format)
 
 
 def _check_think(value: Any) -> None:
@@ -154,8 +157,8 @@ def _check_images(images: list[str]) -> None:
 
 
 def _check_arguments(arguments: msgspec.Raw) -> None:
-    text = bytes(arguments).strip()
-    if text not in (b"null", b"") and not text.startswith(b"{"):
+    found = msgspec.json.decode(arguments) if arguments else None
+    if found is not None and not isinstance(found, dict):
         raise BadRequest("Value looks like object, but can't find closing '}' symbol")
 
 

@@ -36,8 +36,11 @@ def before_settings(argv: Sequence[str]) -> None:
     known, _ = flags.parse_known_args(list(argv[2:]))
     if known.data_dir:
         os.environ["DATA_DIR"] = known.data_dir
-    if len(argv) > 1 and argv[1] in FIRST_RUN_COMMANDS and not {"-h", "--help"} & set(argv):
+    command = "" if {"-h", "--help"} & set(argv) else next(iter(argv[1:]), "")
+    if command in FIRST_RUN_COMMANDS:
         ensure_secrets(config.load(config.read_environment()))
+    elif command == "migrate":
+        _make_data_dir(config.load(config.read_environment()))
 
 
 def ensure_secrets(proxy: config.ProxyConfig) -> None:
@@ -45,10 +48,15 @@ def ensure_secrets(proxy: config.ProxyConfig) -> None:
     missing = _missing(proxy)
     if missing and proxy.is_shared:
         sys.exit(_explain(missing))
-    if not proxy.is_shared:
-        proxy.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_data_dir(proxy)
     for name, make in missing.items():
         _write_once(proxy.data_dir / name.lower(), make())
+
+
+def _make_data_dir(proxy: config.ProxyConfig) -> None:
+    """Make the home of the SQLite database and of the secrets, for nobody else to read."""
+    if not proxy.is_shared:
+        proxy.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _missing(proxy: config.ProxyConfig) -> dict[str, Callable[[], str]]:

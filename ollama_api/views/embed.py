@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import msgspec
@@ -17,7 +16,7 @@ from backends.wire.openai import BadReply, decode_embeddings
 from backends.wire.openai import EmbeddingReply as UpstreamReply
 from ollama_api import parse, residency
 from ollama_api.errors import BadRequest, ModelNotFound
-from ollama_api.exchange import find_route, rng
+from ollama_api.exchange import find_route, recorded, rng
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
 from ollama_api.translate import embed as embedding
@@ -31,15 +30,18 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not call.model:
         raise ModelNotFound("model '' not found")
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
-    route = await _route(caller, call.model, entry)
-    residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
-    if not call.input:
+    with recorded(request, entry):
+        route = await _route(caller, call.model)
+        residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
+        if not call.input:
+            ledger.close(entry, "ok")
+            return json_response(EmbedReply(model=call.model, embeddings=[]))
+        target, reply = await _ask(route, call.input, call.dimensions, entry)
+        total_ns = time.monotonic_ns() - entry.started_ns
+        load_ns = max(1, entry.sent_ns - entry.started_ns)
+        answer = embedding.from_upstream(call, reply, target.dialect, total_ns, load_ns)
         ledger.close(entry, "ok")
-        return json_response(EmbedReply(model=call.model, embeddings=[]))
-    target, reply = await _ask(route, call.input, call.dimensions, entry)
-    total_ns = time.monotonic_ns() - entry.started_ns
-    load_ns = max(1, entry.sent_ns - entry.started_ns)
-    return json_response(embedding.from_upstream(call, reply, target.dialect, total_ns, load_ns))
+        return json_response(answer)
 
 
 async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -48,45 +50,39 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     if not call.model:
         raise BadRequest("model is required")
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
-    route = await _route(caller, call.model, entry)
-    residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
-    if not call.prompt:
+    with recorded(request, entry):
+        route = await _route(caller, call.model)
+        residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
+        if not call.prompt:
+            ledger.close(entry, "ok")
+            return json_response(EmbeddingReply(embedding.NO_VECTOR))
+        _, reply = await _ask(route, [call.prompt], 0, entry)
+        answer = embedding.single_from_upstream(reply)
         ledger.close(entry, "ok")
-        return json_response(EmbeddingReply(embedding.NO_VECTOR))
-    _, reply = await _ask(route, [call.prompt], 0, entry)
-    return json_response(embedding.single_from_upstream(reply))
+        return json_response(answer)
 
 
-async def _route(caller: Caller, model: str, entry: ledger.Entry) -> Route:
+async def _route(caller: Caller, model: str) -> Route:
     """Resolve, in the words that Ollama uses on these two endpoints."""
     try:
         return await find_route(caller, model)
     except NoRoute:
-        ledger.close(entry, "error", "no route")
         raise ModelNotFound(f'model "{model}" not found, try pulling it first') from None
 
 
 async def _ask(
     route: Route, inputs: list[str], dimensions: int, entry: ledger.Entry
 ) -> tuple[Target, UpstreamReply]:
-    """Ask the first target that answers, and record how it ended."""
+    """Ask the first target that answers, and note what it counted."""
 
     def body_for(target: Target) -> bytes:
         entry.backend, entry.upstream_model = target.upstream.name, target.model
         entry.sent_ns = time.monotonic_ns()
         return msgspec.json.encode(embedding.to_upstream(inputs, dimensions, target))
 
-    try:
-        targets = balance.order(route.targets, rng)
-        target, reply = await upstream.ask(targets, embedding.PATH, body_for, _decode)
-    except asyncio.CancelledError:
-        ledger.close(entry, "client_closed")
-        raise
-    except Exception as error:
-        ledger.close(entry, "error", str(error))
-        raise
+    targets = balance.order(route.targets, rng)
+    target, reply = await upstream.ask(targets, embedding.PATH, body_for, _decode)
     entry.prompt_tokens = int(reply.usage.prompt_tokens or 0) if reply.usage else 0
-    ledger.close(entry, "ok")
     return target, reply
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from console.demo_model import MODEL as MODEL
 
@@ -19,6 +19,10 @@ def exact(num_predict: int = 30) -> dict[str, Any]:
     return {"temperature": 0, "seed": 1, "num_predict": num_predict}
 
 
+FORMATTED = exact(200)
+"""The grammar lets a model put some white space between any two words, and this one likes to."""
+
+
 class Capital(BaseModel):
     """A form that the model would never find by itself, and only a grammar can hold it to."""
 
@@ -26,4 +30,3 @@ class Capital(BaseModel):
 
     zone: Literal["north", "south"]
     capital: Literal["Berlin", "Rome", "Paris"]
-    stars: int = Field(ge=1, le=5)

@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator
 import ollama
 import pytest
 
-from .conversation import ANSWER, EMBEDDING_LENGTH, MESSAGES, MODEL, QUESTION, Capital, exact
+from .conversation import (
+    ANSWER,
+    EMBEDDING_LENGTH,
+    FORMATTED,
+    MESSAGES,
+    MODEL,
+    QUESTION,
+    Capital,
+    exact,
+)
 from .product import Newcomer
 
 
@@ -33,7 +42,7 @@ async def test_generate_whole_and_streamed(local: ollama.AsyncClient) -> None:
 
 
 async def test_a_schema_holds(local: ollama.AsyncClient) -> None:
-    answer = await local.chat(MODEL, MESSAGES, format=Capital.model_json_schema(), options=exact(80))
+    answer = await local.chat(MODEL, MESSAGES, format=Capital.model_json_schema(), options=FORMATTED)
     Capital.model_validate_json(answer.message.content or "")
 
 

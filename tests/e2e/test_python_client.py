@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 import ollama
 import pytest
 
-from .conversation import ANSWER, CONTEXT_LENGTH, EMBEDDING_LENGTH, MESSAGES, MODEL, QUESTION, Capital, exact
+from .conversation import (
+    ANSWER,
+    CONTEXT_LENGTH,
+    EMBEDDING_LENGTH,
+    FORMATTED,
+    MESSAGES,
+    MODEL,
+    QUESTION,
+    Capital,
+    exact,
+)
 from .product import Newcomer
 
 SCHEMA = Capital.model_json_schema()
@@ -95,13 +105,13 @@ def test_options_are_followed(local: ollama.Client) -> None:
 
 
 def test_a_schema_holds_a_chat(local: ollama.Client) -> None:
-    answer = local.chat(MODEL, MESSAGES, format=SCHEMA, options=exact(80))
+    answer = local.chat(MODEL, MESSAGES, format=SCHEMA, options=FORMATTED)
     assert answer.done_reason == "stop"
     assert Capital.model_validate_json(answer.message.content or "").capital == ANSWER
 
 
 def test_a_schema_holds_a_stream(local: ollama.Client) -> None:
-    parts = list(local.generate(MODEL, QUESTION, format=SCHEMA, options=exact(80), stream=True))
+    parts = list(local.generate(MODEL, QUESTION, format=SCHEMA, options=FORMATTED, stream=True))
     Capital.model_validate_json("".join(part.response or "" for part in parts))
     assert parts[-1].done_reason == "stop"
 

@@ -46,7 +46,7 @@ class TestMinting:
 
     def test_answers_with_the_key_itself_and_lets_nothing_keep_it(self, operator: Operator) -> None:
         answer = mint(operator, factories.team())
-        assert (answer.status_code, answer.redirect_chain) == (200, [])
+        assert answer.status_code == 200
         assert "no-store" in answer["Cache-Control"]
 
     def test_stores_a_digest_and_who_minted_it(self, operator: Operator) -> None:
@@ -130,7 +130,7 @@ class TestRevoking:
         row, key = factories.key(factories.team())
         assert caller(key).team == "research"
         assert page("accounts.clientkey", "revoke", row.pk) in operator.get(change_page(row))
-        answer = operator.press(page("accounts.clientkey", "revoke", row.pk), _from_page="1")
+        answer = operator.press(page("accounts.clientkey", "revoke", row.pk), follow=True, _from_page="1")
         assert told(answer) == [f"{row} is revoked: it is refused from now on."]
         assert answer.redirect_chain == [(change_page(row), 302)]
         with pytest.raises(KeyInvalid):

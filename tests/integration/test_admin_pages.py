@@ -109,7 +109,7 @@ class TestPermissions:
 
     def test_a_button_on_a_row_that_is_gone_leads_to_the_list(self, operator: Operator) -> None:
         answer = operator.press(page("backends.backend", "test", 999))
-        assert answer.redirect_chain == [(page("backends.backend"), 302)]
+        assert (answer.status_code, answer["Location"]) == (302, page("backends.backend"))
 
     def test_viewers_are_offered_no_test(self) -> None:
         pk = rows()["backends.backend"]

@@ -150,6 +150,13 @@ def test_what_is_committed_is_told_after_the_commit(database: None, told: list[s
     assert told[0] == revisions.ROUTING
 
 
+def test_a_transaction_is_told_once_however_many_rows_it_saves(database: None, told: list[str]) -> None:
+    with transaction.atomic():
+        for place in range(5):
+            factories.backend("http://127.0.0.1:9/v1", name=f"backend-{place}")
+    assert told == [revisions.ROUTING]
+
+
 def test_a_listener_that_fails_does_not_fail_the_save(
     database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

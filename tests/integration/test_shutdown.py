@@ -64,6 +64,9 @@ def test_past_the_deadline_everybody_is_told_and_let_go(serve: Serve, fake: Fake
         assert (answer.status, RESTARTING in answer.error) == (503, True)
         fake.wait_aborted(2, timeout=1.0)
     assert process.wait() == 0
+    assert [line["reason"] for line in process.logged("request", outcome="error")] == [
+        "the server stopped"
+    ] * 2
     assert "Traceback" not in process.output
 
 

@@ -12,6 +12,10 @@ Answer = Any
 """The test client's response: an `HttpResponse` with a context and a redirect chain."""
 
 
+# What a page of the admin would have set; Django's own check is on.
+CSRF_TOKEN = "only4tests" * 3 + "ab"
+
+
 def page(model: str, name: str = "changelist", *args: Any) -> str:
     """Give the URL of a page of the admin, such as `page("backends.backend", "change", 1)`."""
     return reverse(f"admin:{model.replace('.', '_')}_{name}", args=args)
@@ -28,6 +32,7 @@ class Operator:
             self.user.user_permissions.add(found)
         self.client = Client(enforce_csrf_checks=True)
         self.client.force_login(self.user)
+        self.client.cookies[settings.CSRF_COOKIE_NAME] = CSRF_TOKEN
 
     def get(self, url: str) -> str:
         """Open a page, which must be there."""
@@ -35,17 +40,17 @@ class Operator:
         assert answer.status_code == 200, (url, answer.status_code)
         return str(answer.content.decode())
 
-    def fill(self, url: str, changes: dict[str, Any], button: str = "_save") -> Answer:
-        """Open a form, change fields (None unticks or leaves out), press a button, go where that leads."""
+    def fill(
+        self, url: str, changes: dict[str, Any], button: str = "_save", *, follow: bool = False
+    ) -> Answer:
+        """Open a form, change fields (None unticks or leaves out), press a button, perhaps follow."""
         form = Form(self.get(url))
         fields = {name: value for name, value in (form.fields | changes).items() if value is not None}
-        return self.client.post(url, fields | {button: "1"}, follow=True)
+        return self.client.post(url, fields | {button: "1"}, follow=follow)
 
-    def press(self, url: str, **fields: Any) -> Answer:
-        """Press a button that is a POST of its own, go where that leads."""
-        self.get(reverse("admin:index"))
-        token = self.client.cookies[settings.CSRF_COOKIE_NAME].value
-        return self.client.post(url, {"csrfmiddlewaretoken": token} | fields, follow=True)
+    def press(self, url: str, *, follow: bool = False, **fields: Any) -> Answer:
+        """Press a button that is a POST of its own, perhaps go where that leads."""
+        return self.client.post(url, {"csrfmiddlewaretoken": CSRF_TOKEN} | fields, follow=follow)
 
 
 class Form(HTMLParser):

@@ -146,3 +146,9 @@ def test_the_place_of_a_credential_names_its_row_and_its_backend() -> None:
     assert one.seal_binding() != other.seal_binding()
     moved = Credential(uid=one.uid, backend_id=2)
     assert moved.seal_binding() != one.seal_binding()
+
+
+def test_cleaning_a_stored_credential_leaves_its_secret_alone() -> None:
+    """Text made of a sealed value would be sealed in its place at the next save, and the key be lost."""
+    sealed = Sealed(seal("sk-secret-0123", "row"))
+    assert Credential._meta.get_field("secret").clean(sealed, None) is sealed

@@ -144,7 +144,6 @@ def test_only_one_missing_secret_is_asked_for(tmp_path: Path) -> None:
     [
         [],
         ["check"],
-        ["migrate"],
         ["collectstatic", "--noinput"],
         ["serve", "--help"],
         ["serve", "-h"],
@@ -155,6 +154,13 @@ def test_commands_that_serve_nothing_leave_the_disk_alone(tmp_path: Path, argume
     with environment(DATA_DIR=str(tmp_path / "data")):
         firstrun.before_settings(["manage.py", *arguments])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_migration_makes_the_place_for_its_database_and_no_secret(tmp_path: Path) -> None:
+    with environment(DATA_DIR=str(tmp_path / "data")):
+        firstrun.before_settings(["manage.py", "migrate"])
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 @pytest.mark.parametrize("flag", [["--data-dir", "{}"], ["--data-dir={}"]])

@@ -74,7 +74,7 @@ class _Batch:
         if write and opened:
             # Past the manager that counts changes: the secrets are the same, so no server needs to read
             # them again, and one that still lacks the new key could not.
-            QuerySet(Credential).bulk_update(opened, ["secret", "sealed_with"])
+            QuerySet[Credential](Credential).bulk_update(opened, ["secret", "sealed_with"])
         self.resealed = len(opened)
         self.last_id = credentials[-1].pk
 

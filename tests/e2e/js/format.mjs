@@ -6,4 +6,4 @@ const format = {
     required: ["zone", "capital"],
     additionalProperties: false,
 };
-report(await client.chat({ model, messages, format, options: { ...options, num_predict: 60 } }));
+report(await client.chat({ model, messages, format, options: { ...options, num_predict: 200 } }));
