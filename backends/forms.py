@@ -42,7 +42,7 @@ class KeyField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """A blank field keeps what is stored."""
-        return data is not None
+        return bool(data and data.strip())
 
     def clean(self, value: Any) -> str:
         """Refuse what no header can carry, and say early when nothing can be sealed."""

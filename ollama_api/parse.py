@@ -84,9 +84,10 @@ def keep_alive_s(value: Any) -> float | None:
 
 
 def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None]) -> StructT:
-    """Take the fast path; what it cannot read, or only finds out to be unreadable in a check, goes the slow one.
+    """Take the fast path, and the slow one for what that cannot read.
 
-    The decoder skips raw JSON (`format`, `arguments`) without looking for text that could not leave as UTF-8.
+    `check` may find that out too: the decoder skips raw JSON (`format`, `arguments`), and text in there that
+    could not leave as UTF-8.
     """
     try:
         found: StructT = _decoders[kind].decode(body)

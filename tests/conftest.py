@@ -1,6 +1,6 @@
 """What all tests share: the environment, the legs of a run, and the product being served."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -48,9 +48,12 @@ def _skip_without(server: str, items: list[pytest.Item]) -> dict[str, str]:
     return {server: reason}
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None]:
     """Name the legs that were skipped where everybody looks: in the last lines."""
+    yield
     for server, reason in config.stash.get(SKIPPED_LEGS, {}).items():
         terminalreporter.write_line(f"SKIPPED LEG {server}: {reason}", yellow=True, bold=True)
 

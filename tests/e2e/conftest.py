@@ -7,6 +7,7 @@ import pytest
 
 from tests.fake_backend import FakeBackend
 
+from . import needs
 from .product import API_KEY, MODELS, Newcomer
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """`manage.py serve --demo`: a real model."""
+    needs.demo_model()
     with Newcomer(tmp_path_factory.mktemp("demo"), "--demo") as product:
         yield product
         assert not product.troubles

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from console.demo_model import INSTALL, missing_packages
+
 HERE = Path(__file__).resolve().parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -25,6 +27,12 @@ def node() -> str:
     if not (HERE / "node_modules" / "ollama").is_dir():
         _missing("The npm client is missing. Run `make e2e`, or `npm ci` in tests/e2e")
     return shutil.which("node") or _missing("Node.js is missing. On Debian: apt-get install nodejs npm")
+
+
+def demo_model() -> None:
+    """See that the model can be served."""
+    if missing_packages():
+        _missing(f"The demo model is not installed. {INSTALL}")
 
 
 def _missing(sentence: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from typing import Any
 from unittest import mock
 
@@ -16,6 +17,7 @@ from backends.wire.dialects import DIALECTS
 from backends.wire.openai import decode_reply
 from ollama_api import exchange
 from ollama_api.errors import RequestError, failure_of
+from ollama_api.request import ClientRequest
 from ollama_api.translate.metrics import Timings
 from ollama_api.wire import to_json
 from usage.ledger import Entry
@@ -93,9 +95,8 @@ async def _streamed(endpoint: exchange.Endpoint[Any], call: Any, answer: Scripte
     entry = _entry(endpoint.name, mapping.name)
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
     source = upstream.Stream(mapping.targets[0], response)
-    relay = exchange.Relay(
-        exchange.Exchange(call, endpoint, Route(mapping.name, mapping, mapping.targets), entry), source
-    )
+    route = Route(mapping.name, mapping, mapping.targets)
+    relay = exchange.Relay(exchange.Exchange(_client(), call, endpoint, route, entry), source)
     try:
         await source.begin()
         await relay.begin()
@@ -121,6 +122,11 @@ def refused(error: Exception) -> Outcome:
     if failure is None:
         raise error
     return Outcome(failure.status, to_json({"error": failure.message}))
+
+
+def _client() -> ClientRequest:
+    """A client that stays."""
+    return ClientRequest({"type": "http", "method": "POST", "path": "/", "headers": []}, BytesIO())
 
 
 def _entry(endpoint: str, alias: str) -> Entry:

@@ -91,7 +91,7 @@ class TestTheKeyAfterwards:
         kept += "".join(cookie.value for cookie in operator.client.cookies.values())
         assert row.public_id in shown
         assert row.public_id in log
-        secret_part = key.rpartition("-")[2]
+        secret_part = key.removeprefix(f"{keys.PREFIX}-{row.public_id}-")
         assert key not in shown + log + kept
         assert secret_part not in shown + log + kept
         assert row.digest not in shown + log + kept

@@ -1,5 +1,6 @@
 """What an operator saves is served: at once here, within a second elsewhere, and without the database too."""
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db.backends.sqlite3.base import Database, SQLiteCursorWrapper
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from backends.models import Backend, MappingTarget, ModelMapping
 from backends.routing import registry
@@ -123,7 +124,7 @@ def _broken_driver() -> Iterator[list[str]]:
 
     def fail(_: object, statement: str, *__: Any) -> None:
         tried.append(statement)
-        raise Database.OperationalError("disk I/O error")
+        raise sqlite3.OperationalError("disk I/O error")
 
     with mock.patch.object(SQLiteCursorWrapper, "execute", fail):
         yield tried
@@ -148,7 +149,7 @@ def test_a_save_elsewhere_during_an_outage_is_seen_when_it_is_over(
 ) -> None:
     """Here the saving side is the one that still has the database."""
     factories.route(fake)
-    with Database.connect(databases.file()) as elsewhere, _broken_driver():
+    with sqlite3.connect(databases.file()) as elsewhere, _broken_driver():
         elsewhere.execute("UPDATE backends_backend SET base_url = ?", [other.base_url])
         elsewhere.execute("UPDATE backends_configrevision SET number = number + 1 WHERE name = 'routing'")
         elsewhere.commit()

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 from django.utils import timezone
 
+from backends.models import Backend
 from tests.conftest import Serve
 from tests.fake_backend import REPLY_TEXT, FakeBackend, scripts
 from tests.support import factories, legs
@@ -49,7 +50,7 @@ def test_both_serve(process: ServedProcess) -> None:
 def test_a_save_is_served_by_both_within_a_second(process: ServedProcess, fake: FakeBackend) -> None:
     with FakeBackend() as other:
         other.script("*", scripts.saying("other"))
-        factories.Backend.objects.update(base_url=other.base_url)
+        Backend.objects.update(base_url=other.base_url)
         eventually(lambda: text_of(process.client.chat().lines) == "other", A_SECOND, "the first of them")
         eventually(lambda: all_say(process.client, "other"), A_SECOND, "both")
 

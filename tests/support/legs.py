@@ -1,7 +1,7 @@
-"""The legs of a test run: SQLite always, PostgreSQL in a run of its own, Redis where it is needed.
+"""The legs of a test run: SQLite, or PostgreSQL in a run of its own, and Redis where it is needed.
 
-TEST_DATABASE        `sqlite` (default) or `postgres`: which database this run is on
-TEST_POSTGRES_URL    the server for it; the tests make and drop databases of their own there
+DATABASE_URL         a PostgreSQL server makes this run the PostgreSQL leg; without one it is on SQLite. The
+                     tests make and drop databases of their own there
 TEST_REDIS_URL       the server for the tests marked `redis`
 REQUIRE_SERVERS=1    a server that is missing is an error, not a skipped leg
 """
@@ -13,12 +13,15 @@ import psycopg
 import redis
 
 POSTGRES, REDIS = "PostgreSQL", "Redis"
-_VARIABLES = {POSTGRES: "TEST_POSTGRES_URL", REDIS: "TEST_REDIS_URL"}
+
+_VARIABLES = {POSTGRES: "DATABASE_URL", REDIS: "TEST_REDIS_URL"}
+# Read before the product's variables are replaced.
+_URLS = {server: os.environ.get(variable, "") for server, variable in _VARIABLES.items()}
 
 
 def wants_postgres() -> bool:
     """Say whether this run is the PostgreSQL leg."""
-    return os.environ.get("TEST_DATABASE", "sqlite") == "postgres"
+    return url(POSTGRES).startswith("postgres")
 
 
 def is_required() -> bool:
@@ -28,7 +31,7 @@ def is_required() -> bool:
 
 def url(server: str) -> str:
     """Give the URL of a server, empty when there is none."""
-    return os.environ.get(_VARIABLES[server], "")
+    return _URLS[server]
 
 
 @cache

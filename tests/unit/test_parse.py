@@ -24,10 +24,15 @@ def body(**fields: Any) -> bytes:
 
 
 def refusal(read: Any, **fields: Any) -> str:
-    with pytest.raises(BadRequest) as refused:
-        read(body(**fields))
-    assert refused.value.status == 400
-    return refused.value.message
+    """The message, which is the same on both paths: an unknown field takes a body down the slow one."""
+    told = set()
+    for request in (body(**fields), body(**fields, unknown=1)):
+        with pytest.raises(BadRequest) as refused:
+            read(request)
+        assert refused.value.status == 400
+        told.add(refused.value.message)
+    [message] = told
+    return message
 
 
 THINK = '(must be "high", "medium", "low", "max", true, or false)'
@@ -155,8 +160,9 @@ def test_an_empty_schema_is_a_schema() -> None:
 
 def test_roles_are_read_in_lower_case_and_never_judged() -> None:
     roles = ["USER", "Assistant", "developer", "whatever", ""]
-    call = parse.chat(body(messages=[{"role": role} for role in roles]))
-    assert [message.role for message in call.messages] == ["user", "assistant", "developer", "whatever", ""]
+    for more in ({}, {"unknown": 1}):
+        call = parse.chat(body(messages=[{"role": role} for role in roles], **more))
+        assert [message.role for message in call.messages] == ["user", "assistant", *roles[2:]]
 
 
 # /api/embed
