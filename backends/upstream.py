@@ -184,9 +184,10 @@ class Stream:
         try:
             reply = openai.decode_reply(event)
         except openai.BadReply as error:
-            raise UpstreamGarbled(
-                self.target.upstream.name, f"a chunk that is not understood: {error}"
-            ) from None
+            name = self.target.upstream.name
+            if self._over:  # the connection ended within this event
+                raise UpstreamCut(name, "the stream ended within an event") from None
+            raise UpstreamGarbled(name, f"a chunk that is not understood: {error}") from None
         if reply.error is not None:
             raise error_in(self.target, reply.error)
         return reply

@@ -66,7 +66,7 @@ def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
         return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
     if 400 <= status < 500:
         return Failure(400, error.message or "the backend refused the request")
-    return Failure(502, f"the backend failed: {error.message or status} ({request_id})")
+    return Failure(502, error.message or f"the backend failed with status {status} ({request_id})")
 
 
 Teller = Callable[..., Failure]

@@ -76,7 +76,7 @@ def _explain(missing: Iterable[str]) -> str:
 
 def _write_once(path: Path, secret: str) -> None:
     """Appear whole or not at all: of two servers that start together one makes the key, both use it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(secret + "\n")

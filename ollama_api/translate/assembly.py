@@ -42,11 +42,12 @@ class Piece(msgspec.Struct, gc=False):
 
 
 class Assembly:
-    """Collects one answer."""
+    """Collects one answer. `shows_thinking`: a client that switched thinking off gets none to read."""
 
-    __slots__ = ("_calls", "finish_reason", "has_text", "timings", "usage")
+    __slots__ = ("_calls", "_shows_thinking", "finish_reason", "has_text", "timings", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_thinking: bool = True) -> None:
+        self._shows_thinking = shows_thinking
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.timings: ServerTimings | None = None
@@ -83,6 +84,8 @@ class Assembly:
         return self._piece(choice.text or "", "", choice)
 
     def _piece(self, content: str, thinking: str, choice: Choice) -> Piece | None:
+        if not self._shows_thinking:
+            thinking = ""
         logprobs = choice.logprobs.content if choice.logprobs is not None else None
         if not content and not thinking and not logprobs:
             return None
@@ -125,9 +128,9 @@ class Assembly:
         return self.has_text or bool(self._calls)
 
 
-def read_whole(reply: Reply) -> tuple[Assembly, Piece]:
+def read_whole(reply: Reply, *, shows_thinking: bool = True) -> tuple[Assembly, Piece]:
     """Read an answer that was not streamed."""
-    assembly = Assembly()
+    assembly = Assembly(shows_thinking=shows_thinking)
     return assembly, assembly.take(reply) or Piece()
 
 

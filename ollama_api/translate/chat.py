@@ -39,7 +39,7 @@ def from_upstream(
     call: ChatRequest, reply: Reply, timings: Timings, now_ns: int
 ) -> tuple[ChatReply, Metrics]:
     """Translate a whole answer. Raises `AnswerUnusable`."""
-    assembly, piece = read_whole(reply)
+    assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
     metrics = measure(assembly.usage, assembly.timings, timings)
     whole = ChatReply(
         model=call.model,
@@ -66,7 +66,7 @@ def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:
 
 def stream(call: ChatRequest) -> StreamTranslator:
     """Begin to translate a streamed answer: text at once, tool calls whole, one final line."""
-    return StreamTranslator(_ChatLines(call.model))
+    return StreamTranslator(_ChatLines(call.model), shows_thinking=call.think is not False)
 
 
 class _ChatLines:

@@ -49,7 +49,7 @@ def from_upstream(
     call: GenerateRequest, reply: Reply, timings: Timings, now_ns: int
 ) -> tuple[GenerateReply, Metrics]:
     """Translate a whole answer. Raises `AnswerUnusable`."""
-    assembly, piece = read_whole(reply)
+    assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
     metrics = measure(assembly.usage, assembly.timings, timings)
     whole = GenerateReply(
         model=call.model,
@@ -73,7 +73,7 @@ def empty_reply(call: GenerateRequest, reason: str, now_ns: int) -> GenerateRepl
 
 def stream(call: GenerateRequest) -> StreamTranslator:
     """Begin to translate a streamed answer."""
-    return StreamTranslator(_GenerateLines(call.model))
+    return StreamTranslator(_GenerateLines(call.model), shows_thinking=call.think is not False)
 
 
 class _GenerateLines:

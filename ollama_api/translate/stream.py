@@ -23,8 +23,8 @@ class Face(Protocol):
 class StreamTranslator:
     """One streamed answer."""
 
-    def __init__(self, face: Face) -> None:
-        self.assembly = Assembly()
+    def __init__(self, face: Face, *, shows_thinking: bool) -> None:
+        self.assembly = Assembly(shows_thinking=shows_thinking)
         self._face = face
 
     def feed(self, replies: list[Reply], now_ns: int) -> bytes:

@@ -50,7 +50,8 @@ def test_generate(demo: Newcomer) -> None:
 def test_a_schema_holds(demo: Newcomer) -> None:
     answer = json.loads(run("format", demo)["message"]["content"])
     assert answer.keys() == {"zone", "capital"}
-    assert answer["capital"] == ANSWER
+    assert answer["zone"] in ("north", "south")
+    assert answer["capital"] in ("Berlin", "Rome", "Paris")
 
 
 def test_embeddings(demo: Newcomer) -> None:

@@ -9,7 +9,8 @@ import pytest
 from .conversation import (
     ANSWER,
     EMBEDDING_LENGTH,
-    FORMATTED,
+    FORM_OPTIONS,
+    FORM_QUESTION,
     MESSAGES,
     MODEL,
     QUESTION,
@@ -42,7 +43,8 @@ async def test_generate_whole_and_streamed(local: ollama.AsyncClient) -> None:
 
 
 async def test_a_schema_holds(local: ollama.AsyncClient) -> None:
-    answer = await local.chat(MODEL, MESSAGES, format=Capital.model_json_schema(), options=FORMATTED)
+    messages = [{"role": "user", "content": FORM_QUESTION}]
+    answer = await local.chat(MODEL, messages, format=Capital.model_json_schema(), options=FORM_OPTIONS)
     Capital.model_validate_json(answer.message.content or "")
 
 

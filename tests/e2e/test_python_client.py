@@ -12,7 +12,8 @@ from .conversation import (
     ANSWER,
     CONTEXT_LENGTH,
     EMBEDDING_LENGTH,
-    FORMATTED,
+    FORM_OPTIONS,
+    FORM_QUESTION,
     MESSAGES,
     MODEL,
     QUESTION,
@@ -105,20 +106,22 @@ def test_options_are_followed(local: ollama.Client) -> None:
 
 
 def test_a_schema_holds_a_chat(local: ollama.Client) -> None:
-    answer = local.chat(MODEL, MESSAGES, format=SCHEMA, options=FORMATTED)
+    answer = local.chat(
+        MODEL, [{"role": "user", "content": FORM_QUESTION}], format=SCHEMA, options=FORM_OPTIONS
+    )
     assert answer.done_reason == "stop"
-    assert Capital.model_validate_json(answer.message.content or "").capital == ANSWER
+    assert Capital.model_validate_json(answer.message.content or "")
 
 
 def test_a_schema_holds_a_stream(local: ollama.Client) -> None:
-    parts = list(local.generate(MODEL, QUESTION, format=SCHEMA, options=FORMATTED, stream=True))
+    parts = list(local.generate(MODEL, FORM_QUESTION, format=SCHEMA, options=FORM_OPTIONS, stream=True))
     Capital.model_validate_json("".join(part.response or "" for part in parts))
     assert parts[-1].done_reason == "stop"
 
 
 def test_plain_json(local: ollama.Client) -> None:
     request = [{"role": "user", "content": 'Answer with the JSON {"answer": true}'}]
-    answer = local.chat(MODEL, request, format="json", options=exact())
+    answer = local.chat(MODEL, request, format="json", options=exact(100))
     assert isinstance(json.loads(answer.message.content or ""), dict)
 
 

@@ -111,6 +111,17 @@ class TestPermissions:
         answer = operator.press(page("backends.backend", "test", 999))
         assert (answer.status_code, answer["Location"]) == (302, page("backends.backend"))
 
+    @pytest.mark.parametrize("model", MODELS)
+    def test_a_viewer_sees_everything_but_secrets_and_saves_nothing(self, model: str) -> None:
+        pk = rows()[model]
+        may = ["backend", "credential", "modelmapping", "mappingtarget"]
+        seen = [f"backends.view_{name}" for name in may] + ["accounts.view_team", "accounts.view_clientkey"]
+        viewer = Operator(*seen)
+        shown = viewer.get(page(model)) + viewer.get(page(model, "change", pk))
+        assert 'name="_save"' not in shown
+        assert "sk-0123456789-abcd" not in shown
+        assert viewer.press(page(model, "change", pk), name="new").status_code == 403
+
     def test_viewers_are_offered_no_test(self) -> None:
         pk = rows()["backends.backend"]
         shown = Operator("backends.view_backend").get(page("backends.backend"))

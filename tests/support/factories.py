@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.transaction import atomic
+
 from accounts import keys
 from accounts.models import ClientKey, Team
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
@@ -11,6 +13,7 @@ from tests.fake_backend import FakeBackend
 MODEL = "m"
 
 
+@atomic
 def backend(where: FakeBackend | str, name: str = "fake", *, api_key: str = "", **fields: Any) -> Backend:
     """Add a backend at a fake or a URL, with an API key of ours if one is given."""
     base_url = where if isinstance(where, str) else where.base_url
@@ -20,6 +23,7 @@ def backend(where: FakeBackend | str, name: str = "fake", *, api_key: str = "", 
     return made
 
 
+@atomic
 def mapping(name: str, *backends: Backend, model: str = "", **fields: Any) -> ModelMapping:
     """Map a name or pattern to backends, the first of them first."""
     made = ModelMapping.objects.create(name=name, **fields)
@@ -28,6 +32,7 @@ def mapping(name: str, *backends: Backend, model: str = "", **fields: Any) -> Mo
     return made
 
 
+@atomic
 def route(fake: FakeBackend, name: str = MODEL, **fields: Any) -> ModelMapping:
     """Make one fake reachable under one name."""
     return mapping(name, backend(fake), **fields)

@@ -215,8 +215,8 @@ TOLD: list[tuple[Exception, int, str]] = [
     (rejected(429), 429, "said"),
     (rejected(503), 503, "said"),
     (rejected(529), 503, "said"),
-    (rejected(500), 502, "the backend failed: said (rid)"),
-    (rejected(500, ""), 502, "the backend failed: 500 (rid)"),
+    (rejected(500), 502, "said"),
+    (rejected(500, ""), 502, "the backend failed with status 500 (rid)"),
     (ModelForbidden("m", "research"), 403, "team research may not use model 'm'"),
 ]
 

@@ -1,4 +1,4 @@
-import { client, messages, model, options, report } from "./scenario.mjs";
+import { client, model, options, report } from "./scenario.mjs";
 
 const format = {
     type: "object",
@@ -6,4 +6,7 @@ const format = {
     required: ["zone", "capital"],
     additionalProperties: false,
 };
-report(await client.chat({ model, messages, format, options: { ...options, num_predict: 200 } }));
+// Without the format the model answers with a sentence. With it, 300 tokens are more than any answer.
+const content = 'What is the capital of France? Answer like {"city": "Rome", "area": "large"}';
+const messages = [{ role: "user", content }];
+report(await client.chat({ model, messages, format, options: { ...options, num_predict: 300 } }));
