@@ -40,9 +40,13 @@ class CredentialInline(TabularInline[Credential, Backend]):
     formset = CredentialFormSet
     verbose_name = "API key"
     verbose_name_plural = "API keys"
-    fields = ["label", "api_key", "retired", "added"]
     readonly_fields = ["added"]
     template_before = "backends/admin/keys_help.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """To those who may not write, show what is stored: the form's own fields would be blank."""
+        may_write = self.has_change_permission(request, obj) or self.has_add_permission(request, obj)
+        return ["label", *(["api_key", "retired"] if may_write else ["retired_at"]), "added"]
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **_: Any) -> int:
         """Offer an empty row where there is no key yet."""

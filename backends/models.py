@@ -238,3 +238,11 @@ class MappingTarget(FollowedModel):
 
     def __str__(self) -> str:
         return f"{self.model} on {self.backend}"
+
+    def clean(self) -> None:
+        """Refuse a star that nothing fills: it would go to the backend as the model's name."""
+        mapping = getattr(self, "mapping", None)
+        if mapping is not None and "*" in self.model and "*" not in mapping.name:
+            raise ValidationError(
+                {"model": f"{mapping.name} is no pattern: name the backend's model, without *."}
+            )

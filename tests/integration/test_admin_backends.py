@@ -1,5 +1,6 @@
 """Backends and their keys in the admin: keys are written and never shown, and all is in force at once."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -148,6 +149,14 @@ class TestSeveralKeys:
         operator.fill(change_page(row), {"credentials-0-retired": None})
         assert Credential.objects.get().retired_at is None
         assert secrets_in_force() == (KEY,)
+
+    def test_a_viewer_sees_which_are_retired(self) -> None:
+        row = stored()
+        Credential.objects.update(retired_at=datetime(2026, 1, 31, 12, tzinfo=UTC))
+        shown = Operator("backends.view_backend", "backends.view_credential").get(change_page(row))
+        assert "main (…1234)" in shown
+        assert "Jan. 31, 2026, noon" in shown
+        assert 'type="password"' not in shown
 
     def test_a_label_passes_from_a_retired_to_a_new_one_in_one_save(self, operator: Operator) -> None:
         changes = SECOND | {"credentials-0-retired": "on", "credentials-1-label": "main"}
