@@ -8,7 +8,6 @@ the server, the same on SQLite and PostgreSQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, ClassVar, Self
 
 from django.apps import AppConfig
@@ -58,12 +57,15 @@ def listen(name: str, reload: Callable[[], None]) -> None:
     _listeners[name].append(reload)
 
 
-def _tell(name: str) -> None:
-    for reload in _listeners[name]:
-        reload()
+def _teller(name: str) -> Callable[[], None]:
+    def tell() -> None:  # not a `partial`: Django 5.2 asks a callback that failed for its name
+        for reload in _listeners[name]:
+            reload()
+
+    return tell
 
 
-_tellers = {name: partial(_tell, name) for name in _listeners}
+_tellers = {name: _teller(name) for name in _listeners}
 
 
 class FollowedQuerySet(models.QuerySet[Any, Any]):

@@ -11,6 +11,7 @@ import itertools
 import ssl
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import NoReturn
 from weakref import WeakKeyDictionary
 
@@ -35,6 +36,15 @@ _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] =
 _turn = itertools.count()
 
 
+class Sent:
+    """What is known of a call on its way."""
+
+    __slots__ = ("on_used_connection",)
+
+    def __init__(self) -> None:
+        self.on_used_connection = False
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """Where a call goes and with which headers. Holds a key, so it has no repr worth printing."""
 
@@ -48,9 +58,27 @@ class Prepared(msgspec.Struct, frozen=True):
 async def request(
     method: str, upstream: Upstream, path: str, body: bytes | None, accept: str
 ) -> aiohttp.ClientResponse:
-    """Send one request with the next of the backend's keys; return when the head of the answer is here."""
+    """Send one request with the next of the backend's keys; return when the head of the answer is here.
+
+    A backend may close a connection just as a call goes out on it (llama.cpp does after every stream, and
+    does not announce it). That call was not answered with a byte, so it is sent again, on another one.
+    """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
     call = prepare(upstream.base_url, upstream.dialect.auth, secret, path, accept)
+    while True:
+        sent = Sent()
+        try:
+            return await _send(method, call, body, sent, verify_tls=upstream.verify_tls)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # Each round uses up one pooled connection. A new one is never given a second try: the backend
+            # may have done what was asked before it closed.
+            if not sent.on_used_connection:
+                raise
+
+
+async def _send(
+    method: str, call: Prepared, body: bytes | None, sent: Sent, *, verify_tls: bool
+) -> aiohttp.ClientResponse:
     data: bytes | AsyncIterator[bytes] | None = body
     headers = call.headers
     if body is not None and len(body) > PIECE:
@@ -61,7 +89,8 @@ async def request(
         data=data,
         headers=headers,
         allow_redirects=False,
-        ssl=upstream.verify_tls,
+        ssl=verify_tls,
+        trace_request_ctx=sent,
     )
 
 
@@ -109,11 +138,24 @@ def _new_session() -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.PROXY.connect_timeout_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        trace_configs=[_trace()],
         trust_env=False,
         skip_auto_headers=("User-Agent",),
         max_line_size=16 * 1024,
         max_field_size=16 * 1024,
     )
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_note_reuse)
+    return trace
+
+
+async def _note_reuse(
+    _session: aiohttp.ClientSession, trace: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    trace.trace_request_ctx.on_used_connection = True
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

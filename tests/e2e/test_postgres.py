@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import ollama
 import pytest
@@ -14,10 +13,10 @@ import pytest
 from tests.conftest import SKIPPED_LEGS
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import environment, legs
-from tests.support.databases import OwnDatabase, own_database
 from tests.support.waiting import eventually
 
 from .conversation import MESSAGES
+from .postgres import address, own_database, through, why_missing
 from .product import Newcomer, manage, shell
 from .relay import Relay
 
@@ -40,31 +39,27 @@ mappings:
 
 
 @pytest.fixture
-def database(pytestconfig: pytest.Config) -> Iterator[OwnDatabase]:
-    """A database of its own. Without a server: a skipped leg, or a failure where servers are required."""
-    if reason := legs.missing(legs.POSTGRES):
+def database(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of a database of its own. No server: a skipped leg, or a failure where servers are required."""
+    if reason := why_missing():
         if legs.is_required():
             pytest.fail(f"REQUIRE_SERVERS is set, but there is no PostgreSQL: {reason}", pytrace=False)
         pytestconfig.stash[SKIPPED_LEGS][legs.POSTGRES] = reason
         pytest.skip(f"no PostgreSQL: {reason}")
-    with own_database(DATABASE) as own:
-        yield own
+    with own_database(DATABASE) as url:
+        yield url
 
 
 @pytest.fixture
-def relay(database: OwnDatabase) -> Iterator[Relay]:
-    parts = urlsplit(database.url)
-    with Relay((parts.hostname or "127.0.0.1", parts.port or 5432)) as cable:
+def relay(database: str) -> Iterator[Relay]:
+    with Relay(address(database)) as cable:
         yield cable
 
 
 @pytest.fixture
-def replica(database: OwnDatabase, relay: Relay, tmp_path: Path) -> Iterator[Newcomer]:
+def replica(database: str, relay: Relay, tmp_path: Path) -> Iterator[Newcomer]:
     """The product, whose only way to the database is the relay."""
-    parts = urlsplit(database.url)
-    user = parts.netloc.rpartition("@")[0]
-    through = parts._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()
-    with Newcomer(tmp_path, DATABASE_URL=through, **SECRETS) as product:
+    with Newcomer(tmp_path, DATABASE_URL=through(database, relay.port), **SECRETS) as product:
         yield product
 
 
@@ -82,11 +77,11 @@ def other() -> Iterator[FakeBackend]:
         yield fake
 
 
-def apply(database: OwnDatabase, text: str, where: Path) -> None:
+def apply(database: str, text: str, where: Path) -> None:
     """Change the configuration as another process, on the straight way to the database."""
     file = where / "configuration.yaml"
     file.write_text(text)
-    manage("apply", str(file), DATABASE_URL=database.url, **SECRETS)
+    manage("apply", str(file), DATABASE_URL=database, **SECRETS)
 
 
 def answer(client: ollama.Client) -> str:
@@ -101,7 +96,7 @@ def answer(client: ollama.Client) -> str:
 
 
 def test_the_database_may_stop(
-    database: OwnDatabase,
+    database: str,
     relay: Relay,
     replica: Newcomer,
     one: FakeBackend,
@@ -138,9 +133,9 @@ def test_the_database_may_stop(
     assert len(replica.logged("database away: serving from the last snapshot")) == 1
 
 
-def test_replicas_are_given_their_secrets(database: OwnDatabase, tmp_path: Path) -> None:
+def test_replicas_are_given_their_secrets(database: str, tmp_path: Path) -> None:
     """The refusal says how to make them, and what it says works."""
-    given = {"DATABASE_URL": database.url, "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    given = {"DATABASE_URL": database, "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     refused = subprocess.run(
         [sys.executable, "manage.py", "serve"],
         cwd=environment.ROOT,
@@ -156,5 +151,5 @@ def test_replicas_are_given_their_secrets(database: OwnDatabase, tmp_path: Path)
     hints = dict(re.findall(r"(\w+) \(or \w+_FILE\)\. Make one with: (.*)", refused.stderr))
     assert hints.keys() == SECRETS.keys()
     made = {name: shell(command).strip() for name, command in hints.items()}
-    with Newcomer(tmp_path / "data", DATABASE_URL=database.url, **made) as replica:
+    with Newcomer(tmp_path / "data", DATABASE_URL=database, **made) as replica:
         assert replica.client.get("/").text == "Ollama is running"

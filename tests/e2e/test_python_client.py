@@ -110,7 +110,7 @@ def test_a_schema_holds_a_chat(local: ollama.Client) -> None:
         MODEL, [{"role": "user", "content": FORM_QUESTION}], format=SCHEMA, options=FORM_OPTIONS
     )
     assert answer.done_reason == "stop"
-    assert Capital.model_validate_json(answer.message.content or "")
+    Capital.model_validate_json(answer.message.content or "")
 
 
 def test_a_schema_holds_a_stream(local: ollama.Client) -> None:

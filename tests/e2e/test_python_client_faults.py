@@ -78,6 +78,16 @@ def test_a_stream_that_is_cut_is_an_error(remote: ollama.Client, backend: FakeBa
     assert remote.chat(MODEL, MESSAGES).message.content == REPLY_TEXT
 
 
+def test_a_connection_that_closes_between_two_calls(remote: ollama.Client, backend: FakeBackend) -> None:
+    """llama.cpp closes after each stream without a word: the next call must not be lost on its way."""
+    backend.script(MODEL, scripts.drop_reused())
+    for _ in range(3):
+        assert remote.chat(MODEL, MESSAGES).message.content == REPLY_TEXT
+    states = [stream.state for stream in backend.streams]
+    assert states.count("finished") == 3
+    assert states.count("cut") >= 2
+
+
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
