@@ -106,6 +106,7 @@ $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	@touch $@
 
 tests/e2e/node_modules/.installed: tests/e2e/package-lock.json
+	@command -v npm >/dev/null || { echo "make e2e needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
 	cd tests/e2e && npm ci --no-audit --no-fund
 	@touch $@
 

@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from backends import probe
 from backends.admin_base import GuidedAdmin, TabularInline
 from backends.crypto import SecretUnreadable
-from backends.forms import CredentialForm, CredentialFormSet, MappingForm, TargetFormSet
+from backends.forms import CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import DIALECTS
 
@@ -195,7 +195,6 @@ class TargetInline(TabularInline[MappingTarget, ModelMapping]):
     """Where one mapping leads."""
 
     model = MappingTarget
-    formset = TargetFormSet
     fields = ["backend", "model", "priority", "weight", "enabled"]
     show_title = False
     template_before = "backends/admin/targets_help.html"

@@ -17,17 +17,16 @@ from unfold.widgets import (
 )
 
 from backends import crypto
-from backends.models import CAPABILITIES, Backend, Credential, MappingTarget, ModelMapping, validate_object
+from backends.models import CAPABILITIES, Backend, Credential, ModelMapping, validate_object
 from backends.routing.names import canonical
 
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
     MappingModelForm = forms.ModelForm[ModelMapping]
     CredentialModelFormSet = forms.BaseInlineFormSet[Credential, Backend, CredentialModelForm]
-    TargetModelFormSet = forms.BaseInlineFormSet[MappingTarget, ModelMapping, forms.ModelForm[MappingTarget]]
 else:
     CredentialModelForm = MappingModelForm = forms.ModelForm
-    CredentialModelFormSet = TargetModelFormSet = forms.BaseInlineFormSet
+    CredentialModelFormSet = forms.BaseInlineFormSet
 
 FormT = TypeVar("FormT", bound=forms.BaseForm)
 
@@ -116,22 +115,6 @@ class CredentialFormSet(CredentialModelFormSet):
             if label in seen:
                 form.add_error("label", f"Another live key has the label {label!r}.")
             seen.add(label)
-
-
-class TargetFormSet(TargetModelFormSet):
-    """Where one mapping leads."""
-
-    def clean(self) -> None:
-        """In the targets of an exact name a star has nothing to stand for."""
-        super().clean()
-        if not self.instance.name or "*" in self.instance.name:
-            return
-        for form in kept_forms(self.forms):
-            if "*" in form.cleaned_data.get("model", ""):
-                form.add_error(
-                    "model",
-                    "Give the backend's name: * stands for something in patterns only, such as qwen*.",
-                )
 
 
 def kept_forms(found: Iterable[FormT]) -> list[FormT]:

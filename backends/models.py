@@ -243,6 +243,5 @@ class MappingTarget(FollowedModel):
         """Refuse a star that nothing fills: it would go to the backend as the model's name."""
         mapping = getattr(self, "mapping", None)
         if mapping is not None and "*" in self.model and "*" not in mapping.name:
-            raise ValidationError(
-                {"model": f"{mapping.name} is no pattern: name the backend's model, without *."}
-            )
+            wanted = "Give the backend's name: * stands for something in patterns only, such as qwen*."
+            raise ValidationError({"model": wanted})

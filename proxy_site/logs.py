@@ -78,5 +78,9 @@ def _stdlib(threshold: int, renderer: Any) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
         "root": {"handlers": ["stderr"], "level": threshold},
-        "loggers": {name: {"level": max(threshold, logging.WARNING)} for name in QUIET_LOGGERS},
+        "loggers": {
+            **{name: {"level": max(threshold, logging.WARNING)} for name in QUIET_LOGGERS},
+            # While the database is away the pool repeats itself every second; the follower says it once.
+            "psycopg.pool": {"level": logging.ERROR},
+        },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import dj_database_url
@@ -124,6 +125,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", "") or None
 # Serve straight from the packages: a checkout needs no `collectstatic`; the image bakes one in.
 WHITENOISE_USE_FINDERS = True
+# WhiteNoise hands files out synchronously; for files this small Django's way around it costs nothing.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -96,14 +96,14 @@ class TestPrune:
         factories.team("empty")
         kept: dict[str, Any] = {
             "backends": [{"name": "far", "base_url": "https://far.example/v1", "enabled": False}],
-            "mappings": [{"name": "Qwen", "targets": [{"backend": "far"}]}],
+            "mappings": [{"name": "Qwen", "targets": [{"backend": "far", "model": "qwen3"}]}],
             "teams": [],
         }
         lines = files.apply(kept, "--prune")
         assert lines == [
             "~ backend far: verify_tls false -> true",
             '~ mapping Qwen: name "Qwen:latest" -> "Qwen", enabled false -> true',
-            "+ target Qwen -> * on far",
+            "+ target Qwen -> qwen3 on far",
             "- target Qwen -> qwen3 on local",
             "- mapping *",
             "- backend local",

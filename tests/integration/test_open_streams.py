@@ -1,14 +1,14 @@
-"""A hundred open streams hold no thread and no database connection of their own."""
+"""A hundred open streams hold no thread and no database connection, and finish although the server stops."""
 
 from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import Serve
-from tests.fake_backend import FakeBackend, scripts
+from tests.fake_backend import REPLY_TEXT, FakeBackend, scripts
 from tests.support import databases, factories
 from tests.support.process import ServedProcess
-from tests.support.raw_http import RawHTTP
+from tests.support.raw_http import RawHTTP, text_of
 from tests.support.waiting import eventually
 
 STREAMS = 100
@@ -65,3 +65,29 @@ def test_requests_that_are_over_leave_no_descriptor(process: ServedProcess, fake
         assert process.open_files("") >= before + STREAMS
     assert len(fake.wait_aborted(STREAMS)) == STREAMS
     process.wait_open_files("", at_most=before + A_HANDFUL)
+
+
+def test_at_sigterm_open_streams_finish_and_nobody_new_is_let_in(
+    process: ServedProcess, fake: FakeBackend
+) -> None:
+    """The last test of the module: nothing runs after it."""
+    fake.script("m", scripts.held(after=1))
+    with ExitStack() as streams:
+        opened = _open(streams, process)
+        idle = streams.enter_context(RawHTTP(process.port))
+        process.terminate()
+        eventually(lambda: _refuses(process), 3.0, "the end of listening")
+        assert idle.is_closed_within(1.0)
+        fake.release("go")
+        read = [list(chat.lines()) for chat in opened]
+    assert {text_of(lines) for lines in read} == {REPLY_TEXT}
+    assert [lines[-1]["done"] for lines in read] == [True] * STREAMS
+    assert process.wait() == 0
+
+
+def _refuses(process: ServedProcess) -> bool:
+    try:
+        RawHTTP(process.port).leave()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -1,8 +1,9 @@
-"""What an operator saves is served: at once here, within a second elsewhere, and without the database too."""
+"""What an operator saves is served, at once by the process that saved it, and without the database too.
+
+That other processes follow within a second is seen in `test_workers`.
+"""
 
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from backends.models import Backend, MappingTarget, ModelMapping
 from backends.routing import registry
 from tests.fake_backend import REPLY_TEXT, FakeBackend, scripts
-from tests.support import databases, environment, factories
+from tests.support import databases, factories
 from tests.support.raw_http import Client, text_of
 from tests.support.waiting import eventually
 
@@ -68,26 +69,6 @@ def test_a_new_credential_is_used_by_the_next_request(client: Client, fake: Fake
     credential.secret = "sk-second-key-of-ours"
     credential.save()
     assert said(client) == REPLY_TEXT
-
-
-def test_a_save_of_another_process_is_served_within_a_second(
-    client: Client, fake: FakeBackend, other: FakeBackend
-) -> None:
-    factories.route(fake)
-    assert said(client) == REPLY_TEXT
-    code = f"""
-from backends.models import Backend
-for backend in Backend.objects.all():
-    backend.base_url = {other.base_url!r}
-    backend.save()
-"""
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
-        cwd=environment.ROOT,
-        env=environment.closed(DATABASE_URL=databases.url()),
-        check=True,
-    )
-    eventually(lambda: said(client) == "other", A_SECOND, "the other backend")
 
 
 def test_a_wildcard_serves_what_the_backend_lists(client: Client, fake: FakeBackend) -> None:

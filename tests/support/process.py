@@ -13,7 +13,7 @@ from . import environment
 from .raw_http import Client
 from .waiting import eventually
 
-START_S = 30.0
+START_S = 90.0
 STOP_S = 15.0
 READY = re.compile(r"serves the Ollama API on http://[\w.]+:(\d+)")
 

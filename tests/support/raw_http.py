@@ -106,6 +106,13 @@ class RawHTTP:
         body = b"".join(iter(self._chunk, b"")) if self._is_chunked else self._sized(head)
         return Answer(head.status, head.headers, body)
 
+    def answer_lines(self) -> Iterator[Json]:
+        """Read the head of a stream, then its lines."""
+        head = self.head()
+        if head.status != 200:
+            raise ValueError(f"no stream: status {head.status}")
+        return self.lines()
+
     def lines(self) -> Iterator[Json]:
         """Read the NDJSON lines of a chunked body as they come; a later call goes on where one stopped."""
         while self._pending or (chunk := self._chunk()):
