@@ -46,7 +46,11 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["mappings[0].name: A pattern may hold one * only.", "teams[0].models: Give a list of names or"],
     ),
     "numbers out of range": (
-        {"mappings": [{"name": "m", "targets": [{"backend": "there", "model": "m", "priority": 0, "weight": 1001}]}]},
+        {
+            "mappings": [
+                {"name": "m", "targets": [{"backend": "there", "model": "m", "priority": 0, "weight": 1001}]}
+            ]
+        },
         [
             "mappings[0].targets[0].priority: Ensure this value is greater than or equal to 1.",
             "mappings[0].targets[0].weight: Ensure this value is less than or equal to 1000.",
