@@ -1,6 +1,7 @@
-"""Uvicorn's HTTP/1.1 protocol with two limits that it lacks: a head's size, and the time it may take.
+"""Uvicorn's HTTP/1.1 protocol with limits that it lacks: a head's size, its time, and a reader's patience.
 
-The guard sees requests whose head is complete; a client that never completes one is met here.
+The guard sees requests whose head is complete; a client that never completes one is met here. So is one that
+never reads its answer: what waits for it holds a backend.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
 
     def connection_made(self, transport: Any) -> None:
@@ -30,7 +32,24 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_head()
+        self._stop_stall()
         super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """Let go of a client that hung up in mid-answer: to close would be to wait until it has read all."""
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """The client does not read: wait, but not for ever."""
+        super().pause_writing()
+        self._stall_timer = self.loop.call_later(settings.PROXY.idle_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._stop_stall()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete yet."""
@@ -61,6 +80,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_stall(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _hang_up(self, answer: bytes) -> None:
         self._stop_head()

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Change
-from tests.fake_backend import FakeBackend, Script, scripts
+from tests.fake_backend import FakeBackend, Reply, Script, Stream, scripts
 from tests.fake_backend.steps import Hang, Head
 from tests.support import factories
 from tests.support.ledger import RecordSpy, outcomes
 from tests.support.raw_http import Client, RawHTTP
 from tests.support.waiting import eventually
 
+STILL_S = 0.25
 SMALL = 4096
 """Bytes of a client's receive buffer, so that a write to it is soon blocked."""
 
@@ -93,22 +94,64 @@ def test_while_tokens_flow(client: Client, fake: FakeBackend, ledger: RecordSpy,
     chat.leave()
 
 
+class Stuck:
+    """Sees when nothing moves any more: one write that had to wait is not the end yet."""
+
+    def __init__(self, fake: FakeBackend) -> None:
+        self._fake = fake
+        self._written, self._since = 0, time.monotonic()
+
+    def wait(self) -> Stream:
+        return eventually(self._look, 5.0, "full buffers all the way to the backend")
+
+    def _look(self) -> Stream | None:
+        for stream in self._fake.streams:
+            if not stream.blocked or stream.bytes_written != self._written:
+                self._written, self._since = stream.bytes_written, time.monotonic()
+            return stream if time.monotonic() - self._since > STILL_S else None
+        return None
+
+
 def test_while_a_write_is_blocked(client: Client, fake: FakeBackend, ledger: RecordSpy, leave: Leave) -> None:
     fake.script("m", scripts.flood())
     chat = client.open_chat(receive_buffer=SMALL)
-    fake.wait_stream(lambda stream: stream.blocked)
+    Stuck(fake).wait()
     leave(chat)
     assert_let_go(fake, ledger)
     chat.leave()
 
 
 def test_who_reads_nothing_holds_the_backend_back(client: Client, fake: FakeBackend) -> None:
-    """Back-pressure: what the backend could push into us is what the kernel's buffers take."""
+    """Back-pressure: what the backend could push into us is what the buffers take, mostly the kernel's."""
     fake.script("m", scripts.flood())
     with client.open_chat(receive_buffer=SMALL):
-        stream = fake.wait_stream(lambda stream: stream.blocked)
-        assert stream.bytes_written < 16 * 1024 * 1024
+        assert Stuck(fake).wait().bytes_written < 16 * 1024 * 1024
     fake.wait_aborted(timeout=1.0)
+
+
+def test_who_reads_nothing_for_too_long_counts_as_gone(
+    client: Client, fake: FakeBackend, ledger: RecordSpy, change: Change
+) -> None:
+    """Although its connection stands."""
+    change(idle_timeout_s=0.5)
+    fake.script("m", scripts.flood())
+    with client.open_chat(receive_buffer=SMALL) as chat:
+        fake.wait_aborted(timeout=3.0)
+        assert outcomes(ledger.wait(1)) == ["client_closed"]
+        assert chat.is_closed_within(1.0)
+
+
+def test_who_reads_slowly_is_served_to_the_end(client: Client, fake: FakeBackend, change: Change) -> None:
+    """Each pause is short, all of them together are not."""
+    change(idle_timeout_s=0.5)
+    said = Reply(({"content": "x" * 64 * 1024},) * 120)
+    fake.script("m", scripts.saying(said))
+    with client.open_chat(receive_buffer=SMALL) as chat:
+        lines = chat.answer_lines()
+        for _ in said.deltas:
+            assert len(next(lines)["message"]["content"]) == 64 * 1024
+            chat.wait_silent(0.01)
+        assert next(lines)["done"] is True
 
 
 def test_during_embeddings(client: Client, fake: FakeBackend, ledger: RecordSpy, leave: Leave) -> None:

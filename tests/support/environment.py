@@ -41,7 +41,8 @@ def enter() -> None:
     for name in list(os.environ):
         if OF_THE_PRODUCT.fullmatch(name) and name != "DJANGO_SETTINGS_MODULE":
             del os.environ[name]
-    os.environ.update(SETTINGS, DATA_DIR=str(DATA_DIR))
+    # A short drain: a server that waits for what a failed test left behind helps nobody.
+    os.environ.update(SETTINGS, DATA_DIR=str(DATA_DIR), LLAMAGATE_DRAIN_TIMEOUT_S="1")
 
 
 def leave() -> None:

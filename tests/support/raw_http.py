@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -135,6 +136,10 @@ class RawHTTP:
     def wait_readable(self, seconds: float) -> bool:
         """Wait until something came, the end included, without taking it; say whether it did."""
         return bool(select.select([self.socket], [], [], seconds)[0])
+
+    def wait_silent(self, seconds: float) -> None:
+        """Read nothing for so long, on purpose."""
+        time.sleep(seconds)
 
     def has_something_to_read(self) -> bool:
         return self.wait_readable(0)
