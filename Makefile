@@ -35,6 +35,9 @@ test: $(VENV)/.installed-dev ## unit and integration tests: SQLite always, Postg
 e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo tests/e2e/node_modules/.installed ## the product as a process, real model, real clients, real browser
 	$(RUN) -m pytest tests/e2e
 
+conformance: $(VENV)/.installed-dev ## the Ollama API, vector by vector, of a running server (URL=..., MODEL=..., KEY=...)
+	$(RUN) -m tests.conformance --url $(URL) --model $(MODEL) $(if $(KEY),--key $(KEY))
+
 bench: $(VENV)/.installed-dev ## CPU microseconds a request and a chunk, against a fake upstream
 	$(RUN) -m bench
 
@@ -110,4 +113,4 @@ tests/e2e/node_modules/.installed: tests/e2e/package-lock.json
 	cd tests/e2e && npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help install serve demo test e2e bench check fix format-check lint types layers migrations deploy lock lock-check image ci clean
+.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check image ci clean

@@ -15,9 +15,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import keys
 from accounts.models import LOCAL_TEAM, ClientKey, Team, validate_patterns
+from accounts.rights import MANAGE_MODELS, RIGHTS
 from backends.admin_base import GuidedAdmin
 from backends.forms import LinesField
 
@@ -79,12 +81,27 @@ class TeamAdmin(GuidedAdmin[Team]):
         return format_html('<a class="lg-link" href="{}">{}</a>', url, count)
 
 
+RIGHT_SENTENCES = {
+    MANAGE_MODELS: (
+        "manage_models: may make, change and delete aliases with the Ollama commands create, cp and rm: "
+        "within the models of its team, and also those that others made."
+    )
+}
+
+
 class KeyForm(KeyModelForm):
     """What one may choose about a key."""
 
+    rights = forms.MultipleChoiceField(
+        required=False,
+        choices=[(right, RIGHT_SENTENCES[right]) for right in RIGHTS],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="What it may do beyond asking models.",
+    )
+
     class Meta:
         model = ClientKey
-        fields = ["team", "name", "expires_at"]
+        fields = ["team", "name", "rights", "expires_at"]
         help_texts = {"expires_at": "Optional. From then on the key is refused."}
 
     def clean_expires_at(self) -> Any:
@@ -100,7 +117,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
     """Keys by which clients ask."""
 
     form = KeyForm
-    list_display = ["name_and_id", "team", "state", "expires_at", "created_at", "created_by"]
+    list_display = ["name_and_id", "team", "state", "may", "expires_at", "created_at", "created_by"]
     list_filter = ["team", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["team", "created_by"]
     search_fields = ["name", "public_id", "team__name"]
@@ -114,7 +131,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
 
     def get_fields(self, request: HttpRequest, obj: ClientKey | None = None) -> list[Any]:
         """Ask for little; tell what is known once it is there."""
-        asked = ["team", "name", "expires_at"]
+        asked = ["team", "name", "rights", "expires_at"]
         return (
             asked if obj is None else [*asked, "public_id", "state", "created_at", "created_by", "revoked_at"]
         )
@@ -146,6 +163,11 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
         if row.expires_at is not None and row.expires_at <= timezone.now():
             return "expired"
         return "live" if row.team.enabled else "team off"
+
+    @admin.display(description="Rights", empty_value="-")
+    def may(self, row: ClientKey) -> str | None:
+        """Tell what it may do beyond asking."""
+        return ", ".join(row.rights) or None
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

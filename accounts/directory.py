@@ -12,8 +12,9 @@ import msgspec
 from django.conf import settings
 
 from accounts import keys
-from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden
+from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden, RightMissing
 from accounts.models import LOCAL_TEAM, ClientKey, Team
+from accounts.rights import RIGHTS
 from backends import revisions
 from backends.routing.cache import RevisionedCache
 from backends.routing.names import matches
@@ -27,12 +28,24 @@ class Caller(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ("*",)
     expires_at: float = float("inf")
     """Unix time from which the key is refused."""
+    rights: frozenset[str] = frozenset()
+    key_name: str = ""
     refused: bool = False
     """Known, but revoked, or of a disabled team: told apart from keys that we never saw."""
 
     def may_use(self, model: str) -> bool:
         """Say whether one of the team's names or patterns covers `model`."""
         return any(matches(pattern, model) for pattern in self.models)
+
+    @property
+    def label(self) -> str:
+        """Name the caller for people: `key ci of team research`, or the team alone."""
+        return f"key {self.key_name} of team {self.team}" if self.key_name else f"team {self.team}"
+
+    def require_right(self, right: str) -> None:
+        """Raise `RightMissing` unless the key has `right`."""
+        if right not in self.rights:
+            raise RightMissing(right, self.label)
 
     def require(self, model: str) -> None:
         """Raise `ModelForbidden` unless the team may use `model`."""
@@ -55,7 +68,7 @@ def load() -> tuple[int, Directory]:
     revision = revisions.number(revisions.ACCESS)
     callers = {key.digest: _caller(key) for key in ClientKey.objects.select_related("team")}
     team = Team.objects.filter(name=LOCAL_TEAM, enabled=True).first()
-    local = Caller(team.name, models=tuple(team.allowed_models)) if team else None
+    local = Caller(team.name, models=tuple(team.allowed_models), rights=frozenset(RIGHTS)) if team else None
     return revision, Directory(callers, local)
 
 
@@ -65,6 +78,8 @@ def _caller(key: ClientKey) -> Caller:
         key_id=key.public_id,
         models=tuple(key.team.allowed_models),
         expires_at=key.expires_at.timestamp() if key.expires_at else float("inf"),
+        rights=frozenset(key.rights),
+        key_name=key.name,
         refused=key.revoked_at is not None or not key.team.enabled,
     )
 
@@ -98,6 +113,8 @@ def authenticate(authorization: str, x_api_key: str, *, over_loopback: bool) -> 
 def _without_key(directory: Directory, presented: str | None, over_loopback: bool) -> Caller:
     proxy = settings.PROXY
     local_only = proxy.is_bound_to_loopback and over_loopback and not proxy.require_key_on_loopback
-    if directory.local is not None and (local_only or proxy.serve_without_keys):
+    if directory.local is not None and local_only:
         return directory.local
+    if directory.local is not None and proxy.serve_without_keys:
+        return msgspec.structs.replace(directory.local, rights=frozenset())  # strangers may ask, and no more
     raise KeyInvalid if presented else KeyMissing

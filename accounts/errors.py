@@ -22,3 +22,12 @@ class ModelForbidden(AccessError):
         super().__init__(f"{team} may not use {model}")
         self.model = model
         self.team = team
+
+
+class RightMissing(AccessError):
+    """The key may ask, but not for this."""
+
+    def __init__(self, right: str, caller: str) -> None:
+        super().__init__(f"{caller} lacks {right}")
+        self.right = right
+        self.caller = caller

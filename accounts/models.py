@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from accounts.rights import RIGHTS
 from backends.revisions import ACCESS, FollowedModel
 
 LOCAL_TEAM = "local"
@@ -28,6 +29,13 @@ def validate_patterns(value: Any) -> None:
         raise ValidationError(
             'Give a list of names or patterns with one *, such as ["*"] or ["gpt-4o", "qwen*"].'
         )
+
+
+def validate_rights(value: Any) -> None:
+    """Accept a list of rights."""
+    unknown = [item for item in value if item not in RIGHTS] if isinstance(value, list) else [value]
+    if unknown:
+        raise ValidationError(f"Unknown right {unknown[0]!r}. Known: {', '.join(RIGHTS)}.")
 
 
 class Team(FollowedModel):
@@ -60,6 +68,12 @@ class ClientKey(FollowedModel):
     name = models.CharField(max_length=64, help_text="Who or what uses it: laptop-ana, ci, home-assistant.")
     public_id = models.CharField(max_length=16, unique=True, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    rights = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[validate_rights],
+        help_text="manage_models: may create, copy and delete aliases with `ollama create`, `cp` and `rm`.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL

@@ -15,20 +15,21 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from backends import probe
+from backends import authors, probe
 from backends.admin_base import GuidedAdmin, TabularInline
 from backends.crypto import SecretUnreadable
 from backends.forms import CredentialForm, CredentialFormSet, MappingForm
-from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
 from backends.wire.dialects import DIALECTS
 
 NOTHING = "-"
 TEST_TIMEOUT_S = 10.0
 SECTIONS = {
-    "What every request gets": ["system", "options", "forced_options"],
-    "What clients are told": ["capabilities", "context_length"],
+    "What every request gets": ["system", "messages", "options", "forced_options"],
+    "What clients are told": ["capabilities", "context_length", "template", "license"],
 }
 
 
@@ -209,10 +210,11 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
     """Names that clients use, and where they lead."""
 
     form = MappingForm
-    list_display = ["name", "leads_to", "enabled"]
+    list_display = ["name_and_client", "leads_to", "enabled"]
     list_editable = ["enabled"]
     list_filter = ["enabled", "targets__backend"]
-    search_fields = ["name", "targets__model", "targets__backend__name"]
+    search_fields = ["name", "targets__model", "targets__backend__name", "changed_by"]
+    readonly_fields = ["last_change"]
     formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 4})}}
     inlines = [TargetInline]
     empty_title = "No mapping yet"
@@ -228,11 +230,36 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
 
     def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
         """Fold away what is empty, so that the targets come into view."""
-        sections: list[Any] = [(None, {"fields": ["name", "enabled"]})]
+        known = ["last_change"] if obj is not None and obj.changed_by else []
+        sections: list[Any] = [(None, {"fields": ["name", "enabled", *known]})]
         for title, names in SECTIONS.items():
             is_empty = obj is None or not any(getattr(obj, name) for name in names)
             sections.append((title, {"fields": names, "classes": ["collapse"] if is_empty else []}))
         return sections
+
+    def save_related(
+        self, request: HttpRequest, form: ModelForm[ModelMapping], formsets: Any, change: bool
+    ) -> None:
+        """Note who changed something, be it a target only."""
+        super().save_related(request, form, formsets, change)
+        if form.has_changed() or any(formset.has_changed() for formset in formsets):
+            form.instance.changed_by = authors.operator(request.user.get_username())
+            form.instance.save(update_fields=["changed_by"])
+
+    @admin.display(description="Name", ordering="name")
+    def name_and_client(self, row: ModelMapping) -> SafeString:
+        """Show the name, and the client that changed it last, if one did."""
+        client = f"by {row.changed_by}" if authors.is_client(row.changed_by) else ""
+        return format_html('<strong>{}</strong><span class="lg-sub">{}</span>', row.name, client)
+
+    @admin.display(description="Last change")
+    def last_change(self, row: ModelMapping) -> SafeString | str:
+        """Tell when and by whom; what clients did is a list of its own."""
+        told = f"{row.updated_at:%Y-%m-%d %H:%M} by {row.changed_by}"
+        if not authors.is_client(row.changed_by):
+            return told
+        url = reverse("admin:backends_routechange_changelist", query={"q": row.name})
+        return format_html('<a class="lg-link" href="{}">{}</a>', url, told)
 
     @admin.display(description="Leads to")
     def leads_to(self, row: ModelMapping) -> SafeString:
@@ -248,3 +275,51 @@ def summary(targets: Iterable[MappingTarget]) -> str:
     """Tell targets that are sorted by priority: `a on x or b on y, then c on z`."""
     groups = groupby(targets, key=lambda target: target.priority)
     return ", then ".join(" or ".join(map(str, group)) for _, group in groups)
+
+
+@admin.register(RouteChange)
+class RouteChangeAdmin(GuidedAdmin[RouteChange]):
+    """What clients did to the routing table: to be read, by nobody to be changed."""
+
+    list_display = ["when", "who", "what", "name", "detail"]
+    list_display_links = None
+    list_filter = ["action"]
+    search_fields = ["actor", "action", "name", "detail"]
+    fields = ["at", "actor", "action", "name", "detail"]
+    readonly_fields = ["at", "actor", "action", "name", "detail"]
+    empty_title = "No change by a client yet"
+    empty_text = (
+        "A client key with the right manage_models may make, copy and delete aliases with the Ollama "
+        "commands create, cp and rm. What was done, and with which key, stands here then."
+    )
+
+    @admin.display(description="When", ordering="at")
+    def when(self, row: RouteChange) -> str:
+        """Tell it to the second."""
+        return f"{row.at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="Who", ordering="actor")
+    def who(self, row: RouteChange) -> str:
+        """Tell the key and the team."""
+        return row.actor
+
+    @display(  # type: ignore[untyped-decorator]  # Unfold has no types
+        description="Action",
+        ordering="action",
+        label={"create": "success", "copy": "info", "delete": "danger"},
+    )
+    def what(self, row: RouteChange) -> str:
+        """Tell it in colour."""
+        return row.action
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only clients add to it, by what they do."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: RouteChange | None = None) -> bool:
+        """What was done was done."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: RouteChange | None = None) -> bool:
+        """Nobody forgets."""
+        return False

@@ -3,6 +3,8 @@
 BackendError
     NoRoute                  no mapping knows this name
     NoTargetLeft             the mapping's targets are all disabled, or have no usable key
+    AliasRefused             an alias cannot be made as asked
+    AliasUnknown             there is no alias of that name
     UpstreamError            a backend was asked
         UpstreamUnreachable  no connection (DNS, TCP, TLS)
         UpstreamTimeout      connected, but silent for too long
@@ -33,6 +35,14 @@ class NoTargetLeft(BackendError):
         super().__init__(f"{model!r}: {reason}")
         self.model = model
         self.reason = reason
+
+
+class AliasRefused(BackendError):
+    """The change cannot be made; the text says why."""
+
+
+class AliasUnknown(BackendError):
+    """There is no alias of that name: nothing, or a pattern alone, leads from it."""
 
 
 class UpstreamError(BackendError):

@@ -16,7 +16,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from backends import crypto
+from backends import crypto, turns
 from backends.models import CAPABILITIES, Backend, Credential, ModelMapping, validate_object
 from backends.routing.names import canonical
 
@@ -188,9 +188,53 @@ class LinesField(forms.CharField):
         return bool(self.to_python(data) != (initial or []))
 
 
+class TurnsField(forms.CharField):
+    """Example turns: a block of `role: text` for each, or JSON."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"rows": 6, "placeholder": "user: Are you there?\n\nassistant: Yes."}
+        super().__init__(required=False, widget=UnfoldAdminTextareaWidget(attrs), **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        """Read the turns; nothing is none."""
+        try:
+            return turns.read(value or "")
+        except turns.TurnsUnreadable as reason:
+            raise ValidationError(str(reason)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        """Write what is stored; give back as it is what was typed."""
+        return turns.write(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare what the text means."""
+        try:
+            return bool(self.to_python(data) != (initial or []))
+        except ValidationError:
+            return True
+
+
+class ProseField(forms.CharField):
+    """Text of several lines as it was given. Browsers send line ends of their own, which is no change."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "strip": False})
+
+    def to_python(self, value: Any) -> Any:
+        """End lines as everybody else does."""
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
 class MappingForm(MappingModelForm):
     """A mapping without its targets."""
 
+    messages = TurnsField(
+        label="Example turns",
+        help_text=(
+            "Put before every conversation. Begin each turn with user:, assistant: or system: on a new line. "
+            "A JSON list of turns does as well."
+        ),
+    )
     options = OptionsField(
         label="Default options",
         help_text="A JSON object of Ollama options, used unless the client sets them.",
@@ -207,7 +251,19 @@ class MappingForm(MappingModelForm):
 
     class Meta:
         model = ModelMapping
-        fields = ["name", "enabled", "system", "options", "forced_options", "capabilities", "context_length"]
+        fields = [
+            "name",
+            "enabled",
+            "system",
+            "messages",
+            "options",
+            "forced_options",
+            "capabilities",
+            "context_length",
+            "template",
+            "license",
+        ]
+        field_classes = {"system": ProseField, "template": ProseField, "license": ProseField}
 
     def clean_name(self) -> str:
         """Refuse a name that clients cannot tell from another mapping's."""

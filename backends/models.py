@@ -18,7 +18,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from backends import crypto
+from backends import crypto, turns
 from backends.fields import SealedField
 from backends.revisions import ROUTING, FollowedModel
 from backends.wire.dialects import DIALECTS, dialect_choices
@@ -72,6 +72,12 @@ def validate_capabilities(value: Any) -> None:
     unknown = [item for item in value if item not in CAPABILITIES] if isinstance(value, list) else [value]
     if unknown:
         raise ValidationError(f"Unknown capability {unknown[0]!r}. Known: {', '.join(CAPABILITIES)}.")
+
+
+def validate_turns(value: Any) -> None:
+    """Accept a list of turns with a role and text."""
+    if reason := turns.fault(value):
+        raise ValidationError(reason)
 
 
 class Timestamped(models.Model):
@@ -200,6 +206,16 @@ class ModelMapping(FollowedModel, Timestamped):
     context_length = models.PositiveIntegerField(
         null=True, blank=True, help_text="In tokens; shown to clients."
     )
+    messages = models.JSONField(
+        "example turns",
+        default=list,
+        blank=True,
+        validators=[validate_turns],
+        help_text='Put before every conversation: [{"role": "user", "content": "..."}, ...].',
+    )
+    template = models.TextField(blank=True, help_text="Shown to clients only: the backend applies its own.")
+    license = models.TextField(blank=True, help_text="Shown to clients.")
+    changed_by = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta:
         verbose_name = "mapping"
@@ -208,6 +224,24 @@ class ModelMapping(FollowedModel, Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RouteChange(models.Model):
+    """What a client did to the routing table, and who it was: `ollama create`, `cp` and `rm`. Append-only."""
+
+    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    actor = models.CharField(max_length=200, editable=False)
+    action = models.CharField(max_length=16, editable=False)
+    name = models.CharField(max_length=255, editable=False)
+    detail = models.CharField(max_length=300, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "change by a client"
+        verbose_name_plural = "changes by clients"
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.name} by {self.actor}"
 
 
 class MappingTarget(FollowedModel):

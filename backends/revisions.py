@@ -76,26 +76,30 @@ class FollowedQuerySet(models.QuerySet[Any, Any]):
 
     def update(self, **kwargs: Any) -> int:
         """Update and bump."""
-        rows = super().update(**kwargs)
-        self._bump()
+        with transaction.atomic():
+            rows = super().update(**kwargs)
+            self._bump()
         return rows
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """Create and bump."""
-        created = super().bulk_create(objs, *args, **kwargs)
-        self._bump()
+        with transaction.atomic():
+            created = super().bulk_create(objs, *args, **kwargs)
+            self._bump()
         return created
 
     def bulk_update(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> int:
         """Update and bump."""
-        rows = super().bulk_update(objs, *args, **kwargs)
-        self._bump()
+        with transaction.atomic():
+            rows = super().bulk_update(objs, *args, **kwargs)
+            self._bump()
         return rows
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete and bump: rows that Django deletes without loading them send no signal."""
-        gone = super().delete()
-        self._bump()
+        with transaction.atomic():
+            gone = super().delete()
+            self._bump()
         return gone
 
 
@@ -108,6 +112,16 @@ class FollowedModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and bump in the same transaction: a change that nobody hears of must not stay."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete, and bump in the same transaction."""
+        with transaction.atomic():
+            return super().delete(*args, **kwargs)
 
 
 def _on_change(sender: type[models.Model], **_: Any) -> None:

@@ -30,7 +30,7 @@ USER_AGENT = "Llamagate"
 KEEP_ALIVE_S = 4.0
 PIECE = 256 * 1024
 # What the SDK would add from its own environment (organisation, project, custom headers) stays here.
-KEPT_HEADERS = frozenset({"authorization", "content-type"})
+KEPT_HEADERS = frozenset({"authorization"})
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 _turn = itertools.count()
@@ -56,7 +56,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 async def request(
-    method: str, upstream: Upstream, path: str, body: bytes | None, accept: str
+    method: str, upstream: Upstream, path: str, body: bytes | None, accept: str, content_type: str
 ) -> aiohttp.ClientResponse:
     """Send one request with the next of the backend's keys; return when the head of the answer is here.
 
@@ -64,7 +64,7 @@ async def request(
     does not announce it). That call was not answered with a byte, so it is sent again, on another one.
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
-    call = prepare(upstream.base_url, upstream.dialect.auth, secret, path, accept)
+    call = prepare(upstream.base_url, upstream.dialect.auth, secret, path, accept, content_type)
     while True:
         sent = Sent()
         try:
@@ -95,14 +95,19 @@ async def _send(
 
 
 @lru_cache(maxsize=4096)
-def prepare(base_url: str, auth: str, secret: str, path: str, accept: str) -> Prepared:
+def prepare(base_url: str, auth: str, secret: str, path: str, accept: str, content_type: str) -> Prepared:
     """Let the SDK make URL and headers. `auth` is a dialect's way to present the key."""
     client = AsyncOpenAI(
         base_url=base_url, api_key=secret or "none", http_client=_never_sending_client(), max_retries=0
     )
     built = client._build_request(FinalRequestOptions.construct(method="post", url=path, json_data={}))
     headers = {name: value for name, value in built.headers.items() if name in KEPT_HEADERS}
-    headers |= {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+    headers |= {
+        "Content-Type": content_type,
+        "Accept": accept,
+        "Accept-Encoding": "identity",
+        "User-Agent": USER_AGENT,
+    }
     if not secret or auth != "bearer":
         del headers["authorization"]
     if secret and auth != "bearer":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -39,6 +39,8 @@ DRAIN_S = 0.05
 
 ResultT = TypeVar("ResultT")
 Build = Callable[[Target], bytes]
+Decode = Callable[[bytes], Any]
+"""Reads an event. What it gives has `choices` and `error`, as `openai.Reply` has."""
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -46,10 +48,15 @@ class Whole(msgspec.Struct, frozen=True):
 
     target: Target
     body: bytes
+    content_type: str = ""
 
 
 async def ask(
-    targets: Iterable[Target], path: str, build: Build, read: Callable[[Whole], ResultT]
+    targets: Iterable[Target],
+    path: str,
+    build: Build,
+    read: Callable[[Whole], ResultT],
+    content_type: str = "application/json",
 ) -> ResultT:
     """POST to the first target that answers, and read the whole answer.
 
@@ -58,25 +65,29 @@ async def ask(
     """
 
     async def attempt(target: Target) -> ResultT:
-        response = await _request("POST", target, path, build(target), "application/json")
+        accept = "application/json" if content_type == "application/json" else "*/*"
+        response = await _request("POST", target, path, build(target), accept, content_type)
         try:
             body = await _read_whole(target, response, MAX_WHOLE_BODY)
         finally:
             response.release() if response.content.at_eof() else response.close()
-        return read(Whole(target, body))
+        return read(Whole(target, body, response.headers.get("Content-Type", "")))
 
     return await _first_that_answers(targets, attempt, settings.PROXY.request_timeout_s)
 
 
-async def open_stream(targets: Iterable[Target], path: str, build: Build) -> Stream:
+async def open_stream(
+    targets: Iterable[Target], path: str, build: Build, decode: Decode = openai.decode_reply
+) -> Stream:
     """POST to the first target that begins to answer: its first choice has been read when this returns.
 
     Until then another target may be tried, so a refusal in the first event still counts as a refusal.
+    `decode` reads one event, or a whole answer of a server that does not stream; it raises `BadReply`.
     """
 
     async def attempt(target: Target) -> Stream:
         response = await _request("POST", target, path, build(target), "text/event-stream")
-        stream = Stream(target, response)
+        stream = Stream(target, response, decode)
         try:
             await stream.begin()
         except BaseException:
@@ -105,13 +116,14 @@ async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
 class Stream:
     """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
 
-    def __init__(self, target: Target, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, target: Target, response: aiohttp.ClientResponse, decode: Decode) -> None:
         self.target = target
+        self._decode_event = decode
         self.saw_done = False
         self._response = response
         self._content = response.content
         self._decoder = SSEDecoder()
-        self._held: list[openai.Reply] = []
+        self._held: list[Any] = []
         self._over = False
         self._failure: UpstreamError | None = None
         self._silence = transport.SilenceGuard(response, settings.PROXY.idle_timeout_s)
@@ -140,10 +152,10 @@ class Stream:
             choice.delta = choice.delta or choice.message
         self._held, self._over, self.saw_done = [reply], True, True
 
-    def __aiter__(self) -> AsyncIterator[list[openai.Reply]]:
+    def __aiter__(self) -> AsyncIterator[list[Any]]:
         return self
 
-    async def __anext__(self) -> list[openai.Reply]:
+    async def __anext__(self) -> list[Any]:
         if self._held:
             held, self._held = self._held, []
             return held
@@ -151,7 +163,7 @@ class Stream:
             raise StopAsyncIteration
         return await self._read()
 
-    async def _read(self) -> list[openai.Reply]:
+    async def _read(self) -> list[Any]:
         if self._failure is not None:
             raise self._failure
         try:
@@ -165,8 +177,8 @@ class Stream:
             raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
         return self._decode_all(events)
 
-    def _decode_all(self, events: list[bytes]) -> list[openai.Reply]:
-        replies: list[openai.Reply] = []
+    def _decode_all(self, events: list[bytes]) -> list[Any]:
+        replies: list[Any] = []
         try:
             for event in events:
                 if event == DONE:
@@ -180,9 +192,9 @@ class Stream:
             self._failure = error  # told behind what came before it, however the network cut the two
         return replies
 
-    def _decode(self, event: bytes) -> openai.Reply:
+    def _decode(self, event: bytes) -> Any:
         try:
-            reply = openai.decode_reply(event)
+            reply = self._decode_event(event)
         except openai.BadReply as error:
             name = self.target.upstream.name
             if self._over:  # the connection ended within this event
@@ -246,12 +258,17 @@ async def _first_that_answers(
 
 
 async def _request(
-    method: str, target: Target, path: str, body: bytes | None, accept: str
+    method: str,
+    target: Target,
+    path: str,
+    body: bytes | None,
+    accept: str,
+    content_type: str = "application/json",
 ) -> aiohttp.ClientResponse:
     """Send, and let only a 2xx through whose body is neither compressed nor somewhere else."""
     upstream = target.upstream
     try:
-        response = await transport.request(method, upstream, path, body, accept)
+        response = await transport.request(method, upstream, path, body, accept, content_type)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:

@@ -12,6 +12,7 @@ SIDEBAR: dict[str, list[tuple[str, str, str, str]]] = {
     "Routing": [
         ("Backends", "dns", "backends", "backend"),
         ("Mappings", "alt_route", "backends", "modelmapping"),
+        ("Changes by clients", "history", "backends", "routechange"),
     ],
     "Access": [
         ("Teams", "groups", "accounts", "team"),

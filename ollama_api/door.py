@@ -12,13 +12,15 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts import directory
 from accounts.directory import Caller
-from ollama_api.errors import failure_of, unknown_failure
+from ollama_api.errors import Failure, failure_of, unknown_failure
 from ollama_api.request import ClientGone, ClientRequest
 from ollama_api.responses import error_response, plain_response
 
 log = structlog.get_logger("llamagate.door")
 
-View = Callable[[ClientRequest, Caller], Coroutine[Any, Any, HttpResponseBase]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+Envelope = Callable[[Failure, str], Any]
+"""Writes a failure as a face's error body, for a request id."""
 DjangoView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 NOBODY = Caller(team="")
@@ -26,29 +28,46 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-def door(view: View, *methods: str, public: bool = False) -> DjangoView:
-    """Make a Django view of a client view. `public`: needs no key, since clients probe it without one."""
+def door(view: View, *methods: str, public: bool = False, envelope: Envelope | None = None) -> DjangoView:
+    """Make a Django view of a client view.
 
-    async def entered(request: ClientRequest) -> HttpResponseBase:
+    `public`: needs no key, since clients probe it without one. `envelope`: how failures are written there,
+    if not as Ollama's.
+    """
+
+    async def entered(request: ClientRequest, **captured: str) -> HttpResponseBase:
         request_id = _request_id(request)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            response = await _enter(request)
+            response = await _enter(request, captured)
         except ClientGone:
             raise
         except Exception as error:
-            response = _failed(error, request_id)
+            failure = _explained(error, request_id)
+            response = error_response(failure, envelope(failure, request_id) if envelope else None)
         response["X-Request-Id"] = request_id
         return response
 
-    async def _enter(request: ClientRequest) -> HttpResponseBase:
+    async def _enter(request: ClientRequest, captured: dict[str, str]) -> HttpResponseBase:
         if request.method not in methods:
             return _wrong_method(methods)
         caller = NOBODY if public else _authenticate(request)
         await request.read_body()
-        return await view(request, caller)
+        return await view(request, caller, **captured)
 
     return entered
+
+
+def identified(view: DjangoView) -> DjangoView:
+    """Give the answers of a view that needs no door their request id."""
+
+    async def named(request: ClientRequest, **captured: str) -> HttpResponseBase:
+        request_id = _request_id(request)
+        response = await view(request, **captured)
+        response["X-Request-Id"] = request_id
+        return response
+
+    return named
 
 
 def _authenticate(request: ClientRequest) -> Caller:
@@ -72,11 +91,11 @@ def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
     return response
 
 
-def _failed(error: Exception, request_id: str) -> HttpResponse:
+def _explained(error: Exception, request_id: str) -> Failure:
     failure = failure_of(error, request_id)
     if failure is None:
         log.exception("unexpected error")
         failure = unknown_failure(request_id)
     elif failure.status >= 500:
         log.warning("request failed", reason=str(error), status=failure.status)
-    return error_response(failure)
+    return failure

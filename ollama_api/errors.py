@@ -34,6 +34,18 @@ class ModelNotFound(RequestError):
     status = 404
 
 
+class Refused(RequestError):
+    """It is understood, and this server does not do it, or not for everybody."""
+
+    status = 403
+
+
+class Unauthorized(RequestError):
+    """Ollama's cloud would want a signed-in user; there is none here."""
+
+    status = 401
+
+
 class NotOffered(RequestError):
     """Ollama has it, this server has not, and says so."""
 
@@ -79,6 +91,10 @@ TABLE: dict[type[Exception], Teller] = {
     access.ModelForbidden: lambda error, _: Failure(
         403, f"team {error.team} may not use model '{error.model}'"
     ),
+    access.RightMissing: lambda error, _: Failure(
+        403, f"{error.caller} may not do this: it needs the right {error.right}"
+    ),
+    backend.AliasRefused: lambda error, _: Failure(400, str(error)),
     backend.NoRoute: lambda error, _: Failure(404, f"model '{error.model}' not found"),
     backend.NoTargetLeft: lambda error, rid: Failure(503, f"no backend can serve this model now ({rid})"),
     backend.UpstreamUnreachable: lambda _e, rid: Failure(502, f"upstream unavailable ({rid})"),

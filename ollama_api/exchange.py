@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -15,56 +15,83 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends import catalog, upstream
-from backends.errors import NoRoute, NoTargetLeft, UpstreamCut, UpstreamGarbled
+from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled
 from backends.routing import balance, registry
+from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Rule, Target
-from backends.wire.openai import BadReply, Reply, decode_reply
+from backends.wire.openai import BadReply, decode_reply
 from ollama_api import residency
-from ollama_api.errors import failure_of, unknown_failure
+from ollama_api.errors import BadRequest
 from ollama_api.parse import keep_alive_s
+from ollama_api.relay import Relay, Translator
 from ollama_api.request import ClientRequest
-from ollama_api.responses import NDJSONStream, error_line, json_response
+from ollama_api.responses import NDJSONStream, json_response
 from ollama_api.translate.metrics import Timings
-from ollama_api.translate.options import ignored
-from ollama_api.translate.stream import StreamTranslator
-from ollama_api.types import ChatRequest, GenerateRequest, Metrics
+from ollama_api.translate.options import ignored, merged
+from ollama_api.types import Metrics
 from usage import ledger
 
 log = structlog.get_logger("llamagate.exchange")
 
-CallT = TypeVar("CallT", bound=ChatRequest | GenerateRequest)
 rng = Random()  # noqa: S311  # shares load, guards nothing
 _warned: set[tuple[str, str]] = set()
 
 
-class Endpoint(msgspec.Struct, Generic[CallT], frozen=True):
-    """How one Ollama endpoint crosses the house: pure functions and two names."""
+class Call(Protocol):
+    """What every typed request has that crosses the house."""
+
+    @property
+    def model(self) -> str:
+        """The name that was asked for."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer comes piece by piece."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The Ollama options that the client set."""
+
+    @property
+    def keep_alive(self) -> Any:
+        """How long the model counts as in use."""
+
+
+CallT = TypeVar("CallT", bound=Call)
+
+
+class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
+    """How one endpoint crosses the house: pure functions, and how its answers are dressed."""
 
     name: str
     """For records and logs."""
     upstream_path: str
-    is_empty: Callable[[CallT], bool]
-    """Whether the call only loads or unloads."""
-    check: Callable[[CallT, Rule], None]
-    """Refuse what the endpoint or the model cannot do, once the model is known."""
     to_upstream: Callable[[CallT, Target, Rule], dict[str, Any]]
-    from_upstream: Callable[[CallT, Reply, Timings, int], tuple[Any, Metrics]]
-    stream: Callable[[CallT], StreamTranslator]
-    empty_reply: Callable[[CallT, str, int], Any]
+    from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
+    stream: Callable[[CallT], Translator]
+    check: Callable[[CallT, Rule], None] = lambda call, rule: None
+    """Refuse what the endpoint or the model cannot do, once the model is known."""
+    empty_reply: Callable[[CallT, str, int], Any] | None = None
+    """Answer a call that only loads or unloads; None where there is no such call."""
+    is_empty: Callable[[CallT], bool] = lambda call: False
+    decode: Callable[[bytes], Any] = decode_reply
+    """Read a chunk or a whole answer of the backend."""
+    whole: Callable[[Any], HttpResponseBase] = json_response
+    lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
 
 async def find_route(caller: Caller, model: str) -> Route:
     """Resolve a name for a caller. Raises `NoRoute`, `ModelForbidden`, `NoTargetLeft`."""
     route = registry.current().resolve(model)
     if route is None:
-        raise NoRoute(model)
+        raise NoRoute(model) if is_valid(model) else BadRequest("invalid model name")
     caller.require(model)
     if not route.targets:
         raise NoTargetLeft(model, "all its targets are disabled")
     try:
         return await catalog.narrow(route)
     except NoRoute:
-        raise NoRoute(model) from None
+        raise (NoRoute(model) if is_valid(model) else BadRequest("invalid model name")) from None
 
 
 async def serve(
@@ -74,8 +101,8 @@ async def serve(
     entry = ledger.open_entry(request.request_id, endpoint.name, caller, call.model, streamed=call.stream)
     with recorded(request, entry):
         route = await find_route(caller, call.model)
-        if endpoint.is_empty(call):
-            return _load_or_unload(call, endpoint, route, entry)
+        if endpoint.empty_reply is not None and endpoint.is_empty(call):
+            return _load_or_unload(call, endpoint, endpoint.empty_reply, route, entry)
         endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
         exchange = Exchange(request, call, endpoint, route, entry)
@@ -104,13 +131,23 @@ def close_interrupted(request: ClientRequest, entry: ledger.Entry) -> None:
 
 
 def _load_or_unload(
-    call: CallT, endpoint: Endpoint[CallT], route: Route, entry: ledger.Entry
+    call: CallT,
+    endpoint: Endpoint[CallT],
+    reply: Callable[[CallT, str, int], Any],
+    route: Route,
+    entry: ledger.Entry,
 ) -> HttpResponseBase:
-    """Answer at once: nothing is loaded here, but the model counts as in use, or no more."""
+    """Answer at once: nothing is loaded here, but the model counts as in use, or no more.
+
+    As in Ollama, a load is checked as a request would be, and an unload is not.
+    """
     window_s = keep_alive_s(call.keep_alive)
+    if window_s != 0:
+        endpoint.check(call, route.rule)
+        merged(route.rule.options, call.options, route.rule.forced_options)
     residency.use(route.alias, window_s)
     ledger.close(entry, "ok")
-    return json_response(endpoint.empty_reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
+    return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
 
 
 class Exchange(Generic[CallT]):
@@ -145,28 +182,47 @@ class Exchange(Generic[CallT]):
 
     async def whole(self) -> HttpResponseBase:
         """Ask, and answer in one piece."""
-        reply = await upstream.ask(self.targets(), self.endpoint.upstream_path, self.body_for, _decode)
+        reply = await upstream.ask(self.targets(), self.endpoint.upstream_path, self.body_for, self._read)
         self.entry.first_ns = self.entry.ended_ns = time.monotonic_ns()
         body, metrics = self.endpoint.from_upstream(self.call, reply, self.timings(), time.time_ns())
         self.settle(metrics)
-        return json_response(body)
+        return self.endpoint.whole(body)
+
+    def _read(self, answer: upstream.Whole) -> Any:
+        """Read a whole answer. What this refuses was no answer, and the next target is tried."""
+        name = answer.target.upstream.name
+        try:
+            reply = self.endpoint.decode(answer.body.strip())
+        except BadReply as error:
+            raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
+        if reply.error is not None:
+            raise upstream.error_in(answer.target, reply.error)
+        if not reply.choices:
+            raise UpstreamGarbled(name, "an answer without a choice")
+        return reply
 
     async def streamed(self) -> HttpResponseBase:
         """Ask, wait for the first line, and only then commit to a 200."""
-        stream = await upstream.open_stream(self.targets(), self.endpoint.upstream_path, self.body_for)
+        stream = await upstream.open_stream(
+            self.targets(), self.endpoint.upstream_path, self.body_for, self.endpoint.decode
+        )
         self.entry.first_ns = time.monotonic_ns()
-        relay = Relay(self, stream)
+        relay = Relay(self, stream, self.endpoint.stream(self.call))
         try:
             await relay.begin()
         except BaseException:
             await stream.aclose()
             raise
-        return NDJSONStream(relay)
+        return self.endpoint.lines(relay)
 
     def timings(self) -> Timings:
         """Give the clock's four points."""
         entry = self.entry
         return Timings(entry.started_ns, entry.sent_ns, entry.first_ns, entry.ended_ns or time.monotonic_ns())
+
+    def interrupted(self) -> None:
+        """Record an answer that did not come to its end."""
+        close_interrupted(self.request, self.entry)
 
     def settle(self, metrics: Metrics) -> None:
         """Record a complete answer."""
@@ -175,87 +231,7 @@ class Exchange(Generic[CallT]):
         ledger.close(self.entry, "ok")
 
 
-class Relay:
-    """Upstream chunks to client lines. Whatever happens, the upstream is closed and the entry too."""
-
-    def __init__(self, exchange: Exchange[Any], stream: upstream.Stream) -> None:
-        self._exchange = exchange
-        self._stream = stream
-        self._translator: StreamTranslator = exchange.endpoint.stream(exchange.call)
-        self._held = b""
-        self._over = False
-
-    async def begin(self) -> None:
-        """Wait for the first line. What goes wrong until here still gets a status of its own."""
-        self._held = await self._next_lines()
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._held:
-            lines, self._held = self._held, b""
-            return lines
-        if self._over:
-            raise StopAsyncIteration
-        try:
-            return await self._next_lines()
-        except Exception as error:
-            return self._fail(error)
-
-    async def _next_lines(self) -> bytes:
-        while True:
-            try:
-                replies = await self._stream.__anext__()
-            except StopAsyncIteration:
-                return self._finish()
-            lines = self._translator.feed(replies, time.time_ns())
-            if lines:
-                return lines
-
-    def _finish(self) -> bytes:
-        """Write the end, if the backend said that it is one: a cut answer never looks complete."""
-        assembly = self._translator.assembly
-        if not assembly.is_complete and not (self._stream.saw_done and assembly.has_answer):
-            raise UpstreamCut(self._stream.target.upstream.name, "the stream ended before the answer did")
-        self._over = True
-        self._exchange.entry.ended_ns = time.monotonic_ns()
-        lines, metrics = self._translator.finish(self._exchange.timings(), time.time_ns())
-        self._exchange.settle(metrics)
-        return lines
-
-    def _fail(self, error: Exception) -> bytes:
-        """Tell the client in the last line, which is not `done`."""
-        self._over = True
-        entry = self._exchange.entry
-        ledger.close(entry, "error", str(error))
-        failure = failure_of(error, entry.request_id)
-        if failure is None:
-            log.error("unexpected error in a stream", exc_info=error)
-        return error_line(failure or unknown_failure(entry.request_id))
-
-    async def aclose(self) -> None:
-        """Let go, also of an answer that is not finished."""
-        try:
-            await self._stream.aclose()
-        finally:
-            close_interrupted(self._exchange.request, self._exchange.entry)
-
-
-def _decode(answer: upstream.Whole) -> Reply:
-    name = answer.target.upstream.name
-    try:
-        reply = decode_reply(answer.body.strip())
-    except BadReply as error:
-        raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
-    if reply.error is not None:
-        raise upstream.error_in(answer.target, reply.error)
-    if not reply.choices:
-        raise UpstreamGarbled(name, "an answer without a choice")
-    return reply
-
-
-def _warn_ignored(route: Route, call: ChatRequest | GenerateRequest, target: Target) -> None:
+def _warn_ignored(route: Route, call: Call, target: Target) -> None:
     """Say once per model and option that a backend of this kind has no such option."""
     for option in ignored(call.options, target.dialect):
         if (route.alias, option) not in _warned and len(_warned) < 10_000:

@@ -16,7 +16,7 @@ from django.urls import get_resolver
 
 from ollama_api.errors import restarting
 from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scope, Send
-from ollama_api.responses import NDJSONStream, error_line, error_response, plain_response
+from ollama_api.responses import LineStream, error_response, plain_response
 
 URLCONF = "ollama_api.urls"
 
@@ -50,7 +50,7 @@ class ClientHandler:
     async def _answer(self, request: ClientRequest, send: Send) -> None:
         view, args, kwargs = self._resolve(request.path_info)
         response = await view(request, *args, **kwargs)
-        if isinstance(response, NDJSONStream):
+        if isinstance(response, LineStream):
             await _send_stream(request, response, send)
         else:
             request.answered = True
@@ -67,11 +67,11 @@ async def _send_whole(response: HttpResponse, send: Send, *, with_body: bool = T
     await send({"type": "http.response.body", "body": response.content if with_body else b""})
 
 
-async def _send_stream(request: ClientRequest, response: NDJSONStream, send: Send) -> None:
+async def _send_stream(request: ClientRequest, response: LineStream, send: Send) -> None:
     """Send what comes as it comes. The source is closed at once whichever way this ends."""
     try:
         await send(_head(response))
-        request.streaming = True
+        request.last_words = response.last_words
         async for lines in response:
             await send({"type": "http.response.body", "body": lines, "more_body": True})
         request.answered = True
@@ -86,7 +86,7 @@ async def _say_goodbye(request: ClientRequest, send: Send) -> None:
         return
     request.answered = True
     failure = restarting(request.request_id)
-    if request.streaming:
-        await send({"type": "http.response.body", "body": error_line(failure)})
+    if request.last_words is not None:
+        await send({"type": "http.response.body", "body": request.last_words(failure)})
     else:
         await _send_whole(error_response(failure), send)

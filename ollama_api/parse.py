@@ -16,10 +16,16 @@ import msgspec
 from ollama_api import lax
 from ollama_api.errors import BadRequest
 from ollama_api.types import (
+    GO_NAMES,
     ChatRequest,
+    CopyRequest,
+    CreateRequest,
+    DeleteRequest,
     EmbeddingRequest,
     EmbedRequest,
     GenerateRequest,
+    PullRequest,
+    PushRequest,
     ShowRequest,
 )
 
@@ -34,8 +40,7 @@ DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind)
-    for kind in (ChatRequest, GenerateRequest, EmbedRequest, EmbeddingRequest, ShowRequest)
+    kind: msgspec.json.Decoder(kind) for kind in GO_NAMES
 }
 
 
@@ -61,9 +66,34 @@ def embeddings(body: bytes) -> EmbeddingRequest:
     return _read(body, EmbeddingRequest, _check_keep_alive)
 
 
+def pull(body: bytes) -> PullRequest:
+    """Read the body of /api/pull."""
+    return _read(body, PullRequest)
+
+
+def push(body: bytes) -> PushRequest:
+    """Read the body of /api/push."""
+    return _read(body, PushRequest)
+
+
+def delete(body: bytes) -> DeleteRequest:
+    """Read the body of /api/delete."""
+    return _read(body, DeleteRequest)
+
+
+def copy(body: bytes) -> CopyRequest:
+    """Read the body of /api/copy."""
+    return _read(body, CopyRequest)
+
+
+def create(body: bytes) -> CreateRequest:
+    """Read the body of /api/create."""
+    return _read(body, CreateRequest)
+
+
 def show(body: bytes) -> ShowRequest:
     """Read the body of /api/show."""
-    return _read(body, ShowRequest, lambda call: None)
+    return _read(body, ShowRequest)
 
 
 def keep_alive_s(value: Any) -> float | None:
@@ -83,7 +113,7 @@ def keep_alive_s(value: Any) -> float | None:
     return math.inf if seconds < 0 else seconds
 
 
-def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None]) -> StructT:
+def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = lambda call: None) -> StructT:
     """Take the fast path, and the slow one for what that cannot read.
 
     `check` may find that out too: the decoder skips raw JSON (`format`, `arguments`), and text in there that

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 
+from ollama_api.errors import Failure
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,7 +25,7 @@ class ClientRequest(ASGIRequest):
 
     receive: Receive
     request_id = ""
-    streaming = False
+    last_words: Callable[[Failure], bytes] | None = None
     """Set when the head of a stream is out: what is said from then on is a line of it."""
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""

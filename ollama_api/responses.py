@@ -23,12 +23,17 @@ class Lines(Protocol):
     async def aclose(self) -> None:
         """Let go of everything at once."""
 
+    def last_words(self, failure: Failure) -> bytes:
+        """Tell a failure after the first byte."""
 
-class NDJSONStream(StreamingHttpResponse):
+
+class LineStream(StreamingHttpResponse):
     """Closes its source as soon as the client leaves, where the stock class may leave it to the collector."""
 
+    media_type = NDJSON_TYPE
+
     def __init__(self, lines: Lines) -> None:
-        super().__init__(content_type=NDJSON_TYPE)
+        super().__init__(content_type=self.media_type)
         self._lines = lines
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -38,10 +43,33 @@ class NDJSONStream(StreamingHttpResponse):
         """Close the source."""
         await self._lines.aclose()
 
+    def last_words(self, failure: Failure) -> bytes:
+        """Tell a failure after the first byte, in the form of this stream."""
+        return self._lines.last_words(failure)
+
+
+class NDJSONStream(LineStream):
+    """Ollama's streams: one JSON object a line."""
+
+
+class SSEStream(LineStream):
+    """Server-sent events, for the other faces."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__(lines)
+        self["Cache-Control"] = "no-cache"
+
 
 def json_response(body: Any, status: int = 200) -> HttpResponse:
     """Encode a struct compactly, as Ollama does, with the length stated."""
     return _sized(to_json(body), JSON_TYPE, status)
+
+
+def unmarked_json_response(body: Any, status: int = 200) -> HttpResponse:
+    """Encode without a charset, as Ollama does where its stream path had set the type already."""
+    return _sized(to_json(body), "application/json", status)
 
 
 def plain_response(text: str, status: int = 200) -> HttpResponse:
@@ -49,17 +77,12 @@ def plain_response(text: str, status: int = 200) -> HttpResponse:
     return _sized(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)
 
 
-def error_response(failure: Failure) -> HttpResponse:
-    """Tell a failure before the first byte: with its status."""
-    response = json_response({"error": failure.message}, failure.status)
+def error_response(failure: Failure, body: Any = None) -> HttpResponse:
+    """Tell a failure before the first byte: with its status, in Ollama's shape unless a body is given."""
+    response = json_response({"error": failure.message} if body is None else body, failure.status)
     if failure.retry_after_s is not None:
         response["Retry-After"] = str(failure.retry_after_s)
     return response
-
-
-def error_line(failure: Failure) -> bytes:
-    """Tell a failure after the first byte: the last line of the stream."""
-    return to_json({"error": failure.message}) + b"\n"
 
 
 def _sized(content: bytes, content_type: str, status: int) -> HttpResponse:

@@ -105,18 +105,6 @@ class ShowRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     options: dict[str, Any] = {}
 
 
-GO_NAMES: dict[type, str] = {
-    ChatRequest: "ChatRequest",
-    GenerateRequest: "GenerateRequest",
-    EmbedRequest: "EmbedRequest",
-    EmbeddingRequest: "EmbeddingRequest",
-    ShowRequest: "ShowRequest",
-    Message: "Alias",
-    ToolCall: "ToolCall",
-    FunctionCall: "ToolCallFunction",
-}
-
-
 class ReplyFunction(msgspec.Struct, frozen=True):
     """A called function in a reply: `index` is always sent."""
 
@@ -242,8 +230,87 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     template: str | None = None
     system: str = ""
     details: Details
+    messages: list[dict[str, str]] = []
     remote_model: str = ""
     remote_host: str = ""
     model_info: dict[str, Any] | None = None
     capabilities: list[str] = []
     modified_at: str = ""
+
+
+class NameRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What pull, push and delete share. `name` is the older word for `model`."""
+
+    model: str = ""
+    name: str = ""
+    insecure: bool = False
+    username: str = ""
+    password: str = ""
+    stream: bool = True
+
+    @property
+    def wanted(self) -> str:
+        """The name that was given, in either field."""
+        return self.model or self.name
+
+
+class PullRequest(NameRequest, kw_only=True):
+    """POST /api/pull."""
+
+
+class PushRequest(NameRequest, kw_only=True):
+    """POST /api/push."""
+
+
+class DeleteRequest(NameRequest, kw_only=True):
+    """DELETE /api/delete."""
+
+
+class CopyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /api/copy."""
+
+    source: str = ""
+    destination: str = ""
+
+
+class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /api/create: what a Modelfile says, taken apart by the client."""
+
+    model: str = ""
+    name: str = ""
+    from_: str = msgspec.field(default="", name="from")
+    files: dict[str, Any] = {}
+    adapters: dict[str, Any] = {}
+    template: str | None = None
+    license: Any = None
+    system: str | None = None
+    parameters: dict[str, Any] = {}
+    messages: list[Message] | None = None
+    quantize: str = ""
+    stream: bool = True
+
+
+class Progress(msgspec.Struct, omit_defaults=True):
+    """A line of progress."""
+
+    status: str
+    digest: str = ""
+    total: int = 0
+    completed: int = 0
+
+
+GO_NAMES: dict[type, str] = {
+    ChatRequest: "ChatRequest",
+    GenerateRequest: "GenerateRequest",
+    EmbedRequest: "EmbedRequest",
+    EmbeddingRequest: "EmbeddingRequest",
+    ShowRequest: "ShowRequest",
+    PullRequest: "PullRequest",
+    PushRequest: "PushRequest",
+    DeleteRequest: "DeleteRequest",
+    CopyRequest: "CopyRequest",
+    CreateRequest: "CreateRequest",
+    Message: "Alias",
+    ToolCall: "ToolCall",
+    FunctionCall: "ToolCallFunction",
+}

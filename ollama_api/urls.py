@@ -1,9 +1,11 @@
 """One line per Ollama route; the last line answers everything else."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from ollama_api.door import door
-from ollama_api.views import chat, embed, models
+from ollama_api.door import door, identified
+from ollama_api.translate.anthropic import error_body as anthropic_error
+from ollama_api.translate.openai import error_body as openai_error
+from ollama_api.views import anthropic, chat, cloud, embed, manage, models, openai, passthrough
 from ollama_api.views.fallback import unknown
 
 urlpatterns = [
@@ -16,5 +18,36 @@ urlpatterns = [
     path("api/generate", door(chat.generate, "POST")),
     path("api/embed", door(embed.embed, "POST")),
     path("api/embeddings", door(embed.embeddings, "POST")),
-    path("<path:path>", unknown),
+    path("api/pull", door(manage.pull, "POST")),
+    path("api/create", door(manage.create, "POST")),
+    path("api/copy", door(manage.copy, "POST")),
+    path("api/delete", door(manage.delete, "DELETE")),
+    path("api/push", door(manage.push, "POST")),
+    path("api/blobs/<str:digest>", door(manage.blob, "HEAD", "POST")),
+    path("api/status", door(cloud.status, "GET")),
+    path("api/me", door(cloud.me, "POST")),
+    path("api/signout", door(cloud.signout, "POST")),
+    path("api/user/keys/<path:key>", door(cloud.forget_key, "DELETE")),
+    path("api/experimental/web_search", door(cloud.web_search, "POST")),
+    path("api/experimental/web_fetch", door(cloud.web_fetch, "POST")),
+    path("api/experimental/model-recommendations", door(cloud.recommendations, "GET")),
+    path("v1/chat/completions", door(openai.chat, "POST", envelope=openai_error)),
+    path("v1/completions", door(openai.completions, "POST", envelope=openai_error)),
+    path("v1/embeddings", door(openai.embeddings, "POST", envelope=openai_error)),
+    # No other verbs: what is asked here becomes a path at the backend.
+    re_path(
+        r"v1/images/(?P<verb>generations|edits|variations)\Z",
+        door(passthrough.images, "POST", envelope=openai_error),
+    ),
+    re_path(
+        r"v1/audio/(?P<verb>speech|transcriptions|translations)\Z",
+        door(passthrough.audio, "POST", envelope=openai_error),
+    ),
+    path("v1/models", door(openai.models, "GET", envelope=openai_error)),
+    path("v1/models/<path:name>", door(openai.model, "GET", envelope=openai_error)),
+    path("v1/responses", door(openai.respond, "POST", envelope=openai_error)),
+    path("v1/messages", door(anthropic.messages, "POST", envelope=anthropic_error)),
+    path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", envelope=anthropic_error)),
+    # Not <path:...>, which does not match a line feed.
+    re_path(r"(?P<path>(?s:.*))\Z", identified(unknown), name="unknown"),
 ]

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from ollama_api.errors import Failure
+
 _encode = msgspec.json.encode
 _ESCAPES = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 
@@ -26,6 +28,11 @@ def to_json(value: Any) -> bytes:
             if separator in encoded:
                 encoded = encoded.replace(separator, escape)
     return encoded
+
+
+def error_line(failure: Failure) -> bytes:
+    """Tell a failure after the first byte: the last line of an NDJSON stream."""
+    return to_json({"error": failure.message}) + b"\n"
 
 
 def rfc3339(unix_ns: int) -> str:

@@ -29,6 +29,8 @@ class RevisionedCache(Generic[ValueT]):
         self._load = load
         self._lock = threading.Lock()
         self._revision = -1
+        self._started = 0
+        self._taken = 0
         self._value: ValueT | None = None
 
     @property
@@ -44,8 +46,14 @@ class RevisionedCache(Generic[ValueT]):
         return value
 
     def reload(self) -> None:
-        """Read the database and swap the value in, if it is not older than the one that stands."""
+        """Read the database and swap the value in, unless a reload that began later has done so.
+
+        Not by the revision: it goes back when a database is restored.
+        """
+        with self._lock:
+            self._started += 1
+            turn = self._started
         revision, value = self._load()
         with self._lock:
-            if revision >= self._revision:
-                self._revision, self._value = revision, value
+            if turn > self._taken:
+                self._taken, self._revision, self._value = turn, revision, value

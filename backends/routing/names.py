@@ -6,7 +6,21 @@ case, and `name` is `name:latest`.
 
 from __future__ import annotations
 
+import re
+
 DEFAULT_TAG = ":latest"
+# What Ollama puts before a name that has no slash: with them it is the same name.
+DEFAULT_HOST = "registry.ollama.ai/"
+DEFAULT_NAMESPACE = "library/"
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
+_HOST = r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
+_VALID = re.compile(rf"(?:[a-z]+://)?(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_PART}(?::{_PART})?")
+
+
+def is_valid(name: str) -> bool:
+    """Say whether a name follows Ollama's grammar: [scheme://][host/][namespace/]model[:tag]."""
+    return _VALID.fullmatch(name.strip()) is not None
 
 
 def strip_tag(name: str) -> str:
@@ -16,7 +30,10 @@ def strip_tag(name: str) -> str:
 
 def canonical(name: str) -> str:
     """Bring a name to the form in which equal names are equal."""
-    return strip_tag(name.strip()).lower()
+    folded = strip_tag(name.strip()).lower()
+    if folded.startswith(DEFAULT_HOST):
+        folded = folded[len(DEFAULT_HOST) :]
+    return folded[len(DEFAULT_NAMESPACE) :] if folded.startswith(DEFAULT_NAMESPACE) else folded
 
 
 class Pattern:

@@ -76,6 +76,9 @@ def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
         forced_options=mapping.forced_options,
         capabilities=tuple(mapping.capabilities),
         context_length=mapping.context_length,
+        messages=tuple(mapping.messages),
+        template=mapping.template,
+        license=mapping.license,
         changed_at=mapping.updated_at.timestamp(),
     )
 

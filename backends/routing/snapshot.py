@@ -64,6 +64,10 @@ class Rule(msgspec.Struct, frozen=True):
     forced_options: dict[str, Any] = {}
     capabilities: tuple[str, ...] = ()
     context_length: int | None = None
+    messages: tuple[dict[str, str], ...] = ()
+    """Example turns that go before every conversation."""
+    template: str = ""
+    license: str = ""
     changed_at: float = 0.0
     """Unix time of the last change, for `modified_at`."""
 

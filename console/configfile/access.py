@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils import timezone
 
@@ -74,7 +75,7 @@ class _TeamKeys:
         if not self._is_free(key, path):
             return
         what = f"key {self.team.name}/{entry.name}"
-        settled = self.run.settle(key, {"expires_at": entry.expiry}, what, path)
+        settled = self.run.settle(key, _wanted(entry), what, path)
         if settled and secret is None:
             self.run.minted[f"{self.team.name}/{entry.name}"] = whole
 
@@ -88,7 +89,7 @@ class _TeamKeys:
                 f"{what} stays revoked: give it another secret, or allow it again in the admin"
             )
         self.stored.pop(key.name, None)
-        self.run.settle(key, {"name": entry.name, "expires_at": entry.expiry}, what, path)
+        self.run.settle(key, {"name": entry.name, **_wanted(entry)}, what, path)
 
     def _replace(self, key: ClientKey, secret: str, what: str, path: str) -> bool:
         """Let the name stand for another secret: the old one is unknown from now on."""
@@ -107,6 +108,10 @@ class _TeamKeys:
                 f"{path}.key", f"is the same key as {other.team.name}/{other.name}: every key needs its own."
             )
         return other is None
+
+
+def _wanted(entry: KeyEntry) -> dict[str, Any]:
+    return {"rights": entry.rights, "expires_at": entry.expiry}
 
 
 def prune_teams(run: Run, entries: Sequence[TeamEntry]) -> None:

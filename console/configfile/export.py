@@ -119,6 +119,9 @@ def _mapping(mapping: ModelMapping) -> dict[str, Any]:
         forced_options=_in_order(mapping.forced_options),
         capabilities=OneLineList(mapping.capabilities),
         context_length=mapping.context_length,
+        messages=[{"role": turn["role"], "content": turn["content"]} for turn in mapping.messages],
+        template=mapping.template,
+        license=mapping.license,
     )
 
 
@@ -143,7 +146,8 @@ def _team(team: Team, placeholders: Placeholders) -> dict[str, Any]:
 def _key(team: Team, key: ClientKey, placeholders: Placeholders) -> OneLine:
     expiry = key.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if key.expires_at else None
     source = {"env": placeholders.make(team.name, key.name, "CLIENT_KEY")}
-    return OneLine(_entry(KeyEntry, name=key.name, key=source, expires_at=expiry))
+    rights = OneLineList(key.rights)
+    return OneLine(_entry(KeyEntry, name=key.name, key=source, rights=rights, expires_at=expiry))
 
 
 def _entry(kind: type[msgspec.Struct], **fields: Any) -> dict[str, Any]:

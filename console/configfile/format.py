@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from backends.turns import NAMED, ROLES
+
 VERSION = 1
 
 
@@ -59,6 +61,17 @@ class TargetEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     enabled: bool = True
 
 
+class TurnEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """An example turn."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"role must be {NAMED}.")
+
+
 class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A name that clients use, or a pattern with one star."""
 
@@ -70,6 +83,9 @@ class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     forced_options: dict[str, Any] = {}
     capabilities: list[str] = []
     context_length: int | None = None
+    messages: list[TurnEntry] = []
+    template: str = ""
+    license: str = ""
 
 
 class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -77,6 +93,7 @@ class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     name: str
     key: Secret | None = None
+    rights: list[str] = []
     expires_at: str | None = None
 
     def __post_init__(self) -> None:

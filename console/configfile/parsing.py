@@ -21,6 +21,7 @@ from console.configfile.format import (
     Secret,
     TargetEntry,
     TeamEntry,
+    TurnEntry,
 )
 from console.configfile.problems import ConfigError, Problem, refuse
 
@@ -32,6 +33,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "backends.api_keys": ApiKey,
     "mappings": MappingEntry,
     "mappings.targets": TargetEntry,
+    "mappings.messages": TurnEntry,
     "teams": TeamEntry,
     "teams.keys": KeyEntry,
     "teams.keys.key": Secret,

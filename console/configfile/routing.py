@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from django.utils import timezone
 
+from backends import authors
 from backends.crypto import SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.routing.names import canonical
@@ -88,6 +90,7 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
     for place, entry in enumerate(entries):
         path = f"mappings[{place}]"
         mapping = stored.find(entry.name) or ModelMapping()
+        mapping.changed_by = authors.APPLY  # written with what changes, and not alone
         wanted = {
             "name": entry.name,
             "enabled": entry.enabled,
@@ -96,6 +99,9 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
             "forced_options": entry.forced_options,
             "capabilities": entry.capabilities,
             "context_length": entry.context_length,
+            "messages": msgspec.to_builtins(entry.messages),
+            "template": entry.template,
+            "license": entry.license,
         }
         if run.settle(mapping, wanted, f"mapping {entry.name}", path):
             kept.add(mapping.pk)

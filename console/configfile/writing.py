@@ -34,8 +34,12 @@ def _one_line_list(dumper: Dumper, data: OneLineList) -> yaml.SequenceNode:
 
 
 def _text(dumper: Dumper, data: str) -> yaml.ScalarNode:
-    """Write several lines as several lines."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+    """Write several lines as several lines.
+
+    Not if blank lines end them: after such a block PyYAML ends the document, and more sections follow here.
+    """
+    style = None if "\n" not in data else '"' if f"\n{data}".endswith("\n\n") else "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 Dumper.add_representer(OneLine, _one_line)

@@ -13,7 +13,7 @@ from ollama_api.translate.assembly import Assembly, Piece, read_whole
 from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.stream import StreamTranslator
-from ollama_api.types import ChatReply, ChatRequest, Metrics, ReplyMessage, ReplyToolCall
+from ollama_api.types import ChatReply, ChatRequest, Message, Metrics, ReplyMessage, ReplyToolCall
 from ollama_api.wire import rfc3339, to_json
 
 PATH = "/chat/completions"
@@ -29,7 +29,14 @@ def check(call: ChatRequest, rule: Rule) -> None:
 
 def to_upstream(call: ChatRequest, target: Target, rule: Rule) -> dict[str, Any]:
     """Make the backend's request body."""
-    body = completion_body(call, target, rule, messages.to_openai(call.messages, rule.system))
+    turns = (
+        [*(Message(role=turn["role"], content=turn["content"]) for turn in rule.messages), *call.messages]
+        if rule.messages
+        else call.messages
+    )
+    brings_system = bool(call.messages) and call.messages[0].role == "system"
+    system = "" if brings_system else rule.system
+    body = completion_body(call, target, rule, messages.to_openai(turns, system))
     if call.tools:
         body["tools"] = [_tool(tool) for tool in call.tools]
     return body

@@ -41,6 +41,7 @@ def to_upstream(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, 
     """Make the backend's request body: the request's system prompt replaces the mapping's."""
     system = call.system or rule.system
     turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    turns += rule.messages
     turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})
     return completion_body(call, target, rule, turns)
 

@@ -54,7 +54,11 @@ def merged(
         BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
     """
     said = {name: value for name, value in given.items() if value is not None}
-    options = {**defaults, **said, **forced} if defaults or forced else said
+    return checked({**defaults, **said, **forced} if defaults or forced else said)
+
+
+def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the options that Ollama knows and that are set, each of its type. Raises `BadRequest`."""
     return {
         name: _checked(name, value) for name, value in options.items() if value is not None and name in KINDS
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from backends.wire.openai import Reply
+from ollama_api.errors import Failure
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.types import Metrics
+from ollama_api.wire import error_line
 
 
 class Face(Protocol):
@@ -35,6 +37,10 @@ class StreamTranslator:
             if piece is not None:
                 lines.append(self._face.line(piece, now_ns))
         return b"".join(lines)
+
+    def fail(self, failure: Failure, request_id: str) -> bytes:
+        """Tell what went wrong in the last line, which is not `done`."""
+        return error_line(failure)
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
         """Write the last lines. Raises `AnswerUnusable`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from django.http import HttpResponseBase
 from django.urls import Resolver404, get_resolver
 
@@ -14,13 +16,13 @@ async def unknown(request: ClientRequest, path: str) -> HttpResponseBase:
     trimmed = request.path_info.rstrip("/")
     if trimmed and trimmed != request.path_info and _exists(trimmed):
         response = plain_response("", 301 if request.method == "GET" else 307)
-        response["Location"] = trimmed
+        response["Location"] = quote(trimmed)
         return response
     return plain_response("404 page not found", 404)
 
 
 def _exists(path: str) -> bool:
     try:
-        return get_resolver("ollama_api.urls").resolve(path).func is not unknown
+        return get_resolver("ollama_api.urls").resolve(path).url_name != "unknown"
     except Resolver404:
         return False

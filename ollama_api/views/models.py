@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from django.conf import settings
 from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends import catalog
 from backends.errors import NoRoute
-from backends.routing import balance, registry
-from backends.routing.names import canonical, matches
-from backends.routing.snapshot import Rule, Target
-from backends.wire.cards import ModelCard
+from backends.routing import balance
 from ollama_api import parse, residency
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import find_route, rng
+from ollama_api.listing import known_models
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response, plain_response
 from ollama_api.translate import cards
 from ollama_api.translate.cards import Described
+
+COPILOT_AGENT = "GitHubCopilotChat/"
+"""It shows the basename, and Ollama gives it the name that it asked for. Source: Ollama `ShowHandler`."""
 
 
 async def root(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -46,7 +45,8 @@ async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     name = (call.model or call.name).strip()
     if not name:
         raise BadRequest("model is required")
-    return json_response(cards.show_reply(await _described(caller, name)))
+    is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
+    return json_response(cards.show_reply(await _described(caller, name), name if is_copilot else None))
 
 
 async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -71,48 +71,3 @@ async def _described(caller: Caller, name: str) -> Described:
     target = balance.order(route.targets, rng)[0]
     shown = name if route.rule.is_wildcard else route.rule.name
     return Described(shown, route.rule, target, await catalog.card_of(target))
-
-
-async def known_models(caller: Caller) -> list[Described]:
-    """List every exact mapping, and what the wildcards match of the backends' lists."""
-    snapshot = registry.current()
-    upstreams = list(snapshot.upstreams.values())
-    lists = await asyncio.gather(*(catalog.cards_of(upstream) for upstream in upstreams))
-    by_upstream = {upstream.id: list_ for upstream, list_ in zip(upstreams, lists, strict=True)}
-    found: dict[str, Described] = {}
-    for rule in snapshot.exact.values():
-        _add_exact(found, rule, by_upstream)
-    for _, rule in snapshot.patterns:
-        _add_matching(found, rule, by_upstream)
-    return [model for name, model in found.items() if caller.may_use(name)]
-
-
-def _add_exact(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
-    if not rule.targets:
-        return
-    target = min(rule.targets, key=lambda target: target.priority)
-    card = next(
-        (card for card in lists[target.upstream.id] if canonical(card.id) == canonical(target.model)), None
-    )
-    found[canonical(rule.name)] = Described(rule.name, rule, target, card)
-
-
-def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
-    """Show each listed model under the name that leads to it through this pattern."""
-    for target in sorted(rule.targets, key=lambda target: target.priority):
-        for card in lists[target.upstream.id]:
-            name = _name_through(rule, target, card)
-            if name is not None:
-                found.setdefault(canonical(name), Described(name, rule, _at(target, card), card))
-
-
-def _name_through(rule: Rule, target: Target, card: ModelCard) -> str | None:
-    """Invert the mapping: what a client has to ask for to get this model, if any name does."""
-    if "*" not in target.model or not matches(target.model, card.id):
-        return None
-    head, _, tail = target.model.partition("*")
-    return rule.name.replace("*", card.id[len(head) : len(card.id) - len(tail)])
-
-
-def _at(target: Target, card: ModelCard) -> Target:
-    return Target(target.upstream, card.id, target.priority, target.weight)

@@ -15,7 +15,7 @@ from backends import upstream
 from backends.routing.snapshot import Route, Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai import decode_reply
-from ollama_api import exchange
+from ollama_api import exchange, relay
 from ollama_api.errors import RequestError, failure_of
 from ollama_api.request import ClientRequest
 from ollama_api.translate.metrics import Timings
@@ -86,7 +86,7 @@ def rule(*targets: Target, name: str = "alias", **fields: Any) -> Rule:
 
 def stream(endpoint: exchange.Endpoint[Any], call: Any, reads: Sequence[bytes], **answer: str) -> Outcome:
     """Let a backend answer in these reads, and gather what the client gets."""
-    with mock.patch.object(exchange, "time", StoppedClock):
+    with mock.patch.object(exchange, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
         return asyncio.run(_streamed(endpoint, call, ScriptedAnswer(reads, **answer)))
 
 
@@ -94,17 +94,18 @@ async def _streamed(endpoint: exchange.Endpoint[Any], call: Any, answer: Scripte
     mapping = rule()
     entry = _entry(endpoint.name, mapping.name)
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
-    source = upstream.Stream(mapping.targets[0], response)
+    source = upstream.Stream(mapping.targets[0], response, endpoint.decode)
     route = Route(mapping.name, mapping, mapping.targets)
-    relay = exchange.Relay(exchange.Exchange(_client(), call, endpoint, route, entry), source)
+    asked = exchange.Exchange(_client(), call, endpoint, route, entry)
+    answering = relay.Relay(asked, source, endpoint.stream(call))
     try:
         await source.begin()
-        await relay.begin()
-        return Outcome(200, b"".join([lines async for lines in relay]))
+        await answering.begin()
+        return Outcome(200, b"".join([lines async for lines in answering]))
     except Exception as error:
         return refused(error)
     finally:
-        await relay.aclose()
+        await answering.aclose()
 
 
 def whole(endpoint: exchange.Endpoint[Any], call: Any, body: bytes) -> Outcome:

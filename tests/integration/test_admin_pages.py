@@ -11,6 +11,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 MODELS = ["backends.backend", "backends.modelmapping", "accounts.team", "accounts.clientkey"]
 PEOPLE = ["auth.user", "auth.group"]
+READ_ONLY = "backends.routechange"
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ class TestPermissions:
 class TestSidebar:
     def test_shows_all_to_a_superuser(self, operator: Operator) -> None:
         shown = operator.get(reverse("admin:index"))
-        assert all(f'href="{page(model)}"' in shown for model in MODELS + PEOPLE)
+        assert all(f'href="{page(model)}"' in shown for model in [*MODELS, *PEOPLE, READ_ONLY])
 
     def test_shows_to_others_what_they_may_see(self) -> None:
         shown = Operator("backends.view_backend").get(reverse("admin:index"))

@@ -68,7 +68,13 @@ class TestFirstApply:
             ("local", 1, 100, True),
             ("far", 2, 7, False),
         ]
+        assert star.messages == [
+            {"role": "user", "content": "Are you there?"},
+            {"role": "assistant", "content": "Yes.\nAnd you?\n"},
+        ]
+        assert (star.template, star.license) == ("{{ .Prompt }}", "Do as you like.\nBlame nobody.\n")
         key = ClientKey.objects.get(name="ci")
+        assert key.rights == ["manage_models"]
         assert (key.digest, key.expires_at) == (keys.digest(CLIENT_KEY), datetime(2099, 1, 31, tzinfo=UTC))
 
     def test_is_known_at_once_to_this_process(self, files: Files) -> None:
@@ -151,6 +157,40 @@ class TestAgain:
         files.apply({"mappings": [mapping]})
         lines = files.apply({"mappings": [mapping | {"options": {"think": True}}]})
         assert lines == ['~ mapping m: options {"think":1} -> {"think":true}', "1 change"]
+
+
+class TestWhoChangedAMapping:
+    @pytest.fixture(autouse=True)
+    def _by_a_client(self, database: None, files: Files) -> None:
+        files.apply(FULL)
+        ModelMapping.objects.update(changed_by="key ci of team research")
+
+    def by(self, name: str = "*") -> str:
+        return ModelMapping.objects.get(name=name).changed_by
+
+    def test_a_new_one_is_from_the_file(self, files: Files) -> None:
+        files.apply({"mappings": [{"name": "new", "targets": []}]})
+        assert self.by("new") == "apply"
+
+    def test_one_that_is_as_the_file_says_stays_as_it_is(self, files: Files) -> None:
+        assert files.apply(FULL, "--prune") == ["no changes"]
+        assert self.by() == "key ci of team research"
+
+    def test_one_that_a_client_changed_becomes_as_the_file_says(self, files: Files) -> None:
+        star = ModelMapping.objects.get(name="*")
+        star.messages = [{"role": "user", "content": "Hello"}]
+        star.template = ""
+        star.save()
+        assert files.apply(FULL) == [
+            '~ mapping *: messages changed, template "" -> "{{ .Prompt }}"',
+            "1 change",
+        ]
+        assert (self.by(), self.by("Qwen:latest")) == ("apply", "key ci of team research")
+        assert registry.current().patterns[0][1].messages[0]["content"] == "Are you there?"
+
+    def test_a_changed_target_alone_counts(self, files: Files) -> None:
+        files.apply(FULL.replace("weight: 7", "weight: 8"))
+        assert (self.by(), self.by("Qwen:latest")) == ("apply", "key ci of team research")
 
 
 class TestApiKeys:

@@ -60,6 +60,13 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"mappings": [{"name": "m", "targets": [], "capabilities": ["telepathy"]}]},
         ["mappings[0].capabilities: Unknown capability 'telepathy'. Known: completion, "],
     ),
+    "unknown right": (
+        team_with({"name": "a", "rights": ["manage_models", "fly"]}, {"name": "b", "rights": [""]}),
+        [
+            "teams[0].keys[0].rights: Unknown right 'fly'. Known: manage_models.",
+            "teams[0].keys[1].rights: Unknown right ''. Known: manage_models.",
+        ],
+    ),
     "secrets that are not there": (
         {
             "backends": [BACKEND | {"api_keys": [{"env": "T_NO_SUCH"}, {"label": "b", "file": "no.txt"}]}],

@@ -68,6 +68,20 @@ class TestClientKeys:
         files.apply(team_with(entry))
         assert ClientKey.objects.get().expires_at is None
 
+    def test_a_right_comes_and_goes(self, files: Files) -> None:
+        def rights() -> frozenset[str]:
+            return directory.authenticate(f"Bearer {CLIENT_KEY}", "", over_loopback=True).rights
+
+        entry = {"name": "ci", "key": {"value": CLIENT_KEY}}
+        files.apply(team_with(entry))
+        assert rights() == frozenset()
+        entitled = team_with(entry | {"rights": ["manage_models"]})
+        assert files.apply(entitled)[0] == '~ key research/ci: rights [] -> ["manage_models"]'
+        assert rights() == {"manage_models"}
+        assert files.apply(entitled) == ["no changes"]
+        assert files.apply(team_with(entry))[0] == '~ key research/ci: rights ["manage_models"] -> []'
+        assert rights() == frozenset()
+
     def test_prune_revokes_keys_that_are_not_named(self, files: Files) -> None:
         ci, spare = {"name": "ci", "key": {"value": CLIENT_KEY}}, {"name": "spare"}
         files.apply(team_with(ci, spare))
@@ -116,6 +130,13 @@ class TestPrune:
         assert list(ModelMapping.objects.values_list("name", flat=True)) == ["Qwen"]
         assert dict(Team.objects.values_list("name", "enabled")) == {"local": True, "research": False}
         assert files.apply(kept, "--prune") == ["no changes"]
+
+    def test_deletes_aliases_that_clients_made(self, files: Files) -> None:
+        files.apply(FULL)
+        made = factories.mapping("pet", Backend.objects.get(name="local"), changed_by="team local")
+        assert files.apply(FULL) == ["no changes"]
+        assert files.apply(FULL, "--prune") == ["- mapping pet", "1 change"]
+        assert not ModelMapping.objects.filter(pk=made.pk).exists()
 
     def test_leaves_sections_alone_that_the_file_does_not_have(self, files: Files) -> None:
         files.apply(FULL)

@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import ClientKey
-from backends.models import Credential
-from tests.support import databases
+from backends.models import Backend, Credential
+from tests.support import databases, factories
 from tests.support.configuration import (
     API_KEY,
     CLIENT_KEY,
@@ -91,6 +91,14 @@ class TestExport:
         ClientKey.objects.update(revoked_at=timezone.now())
         assert "SPARE" not in export()
         assert "keys:" not in export().partition("teams:")[2]
+
+    def test_holds_what_clients_made(self, files: Files) -> None:
+        files.apply(FULL)
+        turns = [{"content": "a: b\n\n  c", "role": "user"}, {"role": "assistant", "content": " \r\n"}]
+        factories.mapping("pet", Backend.objects.get(name="local"), messages=turns, license="MIT\n\n")
+        before = everything()
+        assert files.apply(export(), "--keep-secrets", "--prune") == ["no changes"]
+        assert everything() == before
 
     def test_writes_to_a_file(self, files: Files) -> None:
         files.apply(FULL)

@@ -44,6 +44,16 @@ mappings:
     forced_options: {seed: 1}
     capabilities: [completion, tools]
     context_length: 32768
+    messages:
+      - {role: user, content: "Are you there?"}
+      - role: assistant
+        content: |
+          Yes.
+          And you?
+    template: "{{ .Prompt }}"
+    license: |
+      Do as you like.
+      Blame nobody.
   - name: Qwen:latest
     targets: [{backend: local, model: qwen3, weight: 10}]
     enabled: false
@@ -52,7 +62,7 @@ teams:
     models: ["qwen*"]
   - name: research
     keys:
-      - {name: ci, key: {env: T_CLIENT_KEY}, expires_at: 2099-01-31}
+      - {name: ci, key: {env: T_CLIENT_KEY}, rights: [manage_models], expires_at: 2099-01-31}
 """
 
 

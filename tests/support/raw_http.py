@@ -121,6 +121,10 @@ class RawHTTP:
                 self._pending.extend(chunk.splitlines())
             yield json.loads(self._pending.popleft())
 
+    def pieces(self) -> Iterator[bytes]:
+        """Read the pieces of a chunked body as they come."""
+        yield from iter(self._chunk, b"")
+
     def is_closed_within(self, seconds: float) -> bool:
         """Wait for the server to hang up; whatever it still says is dropped."""
         self.socket.settimeout(seconds)

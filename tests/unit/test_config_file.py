@@ -80,6 +80,26 @@ BAD_FILES = {
         MAPPING + "    options: [temperature]\n",
         "mappings[0].options: must be fields with values, and is a list.",
     ),
+    "a role that is none": (
+        MAPPING + "    messages: [{role: user, content: a}, {role: assistent, content: b}]\n",
+        "mappings[0].messages[1]: role must be system, user or assistant.",
+    ),
+    "half a turn": (
+        MAPPING + "    messages: [{role: user}]\n",
+        "mappings[0].messages[0].content: is missing: add it.",
+    ),
+    "a turn in short": (
+        MAPPING + "    messages: [{user: hello}]\n",
+        "mappings[0].messages[0].user: is no field here. Known fields: role, content.",
+    ),
+    "a number as a turn's content": (
+        MAPPING + "    messages: [{role: user, content: 7}]\n",
+        "mappings[0].messages[0].content: must be text, and is a whole number. Put it in quotes.",
+    ),
+    "a right alone": (
+        "version: 1\nteams: [{name: t, keys: [{name: k, rights: manage_models}]}]\n",
+        "teams[0].keys[0].rights: must be a list, and is text.",
+    ),
     "no source of a secret": (
         BACKEND + "    api_keys: [{label: main}]\n",
         "backends[0].api_keys[0]: say where the secret is, with exactly one of env, file and value.",
@@ -346,6 +366,12 @@ def test_what_is_written_is_read_back_unchanged(data: dict[str, Any]) -> None:
         "a": data,
         "b": [data],
     }
+
+
+@pytest.mark.parametrize("text", ["\n", "a\n\n", "a\nb\n\n\n", "\n\na\n", "a\r\n"])
+def test_another_section_may_follow_any_text(text: str) -> None:
+    written = write_yaml({"a": [{"b": text}]}) + write_yaml({"c": text})
+    assert read_yaml(written.encode()) == {"a": [{"b": text}], "c": text}
 
 
 @pytest.mark.parametrize("text", ["1e3", "-1E5", "2027-01-31", "yes", "null", "*", "0x1f", "1:30", "~", ""])

@@ -22,8 +22,9 @@ from backends.wire.failures import (
     status_of_error,
 )
 from ollama_api.errors import BadRequest, ModelNotFound, NotOffered, failure_of, unknown_failure
-from ollama_api.responses import error_line, error_response
+from ollama_api.responses import error_response
 from ollama_api.translate.assembly import AnswerUnusable
+from ollama_api.wire import error_line
 from tests.golden.replay import target
 
 BODIES = [

@@ -1,0 +1,58 @@
+"""Which names a caller can use: every exact mapping, and what the wildcards match of the backends' lists."""
+
+from __future__ import annotations
+
+import asyncio
+
+from accounts.directory import Caller
+from backends import catalog
+from backends.routing import registry
+from backends.routing.names import canonical, matches
+from backends.routing.snapshot import Rule, Target
+from backends.wire.cards import ModelCard
+from ollama_api.translate.cards import Described
+
+
+async def known_models(caller: Caller) -> list[Described]:
+    """List every exact mapping, and what the wildcards match of the backends' lists."""
+    snapshot = registry.current()
+    upstreams = list(snapshot.upstreams.values())
+    lists = await asyncio.gather(*(catalog.cards_of(upstream) for upstream in upstreams))
+    by_upstream = {upstream.id: list_ for upstream, list_ in zip(upstreams, lists, strict=True)}
+    found: dict[str, Described] = {}
+    for rule in snapshot.exact.values():
+        _add_exact(found, rule, by_upstream)
+    for _, rule in snapshot.patterns:
+        _add_matching(found, rule, by_upstream)
+    return [model for name, model in found.items() if caller.may_use(name)]
+
+
+def _add_exact(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
+    if not rule.targets:
+        return
+    target = min(rule.targets, key=lambda target: target.priority)
+    card = next(
+        (card for card in lists[target.upstream.id] if canonical(card.id) == canonical(target.model)), None
+    )
+    found[canonical(rule.name)] = Described(rule.name, rule, target, card)
+
+
+def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
+    """Show each listed model under the name that leads to it through this pattern."""
+    for target in sorted(rule.targets, key=lambda target: target.priority):
+        for card in lists[target.upstream.id]:
+            name = _name_through(rule, target, card)
+            if name is not None:
+                found.setdefault(canonical(name), Described(name, rule, _at(target, card), card))
+
+
+def _name_through(rule: Rule, target: Target, card: ModelCard) -> str | None:
+    """Invert the mapping: what a client has to ask for to get this model, if any name does."""
+    if "*" not in target.model or not matches(target.model, card.id):
+        return None
+    head, _, tail = target.model.partition("*")
+    return rule.name.replace("*", card.id[len(head) : len(card.id) - len(tail)])
+
+
+def _at(target: Target, card: ModelCard) -> Target:
+    return Target(target.upstream, card.id, target.priority, target.weight)

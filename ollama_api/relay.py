@@ -1,0 +1,120 @@
+"""A streamed answer on its way to the client: chunks in, bytes out, and an end that is never invented."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import structlog
+
+from backends import upstream
+from backends.errors import UpstreamCut
+from ollama_api.errors import Failure, failure_of, unknown_failure
+from ollama_api.translate.assembly import Assembly
+from ollama_api.translate.metrics import Timings
+from ollama_api.types import Metrics
+from usage import ledger
+
+log = structlog.get_logger("llamagate.exchange")
+
+
+class Translator(Protocol):
+    """How one streamed answer is written."""
+
+    assembly: Assembly
+
+    def feed(self, replies: list[Any], now_ns: int) -> bytes:
+        """Write what one read brought; empty when there is nothing to show."""
+
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+        """Write the end. Raises `AnswerUnusable`."""
+
+    def fail(self, failure: Failure, request_id: str) -> bytes:
+        """Write an end that is none."""
+
+
+class Settling(Protocol):
+    """What a relay needs of its exchange."""
+
+    entry: ledger.Entry
+
+    def timings(self) -> Timings:
+        """Give the clock's four points."""
+
+    def settle(self, metrics: Metrics) -> None:
+        """Record a complete answer."""
+
+    def interrupted(self) -> None:
+        """Record an answer that did not come to its end."""
+
+
+class Relay:
+    """Upstream chunks to client lines. Whatever happens, the upstream is closed and the entry too."""
+
+    def __init__(self, exchange: Settling, stream: upstream.Stream, translator: Translator) -> None:
+        self._exchange = exchange
+        self._stream = stream
+        self._translator = translator
+        self._held = b""
+        self._over = False
+
+    async def begin(self) -> None:
+        """Wait for the first line. What goes wrong until here still gets a status of its own."""
+        self._held = await self._next_lines()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._held:
+            lines, self._held = self._held, b""
+            return lines
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            return await self._next_lines()
+        except Exception as error:
+            return self._fail(error)
+
+    async def _next_lines(self) -> bytes:
+        while True:
+            try:
+                replies = await self._stream.__anext__()
+            except StopAsyncIteration:
+                return self._finish()
+            lines = self._translator.feed(replies, time.time_ns())
+            if lines:
+                return lines
+
+    def _finish(self) -> bytes:
+        """Write the end, if the backend said that it is one: a cut answer never looks complete."""
+        assembly = self._translator.assembly
+        if not assembly.is_complete and not (self._stream.saw_done and assembly.has_answer):
+            raise UpstreamCut(self._stream.target.upstream.name, "the stream ended before the answer did")
+        self._over = True
+        self._exchange.entry.ended_ns = time.monotonic_ns()
+        lines, metrics = self._translator.finish(self._exchange.timings(), time.time_ns())
+        self._exchange.settle(metrics)
+        return lines
+
+    def _fail(self, error: Exception) -> bytes:
+        """Tell the client in the last line, which is not `done`."""
+        self._over = True
+        entry = self._exchange.entry
+        ledger.close(entry, "error", str(error))
+        failure = failure_of(error, entry.request_id)
+        if failure is None:
+            log.error("unexpected error in a stream", exc_info=error)
+        return self.last_words(failure or unknown_failure(entry.request_id))
+
+    def last_words(self, failure: Failure) -> bytes:
+        """Tell a failure after the first byte, in the endpoint's own form."""
+        return self._translator.fail(failure, self._exchange.entry.request_id)
+
+    async def aclose(self) -> None:
+        """Let go, also of an answer that is not finished."""
+        try:
+            await self._stream.aclose()
+        finally:
+            self._exchange.interrupted()

@@ -1,0 +1,217 @@
+"""The OpenAI face's requests: they pass through with the mapping's rules applied and nothing lost. Pure.
+
+Only the members that the rules touch are decoded; every other one, known here or not, travels as the bytes
+that it came as. `openai_answers` is the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from ollama_api import lax
+from ollama_api.errors import BadRequest, Failure, RequestError
+from ollama_api.translate.common import full_name, require
+from ollama_api.translate.options import checked, wire_options
+
+Fields = dict[str, msgspec.Raw]
+
+NULL = msgspec.Raw(b"null")
+NOTHING = (b"null", b"[]")
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+"""Two names of one option: whichever is said, it replaces the other."""
+ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+
+fields_decoder = msgspec.json.Decoder(Fields)
+
+
+class OpenAICall(msgspec.Struct):
+    """A request body, taken apart at its top level only."""
+
+    keep_alive: ClassVar[None] = None
+    options: ClassVar[dict[str, Any]] = {}
+
+    model: str
+    stream: bool
+    stream_options: dict[str, Any]
+    fields: Fields
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client asked for the chunk with the token counts."""
+        return self.stream_options.get("include_usage") is True
+
+
+class Turn(msgspec.Struct):
+    """What we look at of a message."""
+
+    role: str = ""
+
+
+_turn = msgspec.json.Decoder(Turn)
+
+
+def no_model() -> RequestError:
+    """Say that a model has to be named."""
+    return BadRequest("model is required")
+
+
+def parse(body: bytes, without_model: Callable[[], RequestError] = no_model) -> OpenAICall:
+    """Take a body apart. Raises `BadRequest` with the texts of Ollama's OpenAI routes, or `without_model`."""
+    fields = _read(body)
+    model = _decoded(fields, "model", str, "")
+    if not model:
+        raise without_model()
+    return OpenAICall(
+        model,
+        _decoded(fields, "stream", bool, False),
+        _decoded(fields, "stream_options", dict[str, Any], {}),
+        fields,
+    )
+
+
+def parse_chat(body: bytes) -> OpenAICall:
+    """Take the body of a chat apart, which needs messages."""
+    call = parse(body)
+    if not _messages(call):
+        raise BadRequest("[] is too short - 'messages'")
+    return call
+
+
+def check_chat(call: OpenAICall, rule: Rule) -> None:
+    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
+    require(rule, "completion", f'"{call.model}" does not support chat')
+    if bytes(call.fields.get("tools", NULL)) not in NOTHING:
+        require(rule, "tools", f"{full_name(call.model)} does not support tools")
+
+
+def check_completion(call: OpenAICall, rule: Rule) -> None:
+    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
+    require(rule, "completion", f'"{call.model}" does not support generate')
+
+
+def _read(body: bytes) -> Fields:
+    """Take the fast path unless text inside could not leave as UTF-8, which raw members do not show."""
+    try:
+        if not body.isascii():
+            body.decode()
+        return fields_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _lax_fields(body)
+
+
+def _lax_fields(body: bytes) -> Fields:
+    if not body.strip():
+        raise BadRequest("EOF")  # so Ollama words it on these routes
+    value = lax.first_value(body)
+    if not isinstance(value, dict):
+        raise BadRequest("the request body must be a JSON object")
+    try:
+        return raws(value)
+    except RecursionError:
+        raise BadRequest(lax.TOO_DEEP) from None
+
+
+def _decoded(fields: Fields, name: str, kind: Any, default: Any) -> Any:
+    raw = fields.get(name, NULL)
+    if raw == NULL:
+        return default
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"{name}: {error}") from None
+    except RecursionError:
+        raise BadRequest(lax.TOO_DEEP) from None
+
+
+def _messages(call: OpenAICall) -> list[msgspec.Raw]:
+    found: list[msgspec.Raw] = _decoded(call.fields, "messages", list[msgspec.Raw], [])
+    return found
+
+
+def chat_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+    """Make the backend's body of a chat: model, options, system prompt and example turns by the rules."""
+    fields = completion_body(call, target, rule)
+    if rule.system or rule.messages:
+        fields["messages"] = raw(_with_turns(_messages(call), rule))
+    return fields
+
+
+def completion_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+    """Make the backend's body of a completion. The tokens of a stream are counted whoever wants to know."""
+    fields = body(call, target, rule)
+    if call.stream and target.dialect.asks_for_usage and not call.wants_usage:
+        fields["stream_options"] = raw({**call.stream_options, "include_usage": True})
+    return fields
+
+
+def embeddings_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+    """Make the backend's body of an embedding, which none of the mapping's rules is about."""
+    return with_model(call, target)
+
+
+def with_model(call: OpenAICall, target: Target) -> Fields:
+    """Put the backend's name of the model in, and leave everything else."""
+    return {**call.fields, "model": raw(target.model)}
+
+
+def body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+    """Make the backend's body: the mapping's defaults, what the client said, what the mapping forces."""
+    defaults = raws(wire_options(checked(rule.options), target.dialect))
+    forced = raws(wire_options(checked(rule.forced_options), target.dialect))
+    given = dict(call.fields)
+    if forced.keys() & LIMITS:
+        given = {name: value for name, value in given.items() if name not in LIMITS}
+    said = {name for name, value in given.items() if value != NULL}
+    if said & LIMITS:
+        said |= LIMITS
+    defaults = {name: value for name, value in defaults.items() if name not in said}
+    return {**given, **defaults, **forced, "model": raw(target.model)}
+
+
+def _with_turns(messages: list[msgspec.Raw], rule: Rule) -> list[Any]:
+    """Put the mapping's turns first; its system prompt only where the client brings none."""
+    brings_system = _role_of(messages[0]) in ("system", "developer")
+    system = [{"role": "system", "content": rule.system}] if rule.system and not brings_system else []
+    return [*system, *rule.messages, *messages]
+
+
+def _role_of(message: msgspec.Raw) -> str:
+    """Find who speaks. A message that is none is the backend's to refuse."""
+    try:
+        return _turn.decode(message).role
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
+def check_embeddings(call: OpenAICall) -> None:
+    """Check what Ollama checks, and never stream. Raises `BadRequest`."""
+    call.stream = False
+    encoding = _decoded(call.fields, "encoding_format", str, "float")
+    if encoding != encoding.lower():
+        call.fields["encoding_format"] = raw(encoding.lower())  # Ollama takes it in any case
+    if encoding.lower() not in ("float", "base64"):
+        raise BadRequest(
+            f"Invalid value for 'encoding_format' = {encoding}. Supported values: ['float', 'base64']."
+        )
+    if bytes(call.fields.get("input", NULL)) in NOTHING:
+        raise BadRequest("invalid input")
+
+
+def error_body(failure: Failure, request_id: str) -> dict[str, Any]:
+    """Write a failure in OpenAI's shape. Source: Ollama `openai/openai.go:NewError`."""
+    kind = ERROR_TYPES.get(failure.status, "api_error")
+    return {"error": {"message": failure.message, "type": kind, "param": None, "code": None}}
+
+
+def raws(fields: dict[str, Any]) -> Fields:
+    """Write the members of an object."""
+    return {name: raw(value) for name, value in fields.items()}
+
+
+def raw(value: Any) -> msgspec.Raw:
+    """Write a value."""
+    return msgspec.Raw(msgspec.json.encode(value))

@@ -1,0 +1,176 @@
+"""The OpenAI face's answers: they pass back under the client's name for the model, with nothing lost. Pure.
+
+Members keep the bytes that they came as. What is taken out is what the client did not ask for and the
+request on its way added: the token counts of a stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.wire.openai import BadReply, Choice, Reply, decode_reply
+from ollama_api.errors import Failure
+from ollama_api.translate.assembly import Assembly, Piece
+from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.openai import NOTHING, NULL, Fields, OpenAICall, error_body, fields_decoder, raw
+from ollama_api.types import Metrics
+from ollama_api.wire import to_json
+
+CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
+MOST_DIGITS = 4
+DONE_EVENT = b"data: [DONE]\n\n"
+
+_objects = msgspec.json.Decoder(list[Fields])
+
+
+class Chunk(msgspec.Struct):
+    """A chunk or a whole answer: what we read of it, and all of it."""
+
+    reply: Reply
+    fields: Fields
+
+    @property
+    def choices(self) -> list[Choice] | None:
+        """The choices, as for a `Reply`."""
+        return self.reply.choices
+
+    @property
+    def error(self) -> Any:
+        """The error, as for a `Reply`."""
+        return self.reply.error
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """Read a chunk or an answer both ways. Raises `BadReply`."""
+    reply = decode_reply(data)
+    try:
+        return Chunk(reply, fields_decoder.decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadReply(str(error)) from None
+
+
+def from_upstream(call: OpenAICall, chunk: Chunk, timings: Timings, now_ns: int) -> tuple[Fields, Metrics]:
+    """Give the answer back under the client's name for the model."""
+    fields = {**chunk.fields, "model": raw(call.model)}
+    return fields, measure(chunk.reply.usage, chunk.reply.timings, timings)
+
+
+class VectorList(Chunk):
+    """The answer of /embeddings, which has no choices: its `data` is what was asked for."""
+
+    @property
+    def choices(self) -> Any:
+        """Whether anything came."""
+        return bytes(self.fields.get("data", NULL)) not in NOTHING
+
+
+def decode_list(data: bytes) -> VectorList:
+    """Read the answer of /embeddings. Raises `BadReply`."""
+    chunk = decode_chunk(data)
+    return VectorList(chunk.reply, chunk.fields)
+
+
+class Choices(Assembly):
+    """Collects the first choice, and counts the ends of all: an answer with a choice missing was cut."""
+
+    __slots__ = ("_ended", "_wanted")
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__()
+        self._wanted = wanted
+        self._ended: set[int | None] = set()
+
+    def take(self, reply: Reply) -> Piece | None:
+        """Take a chunk."""
+        self._ended.update(choice.index for choice in reply.choices or () if choice.finish_reason)
+        return super().take(reply)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the backend said of every choice that this is its end."""
+        return len(self._ended) >= self._wanted
+
+
+class OpenAIStream:
+    """Chunks pass as they are, but for the model's name. An answer that is cut has no `[DONE]`.
+
+    Nothing is sent before there is something to show: an early failure still gets a status of its own.
+    """
+
+    def __init__(self, call: OpenAICall) -> None:
+        self.assembly: Assembly = Choices(_number_wanted(call))
+        self._model = raw(call.model)
+        self._wants_usage = call.wants_usage
+        self._held = b""
+
+    def feed(self, chunks: list[Chunk], now_ns: int) -> bytes:
+        """Pass on the chunks of one read; empty while nothing was said."""
+        events = b"".join(self._events(chunk) for chunk in chunks)
+        if not (self.assembly.has_answer or self.assembly.finish_reason):
+            self._held += events
+            return b""
+        if self._held:
+            events, self._held = self._held + events, b""
+        return events
+
+    def _events(self, chunk: Chunk) -> bytes:
+        self.assembly.take(chunk.reply)
+        fields = chunk.fields
+        fields["model"] = self._model
+        if chunk.choices and chunk.choices[0].message is not None:
+            return b"".join(map(_event, self._chunks_of_whole(fields)))
+        if not self._wants_usage and "usage" in fields:
+            # What was asked for here and not by the client: a chunk of its own, and a null in the others.
+            if not chunk.choices and chunk.reply.usage is not None:
+                return b""
+            if fields["usage"] == NULL:
+                del fields["usage"]
+        return _event(fields)
+
+    def _chunks_of_whole(self, fields: Fields) -> list[Fields]:
+        """Make chunks of an answer that came in one piece, from a backend that does not stream."""
+        usage = fields.pop("usage", NULL)
+        choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
+        chunk = {**fields, "object": CHUNK, "choices": raw(choices)}
+        if not self._wants_usage or usage == NULL:
+            return [chunk]
+        return [chunk, {**chunk, "choices": msgspec.Raw(b"[]"), "usage": usage}]
+
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+        """End the stream."""
+        return self._held + DONE_EVENT, measure(self.assembly.usage, self.assembly.timings, timings)
+
+    def fail(self, failure: Failure, request_id: str) -> bytes:
+        """Tell what went wrong; the official clients raise on it. No `[DONE]` follows."""
+        return b"data: " + to_json(error_body(failure, request_id)) + b"\n\n"
+
+
+def _number_wanted(call: OpenAICall) -> int:
+    """Read `n`. One that makes no sense is the backend's to refuse."""
+    number = bytes(call.fields.get("n", NULL))
+    return max(1, int(number)) if number.isdigit() and len(number) <= MOST_DIGITS else 1
+
+
+def _with_delta(choice: Fields) -> Fields:
+    """Call the message of a choice a delta, and number its tool calls, as chunks have it."""
+    message = msgspec.json.decode(choice.get("message", NULL), type=Fields | None)
+    if message is None or "delta" in choice:
+        return choice
+    if bytes(message.get("tool_calls", NULL)) not in NOTHING:
+        calls = _objects.decode(message["tool_calls"])
+        numbered = [{"index": raw(place), **call} for place, call in enumerate(calls)]
+        message = {**message, "tool_calls": raw(numbered)}
+    return {
+        **{name: value for name, value in choice.items() if name != "message"},
+        "delta": raw(message),
+    }
+
+
+def _event(fields: Fields) -> bytes:
+    """Write an event. Members keep the bytes that they came as, unless those are on several lines."""
+    data = msgspec.json.encode(fields)
+    if b"\n" in data or b"\r" in data:
+        data = msgspec.json.format(data, indent=-1)
+    return b"data: " + data + b"\n\n"

@@ -1,0 +1,199 @@
+"""/v1/responses and chat completions, both ways. Pure: times come in as arguments.
+
+For backends that know chat completions only. What OpenAI keeps or runs on its servers is refused in a
+sentence, never left out in silence. Source: OpenAI API reference, "Responses"; Ollama `openai/responses.go`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.dialects import Dialect
+from backends.wire.openai import Reply
+from ollama_api import lax
+from ollama_api.errors import BadRequest
+from ollama_api.translate import chat as chats
+from ollama_api.translate import responses_tools as tools
+from ollama_api.translate.assembly import read_whole
+from ollama_api.translate.common import completion_body, response_format
+from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.responses_input import to_messages, with_system
+from ollama_api.translate.responses_reply import (
+    begun,
+    call_item,
+    ended,
+    incomplete_reason,
+    item_id,
+    log_probabilities,
+    message_item,
+    reasoning_item,
+    text_status,
+    whole_calls,
+)
+from ollama_api.translate.responses_stream import ResponsesStream
+from ollama_api.translate.responses_types import Response, ResponsesRequest, TextFormat
+from ollama_api.types import ChatRequest, Metrics
+
+__all__ = [
+    "PATH",
+    "Response",
+    "ResponsesRequest",
+    "ResponsesStream",
+    "check",
+    "from_upstream",
+    "parse",
+    "stream",
+    "to_upstream",
+]
+
+PATH = chats.PATH
+WITH_LOGPROBS = "message.output_text.logprobs"
+JSON_WORD = msgspec.Raw(b'"json"')
+DEFAULT_NAME = "response"
+FORMATS = frozenset({"text", "json_object", "json_schema"})
+
+# Effort -> Ollama's `think`. Source: Ollama `openai/openai.go`, which takes `ultra` too.
+EFFORTS: dict[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+    "ultra": "max",
+}
+KEPT = "this server keeps no responses"
+REFUSED = {
+    "previous_response_id": f"{KEPT}: send the whole conversation as input",
+    "conversation": f"{KEPT} and no conversations: send the whole conversation as input",
+    "prompt": "this server keeps no prompts: send the text as instructions and input",
+    "background": f"{KEPT}: ask with stream instead, and read the answer as it comes",
+    "context_management": "this server does not compact conversations",
+    "moderation": "this server does not moderate",
+}
+
+_decoder = msgspec.json.Decoder(ResponsesRequest)
+
+
+def parse(body: bytes) -> ResponsesRequest:
+    """Read a body; `input` becomes the messages of a chat completion. Raises `BadRequest`."""
+    call = _decode(body)
+    if not call.model:
+        raise BadRequest("model is required")
+    for field, reason in REFUSED.items():
+        if getattr(call, field):
+            raise BadRequest(f"{field} is not supported: {reason}")
+    if call.reasoning is not None and call.reasoning.effort:
+        _check_effort(call.reasoning.effort)
+    if call.text.format is not None:
+        _check_format(call.text.format)
+    tools.check(call.tools, call.tool_choice)
+    call.input = to_messages(call.input)
+    return call
+
+
+def check(call: ResponsesRequest, rule: Rule) -> None:
+    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
+    chats.check(_as_chat(call), rule)
+
+
+def to_upstream(call: ResponsesRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    """Make the backend's request body."""
+    messages = with_system(call.input, call.instructions, rule)
+    body = completion_body(_as_chat(call), target, rule, messages)
+    if call.text.format is not None:
+        body |= _format_fields(call.text.format, target.dialect)
+    return body | tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls)
+
+
+def from_upstream(
+    call: ResponsesRequest, reply: Reply, timings: Timings, now_ns: int
+) -> tuple[Response, Metrics]:
+    """Translate a whole answer. Raises `AnswerUnusable`."""
+    assembly, piece = read_whole(reply)
+    reason = incomplete_reason(assembly)
+    calls = whole_calls(assembly, reason, now_ns)
+    metrics = measure(assembly.usage, assembly.timings, timings)
+    response = begun(call, now_ns)
+    output, status = response.output, text_status(reason, calls)
+    if piece.thinking:
+        output.append(reasoning_item(item_id("rs", response), status, piece.thinking, []))
+    if piece.content or not (output or calls):
+        logprobs = log_probabilities(piece.logprobs)
+        output.append(message_item(item_id("msg", response), status, piece.content, logprobs))
+    for made in calls:
+        output.append(call_item(response, made))
+    return ended(response, reason, assembly, metrics, now_ns), metrics
+
+
+def stream(call: ResponsesRequest) -> ResponsesStream:
+    """Begin to translate a streamed answer."""
+    return ResponsesStream(call)
+
+
+def _as_chat(call: ResponsesRequest) -> ChatRequest:
+    """Say in Ollama's words what both have, so that it takes the way that it takes for a chat."""
+    effort = call.reasoning.effort if call.reasoning is not None else None
+    return ChatRequest(
+        model=call.model,
+        stream=call.stream,
+        options=call.options,
+        think=EFFORTS[effort] if effort else None,
+        tools=call.tools,
+        logprobs=call.top_logprobs > 0 or WITH_LOGPROBS in call.include,
+        top_logprobs=call.top_logprobs,
+    )
+
+
+def _decode(body: bytes) -> ResponsesRequest:
+    """Decode in one pass; what that refuses goes the forgiving way, without the nulls."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if not body.strip():
+            raise BadRequest("EOF") from None
+        value = lax.first_value(body)
+    if not isinstance(value, dict):
+        raise BadRequest("the body must be a JSON object")
+    said = {name: field for name, field in value.items() if field is not None}
+    try:
+        return msgspec.convert(said, ResponsesRequest)
+    except msgspec.ValidationError as error:
+        raise BadRequest(_readable(error)) from None
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    problem, _, path = str(error).partition(" - at `$.")
+    return f"{path.rstrip('`') or 'body'}: {problem[:1].lower()}{problem[1:]}".replace("`", '"')
+
+
+def _check_effort(effort: str) -> None:
+    if effort not in EFFORTS:
+        words = ", ".join(f'"{word}"' for word in EFFORTS)
+        raise BadRequest(f'invalid reasoning value: "{effort}" (must be one of {words})')
+
+
+def _check_format(wanted: TextFormat) -> None:
+    if wanted.type not in FORMATS:
+        raise BadRequest(f'text.format: unknown type "{wanted.type}"')
+    if wanted.type == "json_schema":
+        if wanted.schema is None:
+            raise BadRequest("text.format: schema is required")
+        wanted.name = wanted.name or DEFAULT_NAME
+
+
+def _format_fields(wanted: TextFormat, dialect: Dialect) -> dict[str, Any]:
+    if wanted.type == "json_object":
+        return response_format(JSON_WORD, dialect)
+    if wanted.type == "text":
+        return {}
+    schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}

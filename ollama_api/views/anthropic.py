@@ -1,0 +1,35 @@
+"""The Anthropic face of the same mappings: /v1/messages, translated to chat completions and back."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+
+from accounts.directory import Caller
+from ollama_api.exchange import Endpoint, find_route, serve
+from ollama_api.request import ClientRequest
+from ollama_api.responses import SSEStream, unmarked_json_response
+from ollama_api.translate import anthropic
+from ollama_api.translate.anthropic_types import MessagesRequest
+
+MESSAGES: Endpoint[MessagesRequest] = Endpoint(
+    name="v1.messages",
+    upstream_path=anthropic.PATH,
+    check=anthropic.check,
+    to_upstream=anthropic.to_upstream,
+    from_upstream=anthropic.from_upstream,
+    stream=anthropic.stream,
+    whole=unmarked_json_response,
+    lines=SSEStream,
+)
+
+
+async def messages(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Answer a message."""
+    return await serve(request, caller, anthropic.parse(request.body), MESSAGES)
+
+
+async def count_tokens(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Estimate the tokens of a request: backends have no common way to count them without answering."""
+    call = anthropic.parse(request.body, counting=True)
+    await find_route(caller, call.model)
+    return unmarked_json_response({"input_tokens": anthropic.estimate(call)})

@@ -1,0 +1,111 @@
+"""The OpenAI face of the same mappings: /v1/chat/completions, completions, embeddings, models, responses.
+
+Towards a backend of the same language, bodies pass with the mapping's rules applied and nothing lost; only
+/v1/responses is translated, since few backends have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+
+from accounts.directory import Caller
+from backends.errors import NoRoute
+from backends.routing.snapshot import Rule
+from ollama_api.errors import BadRequest, ModelNotFound
+from ollama_api.exchange import Endpoint, find_route, serve
+from ollama_api.listing import known_models
+from ollama_api.request import ClientRequest
+from ollama_api.responses import SSEStream, unmarked_json_response
+from ollama_api.translate import cards, openai, openai_answers, responses
+from ollama_api.translate.openai import OpenAICall
+from ollama_api.translate.responses_types import ResponsesRequest
+
+# What Ollama says on these two routes when no model is named.
+no_model = partial(ModelNotFound, "model '' not found")
+
+
+def _passing(
+    name: str, path: str, check: Callable[[OpenAICall, Rule], None], to_upstream: Any
+) -> Endpoint[OpenAICall]:
+    """Describe an endpoint whose bodies pass through."""
+    return Endpoint(
+        name=name,
+        upstream_path=path,
+        check=check,
+        to_upstream=to_upstream,
+        from_upstream=openai_answers.from_upstream,
+        stream=openai_answers.OpenAIStream,
+        decode=openai_answers.decode_chunk,
+        whole=unmarked_json_response,
+        lines=SSEStream,
+    )
+
+
+CHAT = _passing("v1.chat", "/chat/completions", openai.check_chat, openai.chat_body)
+COMPLETIONS = _passing("v1.completions", "/completions", openai.check_completion, openai.completion_body)
+EMBEDDINGS = Endpoint(
+    name="v1.embeddings",
+    upstream_path="/embeddings",
+    to_upstream=openai.embeddings_body,
+    from_upstream=openai_answers.from_upstream,
+    stream=openai_answers.OpenAIStream,
+    decode=openai_answers.decode_list,
+    whole=unmarked_json_response,
+)
+RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
+    name="v1.responses",
+    upstream_path="/chat/completions",
+    check=responses.check,
+    to_upstream=responses.to_upstream,
+    from_upstream=responses.from_upstream,
+    stream=responses.stream,
+    whole=unmarked_json_response,
+    lines=SSEStream,
+)
+
+
+async def chat(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Answer a chat completion."""
+    return await serve(request, caller, openai.parse_chat(request.body), CHAT)
+
+
+async def completions(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Answer a legacy completion: passed to the backend's own, never to its chat."""
+    return await serve(request, caller, openai.parse(request.body, no_model), COMPLETIONS)
+
+
+async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Embed."""
+    call = openai.parse(request.body, no_model)
+    openai.check_embeddings(call)
+    return await serve(request, caller, call, EMBEDDINGS)
+
+
+async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Answer a response request."""
+    return await serve(request, caller, responses.parse(request.body), RESPONSES)
+
+
+async def models(request: ClientRequest, caller: Caller) -> HttpResponse:
+    """List the names that this caller may use."""
+    found = [_entry(cards.tagged(model.name), model.rule.changed_at) for model in await known_models(caller)]
+    return unmarked_json_response({"object": "list", "data": found})
+
+
+async def model(request: ClientRequest, caller: Caller, name: str) -> HttpResponse:
+    """Describe one name, as it was asked for."""
+    if not name:
+        raise BadRequest("model is required")
+    try:
+        route = await find_route(caller, name)
+    except NoRoute:
+        raise ModelNotFound(f"model '{cards.tagged(name)}' not found") from None
+    return unmarked_json_response(_entry(name, route.rule.changed_at))
+
+
+def _entry(name: str, changed_at: float) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": int(changed_at), "owned_by": "library"}

@@ -1,0 +1,39 @@
+"""Routes about Ollama's own cloud: off here, in the words that Ollama has for that."""
+
+from tests.conformance.checks import has_status, ok, refused, same
+from tests.conformance.subject import Subject
+from tests.conformance.vectors import PROXY, Section
+
+SECTION = Section("Ollama's cloud", "server/routes.go: StatusHandler, WhoamiHandler; server/cloud_proxy.go")
+DISABLED = "ollama cloud is disabled: {} is unavailable"
+
+
+@SECTION.vector(145, "`GET /api/status`: the cloud is off", "TestStatusHandler")
+def _(subject: Subject) -> None:
+    same(
+        "the status", ok(subject.server.get("/api/status")), {"cloud": {"disabled": True, "source": "config"}}
+    )
+    has_status(subject.server.ask("HEAD", "/api/status"), 405)
+
+
+@SECTION.vector(146, "Web search and fetch: 403, as with the cloud off", "TestExperimentalWebEndpoints*")
+def _(subject: Subject) -> None:
+    for path, body, verb in (("search", {"query": "x"}, "web search"), ("fetch", {"url": "x"}, "web fetch")):
+        answer = subject.server.post(f"/api/experimental/web_{path}", body)
+        refused(answer, 403, DISABLED.format(verb))
+
+
+@SECTION.vector(147, "`GET /api/experimental/model-recommendations`: none", "TestModelRecommendations*")
+def _(subject: Subject) -> None:
+    answer = subject.server.get("/api/experimental/model-recommendations")
+    same("the recommendations", ok(answer), {"recommendations": []})
+
+
+@SECTION.vector(
+    148, "`/api/me`, `/api/signout`: 401, nobody is signed in, and no link to sign in with", PROXY
+)
+def _(subject: Subject) -> None:
+    refused(subject.server.post("/api/me"), 401, "unauthorized")
+    signed_out = "you are not currently signed in"
+    refused(subject.server.post("/api/signout"), 401, signed_out)
+    refused(subject.server.ask("DELETE", "/api/user/keys/abc"), 401, signed_out)

@@ -1,0 +1,150 @@
+"""/v1/chat/completions that fail: in OpenAI's shape, with Ollama's types, and never as if they were whole."""
+
+from typing import Any
+
+import pytest
+
+from tests.fake_backend import FakeBackend, Script, scripts
+from tests.fake_backend.steps import Chunk, Close, Done, Reset, Send, Step, Wait
+from tests.support import factories, sse
+from tests.support.ledger import RecordSpy, outcomes
+from tests.support.raw_http import Answer, Client
+from tests.support.sse import DONE
+
+PATH = "/v1/chat/completions"
+ASKED = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(autouse=True)
+def _route(database: None, fake: FakeBackend) -> None:
+    factories.route(fake, model="the-real-one")
+
+
+def ask(client: Client, **fields: Any) -> Answer:
+    return client.post(PATH, {"model": "m", "messages": ASKED, **fields})
+
+
+def told(client: Client, **fields: Any) -> list[Any]:
+    """Ask for a stream, and give the data of its events."""
+    answer = ask(client, stream=True, **fields)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+    return sse.data_of(answer.body)
+
+
+REFUSED: dict[str, tuple[Any, int, str, str]] = {
+    "no model": ({"messages": ASKED}, 400, "invalid_request_error", "model is required"),
+    "model of a wrong type": ({"model": 5, "messages": ASKED}, 400, "invalid_request_error", "model"),
+    "no messages": ({"model": "m"}, 400, "invalid_request_error", "[] is too short - 'messages'"),
+    "empty messages": ({"model": "m", "messages": []}, 400, "invalid_request_error", "too short"),
+    "messages that are none": ({"model": "m", "messages": "hi"}, 400, "invalid_request_error", "messages"),
+    "stream of a wrong type": (
+        {"model": "m", "messages": ASKED, "stream": "yes"},
+        400,
+        "invalid_request_error",
+        "stream",
+    ),
+    "no body": (b"", 400, "invalid_request_error", ""),
+    "no JSON": (b"{", 400, "invalid_request_error", "unexpected EOF"),
+    "a list": ([], 400, "invalid_request_error", "must be a JSON object"),
+    "unknown model": ({"model": "nobody", "messages": ASKED}, 404, "not_found_error", "not found"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "kind", "text"), REFUSED.values(), ids=REFUSED)
+def test_refusals_have_openais_shape(client: Client, body: Any, status: int, kind: str, text: str) -> None:
+    assert_refused(client.call("POST", PATH, body), status, kind, text)
+
+
+def assert_refused(answer: Answer, status: int, kind: str, text: str) -> None:
+    assert (answer.status, list(answer.json)) == (status, ["error"])
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    error = answer.json["error"]
+    assert list(error) == ["message", "type", "param", "code"]
+    assert (error["type"], error["param"], error["code"]) == (kind, None, None)
+    assert text in error["message"]
+    assert error["message"]
+
+
+BACKENDS: dict[str, tuple[Script, int, str, str]] = {
+    "400": (scripts.status(400, {"error": {"message": "too hot"}}), 400, "invalid_request_error", "too hot"),
+    "401": (scripts.status(401), 502, "api_error", "credentials"),
+    "404": (scripts.model_not_found("x"), 404, "not_found_error", "does not exist"),
+    "429": (scripts.rate_limited(7), 429, "api_error", "Rate limit reached."),
+    "503": (scripts.status(503, {"error": {"message": "loading"}}), 503, "api_error", "loading"),
+    "error event first": (scripts.error_event_first(), 502, "api_error", "context length"),
+    "no answer": (scripts.close_without_answer(), 502, "api_error", "before it finished"),
+    "HTML": (scripts.html_200(), 502, "api_error", "no answer"),
+    "cut before it began": (scripts.cut_mid_stream(0), 502, "api_error", "before it finished"),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(("script", "status", "kind", "text"), BACKENDS.values(), ids=BACKENDS)
+def test_a_backends_refusal_has_openais_shape(
+    client: Client, fake: FakeBackend, script: Script, status: int, kind: str, text: str, stream: bool
+) -> None:
+    fake.script("the-real-one", script)
+    answer = ask(client, stream=stream)
+    assert_refused(answer, status, kind, text)
+    assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
+
+
+def test_a_team_without_the_model_is_told(client: Client) -> None:
+    _, secret = factories.key(factories.team(models=("other",)))
+    answer = client.post(PATH, {"model": "m", "messages": ASKED}, Authorization=f"Bearer {secret}")
+    assert_refused(answer, 403, "api_error", "may not use model 'm'")
+
+
+# Streams that break
+
+
+def half(*ends: Step) -> Script:
+    return Script(lambda answer: [*answer.opening, *answer.content[:2], Wait("go"), *ends])
+
+
+BROKEN = {
+    "cut": (half(Close()), "before it finished"),
+    "reset": (half(Reset()), "before it finished"),
+    "no finish": (half(), "before it finished"),
+    "error event": (half(Chunk({"error": {"message": "crashed"}}), Done()), "crashed"),
+    "no JSON": (half(Send(b"data: {\n\n")), "no answer"),
+}
+
+
+@pytest.mark.parametrize(("script", "text"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_stream_ends_with_an_error_and_not_with_done(
+    client: Client, fake: FakeBackend, ledger: RecordSpy, script: Script, text: str
+) -> None:
+    fake.script("the-real-one", script)
+    with client.open("POST", PATH, {"model": "m", "messages": ASKED, "stream": True}) as connection:
+        assert connection.head().status == 200
+        events = sse.events(connection.pieces())
+        assert sse.text_of(next(events).data for _ in range(3)) == "Hello from "
+        fake.release("go")
+        (last,) = [event.data for event in events]
+    assert list(last) == ["error"]
+    assert (last["error"]["type"], text in last["error"]["message"]) == ("api_error", True)
+    assert outcomes(ledger.wait()) == ["error"]
+
+
+def test_one_choice_of_two_is_no_whole_answer(client: Client, fake: FakeBackend) -> None:
+    """Without `[DONE]` only the ends of the choices tell, and one is missing."""
+    ended = Chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]})
+    other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}]}
+    fake.script("the-real-one", Script([ended]))
+    assert "error" in told(client, n=2)[-1]
+    fake.script("the-real-one", Script([ended, Chunk(other)]))
+    assert told(client, n=2)[-2:] == [other | {"model": "m"}, DONE]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_the_backend_is_let_go_when_the_client_leaves(
+    client: Client, fake: FakeBackend, ledger: RecordSpy, stream: bool
+) -> None:
+    fake.script("the-real-one", scripts.held(after=2))
+    with client.open("POST", PATH, {"model": "m", "messages": ASKED, "stream": stream}) as connection:
+        fake.wait_stream(lambda one: one.waiting == "go")
+        if stream:
+            assert connection.head().status == 200
+    fake.wait_aborted(timeout=1.0)
+    assert outcomes(ledger.wait()) == ["client_closed"]

@@ -1,0 +1,173 @@
+"""/v1/completions and /v1/embeddings: handed to the backend's own."""
+
+import base64
+import struct
+from typing import Any
+
+import pytest
+
+from tests.fake_backend import REPLY_TEXT, FakeBackend, Script, scripts, vector
+from tests.support import factories, sse
+from tests.support.ledger import RecordSpy, outcomes
+from tests.support.raw_http import Answer, Client, Json
+from tests.support.sse import DONE
+
+COMPLETIONS, EMBEDDINGS = "/v1/completions", "/v1/embeddings"
+
+
+@pytest.fixture(autouse=True)
+def _route(database: None, fake: FakeBackend) -> None:
+    factories.route(fake, model="the-real-one", options={"temperature": 0.2}, forced_options={"seed": 7})
+
+
+def complete(client: Client, **fields: Any) -> Answer:
+    return client.post(COMPLETIONS, {"model": "m", "prompt": "hi", **fields})
+
+
+def embed(client: Client, given: Any, **fields: Any) -> Answer:
+    return client.post(EMBEDDINGS, {"model": "m", "input": given, **fields})
+
+
+def sent(fake: FakeBackend) -> Json:
+    body: Json = fake.requests[-1].body
+    return body
+
+
+# Completions
+
+
+def test_a_completion_reaches_the_backends_own(client: Client, fake: FakeBackend) -> None:
+    answer = complete(client, suffix="there", echo=True, logit_bias={"1": 2}, own=None)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert (answer.json["object"], answer.json["model"]) == ("text_completion", "m")
+    assert answer.json["choices"][0]["text"] == REPLY_TEXT
+    assert fake.requests[-1].path == "/v1/completions"
+    assert sent(fake) == {
+        "model": "the-real-one",
+        "prompt": "hi",
+        "suffix": "there",
+        "echo": True,
+        "logit_bias": {"1": 2},
+        "own": None,
+        "temperature": 0.2,
+        "seed": 7,
+    }
+
+
+@pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1], [2]], "", None])
+def test_every_form_of_a_prompt_passes(client: Client, fake: FakeBackend, prompt: Any) -> None:
+    assert complete(client, prompt=prompt).status == 200
+    assert sent(fake)["prompt"] == prompt
+
+
+def test_a_completion_streams(client: Client, fake: FakeBackend, ledger: RecordSpy) -> None:
+    answer = complete(client, stream=True)
+    *chunks, done = sse.data_of(answer.body)
+    assert (answer.headers["content-type"], done) == ("text/event-stream", DONE)
+    assert sse.text_of(chunks) == REPLY_TEXT
+    assert {chunk["model"] for chunk in chunks} == {"m"}
+    assert not any("usage" in chunk for chunk in chunks)
+    (record,) = ledger.wait()
+    assert (record["endpoint"], record["completion_tokens"]) == ("v1.completions", 5)
+
+
+def test_a_completion_streams_with_the_token_counts(client: Client) -> None:
+    *_, last, done = sse.data_of(complete(client, stream=True, stream_options={"include_usage": True}).body)
+    assert (last["choices"], last["usage"]["completion_tokens"], done) == ([], 5, DONE)
+
+
+def test_a_completion_in_one_piece_is_one_chunk(client: Client, fake: FakeBackend) -> None:
+    fake.script("the-real-one", scripts.json_200_instead_of_sse())
+    chunk, done = sse.data_of(complete(client, stream=True).body)
+    assert (chunk["object"], chunk["choices"][0]["text"], done) == ("text_completion", REPLY_TEXT, DONE)
+
+
+def test_a_cut_completion_has_no_done(client: Client, fake: FakeBackend, ledger: RecordSpy) -> None:
+    fake.script("the-real-one", scripts.cut_mid_stream(2))
+    last = sse.data_of(complete(client, stream=True).body)[-1]
+    assert "before it finished" in last["error"]["message"]
+    assert outcomes(ledger.wait()) == ["error"]
+
+
+# Embeddings
+
+
+def test_floats_pass(client: Client, fake: FakeBackend, ledger: RecordSpy) -> None:
+    answer = embed(client, ["a", "b"], dimensions=4, own=1)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert (answer.json["object"], answer.json["model"]) == ("list", "m")
+    assert [entry["embedding"] for entry in answer.json["data"]] == [vector("a", 4), vector("b", 4)]
+    assert answer.json["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
+    assert fake.requests[-1].path == "/v1/embeddings"
+    assert sent(fake) == {"model": "the-real-one", "input": ["a", "b"], "dimensions": 4, "own": 1}
+    (record,) = ledger.wait()
+    assert (record["endpoint"], record["outcome"], record["prompt_tokens"]) == ("v1.embeddings", "ok", 2)
+
+
+@pytest.mark.parametrize("word", ["base64", "BASE64"])
+def test_base64_passes(client: Client, word: str) -> None:
+    answer = embed(client, "a", encoding_format=word)
+    packed = base64.b64decode(answer.json["data"][0]["embedding"])
+    assert list(struct.unpack(f"<{len(packed) // 4}f", packed)) == vector("a")
+
+
+@pytest.mark.parametrize("given", ["a", "", ["a"], [1, 2], [[1, 2], [3]]])
+def test_every_form_of_an_input_passes(client: Client, fake: FakeBackend, given: Any) -> None:
+    assert embed(client, given).status == 200
+    assert sent(fake)["input"] == given
+
+
+def test_embeddings_never_stream(client: Client, fake: FakeBackend) -> None:
+    answer = embed(client, "a", stream=True)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+
+
+REFUSED: dict[str, tuple[Any, int, str]] = {
+    "no model": ({"input": "a"}, 404, "model '' not found"),
+    "unknown model": ({"model": "nobody", "input": "a"}, 404, "not found"),
+    "no input": ({"model": "m"}, 400, "invalid input"),
+    "null": ({"model": "m", "input": None}, 400, "invalid input"),
+    "nothing": ({"model": "m", "input": []}, 400, "invalid input"),
+    "unknown encoding": (
+        {"model": "m", "input": "a", "encoding_format": "hex"},
+        400,
+        "Invalid value for 'encoding_format' = hex. Supported values: ['float', 'base64'].",
+    ),
+    "encoding that is none": ({"model": "m", "input": "a", "encoding_format": 5}, 400, "encoding_format"),
+    "refused by the backend": ({"model": "m", "input": {"a": 1}}, 400, "'input' must be a string"),
+    "no JSON": (b"{]", 400, "invalid character"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "text"), REFUSED.values(), ids=REFUSED)
+def test_refusals_have_openais_shape(client: Client, body: Any, status: int, text: str) -> None:
+    answer = client.call("POST", EMBEDDINGS, body)
+    error = answer.json["error"]
+    kind = "not_found_error" if status == 404 else "invalid_request_error"
+    assert (answer.status, error["type"], error["param"]) == (status, kind, None)
+    assert text in error["message"]
+
+
+NO_ANSWER: dict[str, Script] = {
+    "no list": scripts.json_body({"object": "list"}),
+    "an empty list": scripts.json_body({"data": []}),
+    "no JSON": scripts.html_200(),
+    "cut": scripts.cut_mid_stream(),
+}
+
+
+@pytest.mark.parametrize("script", NO_ANSWER.values(), ids=NO_ANSWER)
+def test_embeddings_that_are_none_are_told(client: Client, fake: FakeBackend, script: Script) -> None:
+    fake.script("the-real-one", script)
+    answer = embed(client, "a")
+    assert (answer.status, answer.json["error"]["type"]) == (502, "api_error")
+
+
+@pytest.mark.parametrize(("path", "field"), [(COMPLETIONS, "prompt"), (EMBEDDINGS, "input")])
+def test_the_backend_is_let_go_when_the_client_leaves(
+    client: Client, fake: FakeBackend, path: str, field: str
+) -> None:
+    fake.script("the-real-one", scripts.silent())
+    with client.open("POST", path, {"model": "m", field: "a"}):
+        fake.wait_requests(1, path=path)
+    fake.wait_aborted(timeout=1.0)
