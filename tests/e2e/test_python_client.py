@@ -208,13 +208,16 @@ def test_an_unknown_model(local: ollama.Client) -> None:
     ]
 
 
-def test_what_is_not_offered_says_so(local: ollama.Client) -> None:
-    calls: list[Callable[[], object]] = [
-        lambda: local.pull(MODEL),
-        lambda: local.delete(MODEL),
-        lambda: local.copy(MODEL, "mine"),
-    ]
-    assert [refusal(call) for call in calls] == [(404, "404 page not found")] * 3
+def test_the_commands_manage_aliases(local: ollama.Client) -> None:
+    local.create("terse", from_=MODEL, system="You are terse.")
+    local.copy("terse", "mine")
+    assert "You are terse." in (local.show("mine").modelfile or "")
+    assert {"terse:latest", "mine:latest"} <= {model.model for model in local.list().models}
+    assert local.pull("mine").status == "success"
+    for alias in ("mine", "terse"):
+        local.delete(alias)
+    assert refusal(lambda: local.delete("mine")) == (404, "model 'mine' not found")
+    assert refusal(lambda: local.push(MODEL))[0] == 403
 
 
 def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
