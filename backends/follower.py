@@ -60,7 +60,7 @@ class Follower:
         except DatabaseError as error:
             self._note_away(error)
             connection.close()
-        except Exception:
+        except Exception:  # a row that cannot be read must not end the thread that would see it mended
             log.exception("configuration not reloaded: serving from the last snapshot")
         else:
             self._note_back()

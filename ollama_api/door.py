@@ -42,7 +42,7 @@ def door(view: View, *methods: str, public: bool = False, envelope: Envelope | N
             response = await _enter(request, captured)
         except ClientGone:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever it is, the client gets a sentence and not a stack
             failure = _explained(error, request_id)
             response = error_response(failure, envelope(failure, request_id) if envelope else None)
         response["X-Request-Id"] = request_id

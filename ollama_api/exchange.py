@@ -117,7 +117,7 @@ def recorded(request: ClientRequest, entry: ledger.Entry) -> Iterator[None]:
     except asyncio.CancelledError:
         close_interrupted(request, entry)
         raise
-    except Exception as error:
+    except Exception as error:  # recorded here, answered at the door
         ledger.close(entry, "error", str(error))
         raise
 

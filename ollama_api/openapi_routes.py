@@ -66,7 +66,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     public: bool = False
 
 
-TEXT_OR_TEXTS: Schema = {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}
 PASSED_ON = "What is not named here passes to the backend as it is."
 SAMPLING: dict[str, Schema] = {
     "model": {"type": "string", "minLength": 1},

@@ -74,7 +74,7 @@ class Relay:
             raise StopAsyncIteration
         try:
             return await self._next_lines()
-        except Exception as error:
+        except Exception as error:  # the door of an answer that has begun: its last line tells what happened
             return self._fail(error)
 
     async def _next_lines(self) -> bytes:

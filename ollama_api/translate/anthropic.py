@@ -33,7 +33,6 @@ __all__ = [
     "check",
     "error_body",
     "estimate",
-    "estimate_tokens",
     "from_upstream",
     "parse",
     "stream",
@@ -88,11 +87,6 @@ def from_upstream(
 def stream(call: MessagesRequest) -> MessagesStream:
     """Begin to translate a streamed answer. Its first event has to name a number of input tokens."""
     return MessagesStream(call.model, estimate(call), shows_thinking=_shows_thinking(call))
-
-
-def estimate_tokens(body: bytes) -> int:
-    """Estimate the input tokens of the body of count_tokens. Raises `BadRequest`."""
-    return estimate(parse(body, counting=True))
 
 
 def estimate(call: MessagesRequest) -> int:
