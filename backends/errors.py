@@ -91,6 +91,11 @@ class UpstreamRejected(UpstreamError):
         """A request that is wrong here is wrong everywhere."""
         return self.status not in self.REQUEST_AT_FAULT
 
+    @property
+    def is_no_route(self) -> bool:
+        """Whether the server has no such route at all; a 404 that names a model is about the model."""
+        return self.status in (405, 501) or (self.status == 404 and "model" not in self.message.lower())
+
 
 class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol we speak: HTML, broken JSON, a line without end."""

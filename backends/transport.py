@@ -55,20 +55,33 @@ class Prepared(msgspec.Struct, frozen=True):
         return f"Prepared({self.url})"
 
 
-async def request(
-    method: str, upstream: Upstream, path: str, body: bytes | None, accept: str, content_type: str
-) -> aiohttp.ClientResponse:
+class Outgoing(msgspec.Struct, frozen=True):
+    """A call as `upstream` wants it sent."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    accept: str = "application/json"
+    content_type: str = "application/json"
+    from_root: bool = False
+    """Whether `path` stands beside the base URL's /v1, not below it."""
+
+
+async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientResponse:
     """Send one request with the next of the backend's keys; return when the head of the answer is here.
 
     A backend may close a connection just as a call goes out on it (llama.cpp does after every stream, and
     does not announce it). That call was not answered with a byte, so it is sent again, on another one.
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
-    call = prepare(upstream.base_url, upstream.dialect.auth, secret, path, accept, content_type)
+    base_url = upstream.root_url if outgoing.from_root else upstream.base_url
+    call = prepare(
+        base_url, upstream.dialect.auth, secret, outgoing.path, outgoing.accept, outgoing.content_type
+    )
     while True:
         sent = Sent()
         try:
-            return await _send(method, call, body, sent, verify_tls=upstream.verify_tls)
+            return await _send(outgoing.method, call, outgoing.body, sent, verify_tls=upstream.verify_tls)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # Each round uses up one pooled connection. A new one is never given a second try: the backend
             # may have done what was asked before it closed.

@@ -38,56 +38,69 @@ MODEL_LIST_TIMEOUT_S = 5.0
 DRAIN_S = 0.05
 
 ResultT = TypeVar("ResultT")
-Build = Callable[[Target], bytes]
 Decode = Callable[[bytes], Any]
 """Reads an event. What it gives has `choices` and `error`, as `openai.Reply` has."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What one target is asked."""
+
+    path: str
+    """Below the base URL."""
+    body: bytes
+    decode: Decode = openai.decode_reply
+    """Reads one event, or a whole answer of a server that does not stream. Raises `BadReply`."""
+    content_type: str = "application/json"
+    from_root: bool = False
+    """Whether `path` stands beside the base URL's /v1, not below it."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON."""
+        return self.content_type == "application/json"
+
+
+Build = Callable[[Target], Ask]
 
 
 class Whole(msgspec.Struct, frozen=True):
     """An answer that was not streamed."""
 
     target: Target
+    asked: Ask
     body: bytes
     content_type: str = ""
 
 
-async def ask(
-    targets: Iterable[Target],
-    path: str,
-    build: Build,
-    read: Callable[[Whole], ResultT],
-    content_type: str = "application/json",
-) -> ResultT:
+async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], ResultT]) -> ResultT:
     """POST to the first target that answers, and read the whole answer.
 
-    `build` makes the body for a target, `read` what is wanted of the answer: what it refuses was no answer,
+    `build` says what a target is asked, `read` what is wanted of the answer: what it refuses was no answer,
     and the next target is tried. Raises an `UpstreamError`, the last one if several were tried.
     """
 
     async def attempt(target: Target) -> ResultT:
-        accept = "application/json" if content_type == "application/json" else "*/*"
-        response = await _request("POST", target, path, build(target), accept, content_type)
+        asked = build(target)
+        response = await _post(target, asked, "application/json" if asked.is_json else "*/*")
         try:
             body = await _read_whole(target, response, MAX_WHOLE_BODY)
         finally:
             response.release() if response.content.at_eof() else response.close()
-        return read(Whole(target, body, response.headers.get("Content-Type", "")))
+        return read(Whole(target, asked, body, response.headers.get("Content-Type", "")))
 
     return await _first_that_answers(targets, attempt, settings.PROXY.request_timeout_s)
 
 
-async def open_stream(
-    targets: Iterable[Target], path: str, build: Build, decode: Decode = openai.decode_reply
-) -> Stream:
+async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
     """POST to the first target that begins to answer: its first choice has been read when this returns.
 
     Until then another target may be tried, so a refusal in the first event still counts as a refusal.
-    `decode` reads one event, or a whole answer of a server that does not stream; it raises `BadReply`.
     """
 
     async def attempt(target: Target) -> Stream:
-        response = await _request("POST", target, path, build(target), "text/event-stream")
-        stream = Stream(target, response, decode)
+        asked = build(target)
+        response = await _post(target, asked, "text/event-stream")
+        stream = Stream(target, response, asked.decode)
         try:
             await stream.begin()
         except BaseException:
@@ -102,7 +115,7 @@ async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
     """GET the backend's model list. Raises an `UpstreamError`."""
 
     async def attempt(target: Target) -> tuple[cards.ModelCard, ...]:
-        response = await _request("GET", target, "/models", None, "application/json")
+        response = await _request(target, transport.Outgoing("GET", "/models"))
         try:
             return cards.parse_model_list(await _read_whole(target, response, MAX_WHOLE_BODY))
         except openai.BadReply as error:
@@ -257,18 +270,18 @@ async def _first_that_answers(
     raise last or NoTargetLeft("", "no target")
 
 
-async def _request(
-    method: str,
-    target: Target,
-    path: str,
-    body: bytes | None,
-    accept: str,
-    content_type: str = "application/json",
-) -> aiohttp.ClientResponse:
+async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientResponse:
+    outgoing = transport.Outgoing(
+        "POST", asked.path, asked.body, accept, asked.content_type, from_root=asked.from_root
+    )
+    return await _request(target, outgoing)
+
+
+async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.ClientResponse:
     """Send, and let only a 2xx through whose body is neither compressed nor somewhere else."""
     upstream = target.upstream
     try:
-        response = await transport.request(method, upstream, path, body, accept, content_type)
+        response = await transport.request(upstream, outgoing)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:

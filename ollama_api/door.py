@@ -37,14 +37,15 @@ def door(view: View, *methods: str, public: bool = False, envelope: Envelope | N
 
     async def entered(request: ClientRequest, **captured: str) -> HttpResponseBase:
         request_id = _request_id(request)
+        if envelope is not None:
+            request.refused = _in(envelope, request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = await _enter(request, captured)
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
-            failure = _explained(error, request_id)
-            response = error_response(failure, envelope(failure, request_id) if envelope else None)
+            response = request.refused(_explained(error, request_id))
         response["X-Request-Id"] = request_id
         return response
 
@@ -56,6 +57,10 @@ def door(view: View, *methods: str, public: bool = False, envelope: Envelope | N
         return await view(request, caller, **captured)
 
     return entered
+
+
+def _in(envelope: Envelope, request_id: str) -> Callable[[Failure], HttpResponse]:
+    return lambda failure: error_response(failure, envelope(failure, request_id))
 
 
 def identified(view: DjangoView) -> DjangoView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,7 +15,7 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends import catalog, upstream
-from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled
+from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled, UpstreamRejected
 from backends.routing import balance, registry
 from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Rule, Target
@@ -58,6 +58,7 @@ class Call(Protocol):
 
 
 CallT = TypeVar("CallT", bound=Call)
+AnswerT = TypeVar("AnswerT")
 
 
 class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
@@ -66,6 +67,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     name: str
     """For records and logs."""
     upstream_path: str
+    is_from_root: bool = False
+    """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
     to_upstream: Callable[[CallT, Target, Rule], dict[str, Any]]
     from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
     stream: Callable[[CallT], Translator]
@@ -74,6 +77,12 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     empty_reply: Callable[[CallT, str, int], Any] | None = None
     """Answer a call that only loads or unloads; None where there is no such call."""
     is_empty: Callable[[CallT], bool] = lambda call: False
+    way: Callable[[CallT, Target, Rule], Endpoint[CallT] | None] | None = None
+    """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
+    is_usual: bool = True
+    """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
+    no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
+    """Tell the client that no target can."""
     decode: Callable[[bytes], Any] = decode_reply
     """Read a chunk or a whole answer of the backend."""
     whole: Callable[[Any], HttpResponseBase] = json_response
@@ -102,7 +111,7 @@ async def serve(
     with recorded(request, entry):
         route = await find_route(caller, call.model)
         if endpoint.empty_reply is not None and endpoint.is_empty(call):
-            return _load_or_unload(call, endpoint, endpoint.empty_reply, route, entry)
+            return await _load_or_unload(call, endpoint, endpoint.empty_reply, route, entry)
         endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
         exchange = Exchange(request, call, endpoint, route, entry)
@@ -130,7 +139,7 @@ def close_interrupted(request: ClientRequest, entry: ledger.Entry) -> None:
         ledger.close(entry, "error", "the server stopped")
 
 
-def _load_or_unload(
+async def _load_or_unload(
     call: CallT,
     endpoint: Endpoint[CallT],
     reply: Callable[[CallT, str, int], Any],
@@ -146,6 +155,7 @@ def _load_or_unload(
         endpoint.check(call, route.rule)
         merged(route.rule.options, call.options, route.rule.forced_options)
     residency.use(route.alias, window_s)
+    await residency.told()
     ledger.close(entry, "ok")
     return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
 
@@ -164,25 +174,45 @@ class Exchange(Generic[CallT]):
         self.request = request
         self.call = call
         self.endpoint = endpoint
+        """Narrowed to the way in which the target is asked that is being tried."""
+        self._ways = endpoint.way
         self.route = route
         self.entry = entry
 
     def targets(self) -> list[Target]:
-        """Give the targets in the order to try them."""
-        return balance.order(self.route.targets, rng)
+        """Give the targets that can do it, in the order to try them. Raises `BadRequest` if there is none."""
+        able = self.route.targets
+        if self._ways is not None:
+            able = tuple(target for target in able if self._way(target) is not None)
+            if not able:
+                raise BadRequest(self.endpoint.no_way(self.call))
+        return balance.order(able, rng)
 
-    def body_for(self, target: Target) -> bytes:
+    def _way(self, target: Target) -> Endpoint[CallT] | None:
+        return self._ways(self.call, target, self.route.rule) if self._ways is not None else self.endpoint
+
+    def build(self, target: Target) -> upstream.Ask:
         """Translate for one target, and note that it is being asked."""
         self.entry.backend, self.entry.upstream_model = target.upstream.name, target.model
-        body = msgspec.json.encode(self.endpoint.to_upstream(self.call, target, self.route.rule))
+        endpoint = self.endpoint = self._way(target) or self.endpoint
+        body = msgspec.json.encode(endpoint.to_upstream(self.call, target, self.route.rule))
         if self.call.options:
             _warn_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
-        return body
+        return upstream.Ask(endpoint.upstream_path, body, endpoint.decode, from_root=endpoint.is_from_root)
+
+    async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
+        """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""
+        try:
+            return await asking
+        except UpstreamRejected as refused:
+            if self._ways is not None and refused.is_no_route and not self.endpoint.is_usual:
+                raise BadRequest(self.endpoint.no_way(self.call)) from None
+            raise
 
     async def whole(self) -> HttpResponseBase:
         """Ask, and answer in one piece."""
-        reply = await upstream.ask(self.targets(), self.endpoint.upstream_path, self.body_for, self._read)
+        reply = await self._offered(upstream.ask(self.targets(), self.build, self._read))
         self.entry.first_ns = self.entry.ended_ns = time.monotonic_ns()
         body, metrics = self.endpoint.from_upstream(self.call, reply, self.timings(), time.time_ns())
         self.settle(metrics)
@@ -192,7 +222,7 @@ class Exchange(Generic[CallT]):
         """Read a whole answer. What this refuses was no answer, and the next target is tried."""
         name = answer.target.upstream.name
         try:
-            reply = self.endpoint.decode(answer.body.strip())
+            reply = answer.asked.decode(answer.body.strip())
         except BadReply as error:
             raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
         if reply.error is not None:
@@ -203,9 +233,7 @@ class Exchange(Generic[CallT]):
 
     async def streamed(self) -> HttpResponseBase:
         """Ask, wait for the first line, and only then commit to a 200."""
-        stream = await upstream.open_stream(
-            self.targets(), self.endpoint.upstream_path, self.body_for, self.endpoint.decode
-        )
+        stream = await self._offered(upstream.open_stream(self.targets(), self.build))
         self.entry.first_ns = time.monotonic_ns()
         relay = Relay(self, stream, self.endpoint.stream(self.call))
         try:

@@ -16,7 +16,7 @@ from django.urls import get_resolver
 
 from ollama_api.errors import restarting
 from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scope, Send
-from ollama_api.responses import LineStream, error_response, plain_response
+from ollama_api.responses import LineStream, plain_response
 
 URLCONF = "ollama_api.urls"
 
@@ -89,4 +89,9 @@ async def _say_goodbye(request: ClientRequest, send: Send) -> None:
     if request.last_words is not None:
         await send({"type": "http.response.body", "body": request.last_words(failure)})
     else:
-        await _send_whole(error_response(failure), send)
+        await _send_whole(_named(request, request.refused(failure)), send)
+
+
+def _named(request: ClientRequest, response: HttpResponse) -> HttpResponse:
+    response["X-Request-Id"] = request.request_id
+    return response

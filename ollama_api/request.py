@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
 
 from ollama_api.errors import Failure
+from ollama_api.responses import error_response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,6 +29,8 @@ class ClientRequest(ASGIRequest):
     request_id = ""
     last_words: Callable[[Failure], bytes] | None = None
     """Set when the head of a stream is out: what is said from then on is a line of it."""
+    refused: Callable[[Failure], HttpResponse] = staticmethod(error_response)
+    """Tells a failure before the head is out, in the shape of the face that was asked."""
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""
     client_left = False

@@ -1,48 +1,106 @@
 """Which models are in use and until when, for /api/ps: nothing is loaded here, so use is what counts.
 
-In this process's memory, bounded; a model leaves when its `keep_alive` is over, as it does in Ollama.
+A model leaves when its `keep_alive` is over, as it does in Ollama. What this process saw is noted at once;
+the others hear of it through Redis a moment later, in one write however many requests there were.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
+from typing import Any
+
+import msgspec
+
+from ollama_api import live
 
 DEFAULT_S = 300.0
 FOR_EVER_S = 292 * 365.25 * 86_400
 """What Ollama shows for an infinite keep-alive: about 292 years ahead."""
+LONGEST_TTL_S = 400 * 86_400.0
+"""How long Redis keeps what is in use for ever and is not used."""
 MOST = 1000
+TELL_AFTER_S = 0.25
 
-_until: dict[str, float] = {}
-_window_s: dict[str, float] = {}
+
+class Use(msgspec.Struct, frozen=True):
+    """Until when (Unix time), and for how long after each use (seconds)."""
+
+    until: float
+    window_s: float
+
+
+_shared = live.Space("use", MOST)
+_decoder = msgspec.json.Decoder(Use)
+_seen: dict[str, Use] = {}
+_untold: set[str] = set()
+_tasks: set[asyncio.Task[Any]] = set()
 
 
 def use(name: str, keep_alive_s: float | None) -> None:
     """Note that `name` (canonical) was used. None keeps the window that it had; 0 ends it."""
-    window_s = _window_s.get(name, DEFAULT_S) if keep_alive_s is None else keep_alive_s
+    before = _seen.get(name)
+    window_s = keep_alive_s
+    if window_s is None:
+        window_s = before.window_s if before else DEFAULT_S
     if window_s <= 0:
         end(name)
         return
-    if len(_until) >= MOST and name not in _until:
-        end(min(_until, key=_until.__getitem__))
-    _window_s[name] = window_s
-    _until[name] = time.time() + min(window_s, FOR_EVER_S)
+    if len(_seen) >= MOST and before is None:
+        end(min(_seen, key=lambda other: _seen[other].until))
+    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s)
+    _tell(name)
 
 
 def end(name: str) -> None:
     """Note that `name` was unloaded."""
-    _until.pop(name, None)
-    _window_s.pop(name, None)
+    _seen.pop(name, None)
+    _tell(name)
 
 
-def in_use() -> list[tuple[str, float]]:
+async def in_use() -> list[tuple[str, float]]:
     """List (name, Unix time of its end), the longest-lived first."""
     now = time.time()
-    for name in [name for name, until in _until.items() if until <= now]:
-        end(name)
-    return sorted(_until.items(), key=lambda pair: -pair[1])
+    for name in [name for name, seen in _seen.items() if seen.until <= now]:
+        del _seen[name]
+    found = _seen
+    if live.is_shared():
+        await told()
+        found = {name: _decoder.decode(value) for name, value in (await _shared.all()).items()}
+    return sorted(((name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1])
+
+
+async def told() -> None:
+    """Tell the others now what they have not heard of yet."""
+    names = list(_untold)
+    _untold.clear()
+    for name in names:
+        seen = _seen.get(name)
+        if seen is None:
+            await _shared.drop(name)
+        else:
+            ttl_s = min(max(seen.until - time.time(), 0.001), LONGEST_TTL_S)
+            await _shared.put(name, msgspec.json.encode(seen), ttl_s)
 
 
 def forget() -> None:
     """Forget everything, between tests."""
-    _until.clear()
-    _window_s.clear()
+    _seen.clear()
+    _untold.clear()
+    _shared.forget()
+
+
+def _tell(name: str) -> None:
+    """See to it that the others hear of it, soon."""
+    if not live.is_shared():
+        return
+    if not _untold:
+        task = asyncio.get_running_loop().create_task(_tell_soon())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+    _untold.add(name)
+
+
+async def _tell_soon() -> None:
+    await asyncio.sleep(TELL_AFTER_S)
+    await told()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -276,7 +277,9 @@ async def _refuse(refused: Refused, send: Send) -> None:
 async def answer_error(status: int, message: str, send: Send, *, close: bool = False) -> None:
     """Answer in Ollama's shape; with no message, with no body."""
     body = json.dumps({"error": message}).encode() if message else b""
-    headers: Headers = [(b"content-type", b"application/json; charset=utf-8")] if body else []
+    headers: Headers = [(b"x-request-id", os.urandom(8).hex().encode())]
+    if body:
+        headers.append((b"content-type", b"application/json; charset=utf-8"))
     if close:
         headers.append((b"connection", b"close"))
     await _answer(status, headers, body, send)

@@ -16,6 +16,7 @@ from accounts.directory import access
 from backends import transport
 from backends.follower import Follower
 from backends.routing.registry import routing
+from ollama_api import live
 
 LOAD_TIMEOUT_S = 10.0
 
@@ -42,6 +43,7 @@ async def stopped() -> None:
     """Stop following and let go of every connection."""
     global _follower, _loaded  # one process, one state
     await transport.close()
+    await live.close()
     if _follower is not None:
         await asyncio.to_thread(_follower.stop)
     _follower, _loaded = None, False

@@ -30,6 +30,11 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     """How many live credentials could not be opened."""
 
     @property
+    def root_url(self) -> str:
+        """The base URL without its /v1: where a server keeps what is not of OpenAI's API."""
+        return self.base_url.removesuffix("/v1")
+
+    @property
     def is_locked_out(self) -> bool:
         """Whether it has keys and none of them can be opened: then asking it would fail for our fault."""
         return self.unreadable > 0 and not self.secrets

@@ -41,6 +41,18 @@ def _template_kwargs(name: str = "enable_thinking") -> ThinkStyle:
     )
 
 
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server fills in the middle: between the prompt and `suffix` of /api/generate."""
+
+    path: str = "/completions"
+    from_root: bool = False
+    """Whether `path` stands beside the base URL's /v1, not below it."""
+    prompt: str = "prompt"
+    suffix: str = "suffix"
+    answer: Literal["choices", "infill"] = "choices"
+    """The shape of what comes back: OpenAI's, or llama.cpp's own."""
+
+
 OPENAI_OPTIONS = MappingProxyType(
     {
         "temperature": "temperature",
@@ -78,6 +90,16 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `dimensions` is understood; else vectors are cut here."""
     embed_normalised: bool = False
     """Whether vectors come with length one, so that their JSON can be passed on unread."""
+    completes: bool = True
+    """Whether there is a `/completions`, for prompts that no template may touch."""
+    bare_schema: str = ""
+    """The member of a `/completions` body that takes a bare JSON schema, if not `response_format`."""
+    fill: Fill | None = None
+    """How it fills in the middle, if every model of this kind of server can or says itself that it cannot."""
+    messages: bool = False
+    """Whether it has Anthropic's `/messages` itself, so that such requests pass untranslated."""
+    responses: bool = False
+    """Whether it has OpenAI's `/responses` itself."""
 
 
 _DIALECTS = (
@@ -88,6 +110,8 @@ _DIALECTS = (
         max_tokens="max_completion_tokens",
         think=_effort(off="none", maximum="high"),
         embed_normalised=True,
+        completes=False,
+        responses=True,
     ),
     Dialect(
         name="vllm",
@@ -113,6 +137,11 @@ _DIALECTS = (
         think=_template_kwargs(),
         embed_normalised=True,
         embed_dimensions=False,
+        # It has /messages and /responses too, but without the indices that official clients read by.
+        bare_schema="json_schema",
+        fill=Fill(
+            path="/infill", from_root=True, prompt="input_prefix", suffix="input_suffix", answer="infill"
+        ),
     ),
 )
 

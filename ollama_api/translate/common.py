@@ -28,11 +28,15 @@ def completion_body(
         body |= response_format(call.format, dialect)
     if call.logprobs:
         body |= {"logprobs": True} | ({"top_logprobs": call.top_logprobs} if call.top_logprobs else {})
-    if call.stream:
-        body["stream"] = True
-        if dialect.asks_for_usage:
-            body["stream_options"] = {"include_usage": True}
-    return body
+    return body | usage_fields(call, dialect)
+
+
+def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect) -> dict[str, Any]:
+    """Ask for a stream, and for its token counts where a server has to be asked."""
+    if not call.stream:
+        return {}
+    counted = {"stream_options": {"include_usage": True}} if dialect.asks_for_usage else {}
+    return {"stream": True} | counted
 
 
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:

@@ -11,7 +11,7 @@ from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, full_name, require_capabilities
+from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import GenerateReply, GenerateRequest, Metrics
@@ -20,7 +20,6 @@ from ollama_api.wire import rfc3339, to_json
 NO_TEMPLATE = (
     "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
 )
-NO_RAW = "raw mode is not supported by this backend"
 NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
 
 
@@ -28,9 +27,7 @@ def check(call: GenerateRequest, rule: Rule) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
     require_capabilities(call, rule, "generate")
     if call.suffix:
-        raise BadRequest(f"{full_name(call.model)} does not support insert")
-    if call.raw:
-        raise BadRequest(NO_RAW)
+        require(rule, "insert", f"{full_name(call.model)} does not support insert")
     if call.template:
         raise BadRequest(NO_TEMPLATE)
     if call.context:

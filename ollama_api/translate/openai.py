@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
+from backends.wire.dialects import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
 from ollama_api.translate.common import full_name, require
@@ -159,17 +160,22 @@ def with_model(call: OpenAICall, target: Target) -> Fields:
 
 
 def body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
-    """Make the backend's body: the mapping's defaults, what the client said, what the mapping forces."""
-    defaults = raws(wire_options(checked(rule.options), target.dialect))
-    forced = raws(wire_options(checked(rule.forced_options), target.dialect))
-    given = dict(call.fields)
+    """Make the backend's body: the mapping's options, and the backend's name of the model."""
+    return with_options(call.fields, rule, target.dialect) | {"model": raw(target.model)}
+
+
+def with_options(fields: Fields, rule: Rule, names: Dialect) -> Fields:
+    """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
+    defaults = raws(wire_options(checked(rule.options), names))
+    forced = raws(wire_options(checked(rule.forced_options), names))
+    given = dict(fields)
     if forced.keys() & LIMITS:
         given = {name: value for name, value in given.items() if name not in LIMITS}
     said = {name for name, value in given.items() if value != NULL}
     if said & LIMITS:
         said |= LIMITS
     defaults = {name: value for name, value in defaults.items() if name not in said}
-    return {**given, **defaults, **forced, "model": raw(target.model)}
+    return {**given, **defaults, **forced}
 
 
 def _with_turns(messages: list[msgspec.Raw], rule: Rule) -> list[Any]:

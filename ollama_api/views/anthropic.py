@@ -1,4 +1,4 @@
-"""The Anthropic face of the same mappings: /v1/messages, translated to chat completions and back."""
+"""The Anthropic face of the same mappings: /v1/messages, passed on, or translated to chat completions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from ollama_api.exchange import Endpoint, find_route, serve
+from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
-from ollama_api.translate import anthropic
+from ollama_api.translate import anthropic, openai
 from ollama_api.translate.anthropic_types import MessagesRequest
 
 MESSAGES: Endpoint[MessagesRequest] = Endpoint(
@@ -24,7 +25,10 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
 
 
 async def messages(request: ClientRequest, caller: Caller) -> HttpResponseBase:
-    """Answer a message."""
+    """Answer a message; a backend that knows messages itself answers what came."""
+    own = await own_endpoint(caller, request.body, "messages")
+    if own is not None:
+        return await serve(request, caller, openai.parse(request.body), own)
     return await serve(request, caller, anthropic.parse(request.body), MESSAGES)
 
 

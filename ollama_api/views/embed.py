@@ -75,13 +75,14 @@ async def _ask(
 ) -> tuple[Target, UpstreamReply]:
     """Ask the first target that answers, and note what it counted."""
 
-    def body_for(target: Target) -> bytes:
+    def build(target: Target) -> upstream.Ask:
         entry.backend, entry.upstream_model = target.upstream.name, target.model
         entry.sent_ns = time.monotonic_ns()
-        return msgspec.json.encode(embedding.to_upstream(inputs, dimensions, target))
+        body = msgspec.json.encode(embedding.to_upstream(inputs, dimensions, target))
+        return upstream.Ask(embedding.PATH, body)
 
     targets = balance.order(route.targets, rng)
-    target, reply = await upstream.ask(targets, embedding.PATH, body_for, _decode)
+    target, reply = await upstream.ask(targets, build, _decode)
     entry.prompt_tokens = int(reply.usage.prompt_tokens or 0) if reply.usage else 0
     return target, reply
 

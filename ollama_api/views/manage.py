@@ -104,6 +104,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     except AliasUnknown:
         raise ModelNotFound(f"model '{name}' not found") from None
     residency.end(canonical(name))
+    await residency.told()
     return empty_response()
 
 

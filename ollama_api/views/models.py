@@ -52,7 +52,7 @@ async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """List what is in use, and until when."""
     entries = []
-    for alias, until in residency.in_use():
+    for alias, until in await residency.in_use():
         if caller.may_use(alias):
             try:
                 model = await _described(caller, alias)

@@ -1,7 +1,7 @@
 """The OpenAI face of the same mappings: /v1/chat/completions, completions, embeddings, models, responses.
 
 Towards a backend of the same language, bodies pass with the mapping's rules applied and nothing lost; only
-/v1/responses is translated, since few backends have it.
+/v1/responses is translated where a backend has it not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from backends.routing.snapshot import Rule
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint, find_route, serve
 from ollama_api.listing import known_models
+from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import cards, openai, openai_answers, responses
@@ -86,7 +87,10 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
 
 
 async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
-    """Answer a response request."""
+    """Answer a response request; a backend that knows responses itself answers what came."""
+    own = await own_endpoint(caller, request.body, "responses")
+    if own is not None:
+        return await serve(request, caller, openai.parse(request.body), own)
     return await serve(request, caller, responses.parse(request.body), RESPONSES)
 
 

@@ -20,8 +20,6 @@ from ollama_api.request import ClientRequest
 from ollama_api.translate import multipart, openai
 from usage import ledger
 
-JSON = "application/json"
-
 
 async def images(request: ClientRequest, caller: Caller, verb: str) -> HttpResponseBase:
     """Hand an image request on."""
@@ -39,19 +37,18 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
     model = multipart.read_model(body, sent_type) if is_form else openai.parse(body).model
     entry = ledger.open_entry(request.request_id, f"v1{path}", caller, model, streamed=False)
 
-    def body_for(target: Target) -> bytes:
+    def build(target: Target) -> upstream.Ask:
         entry.backend, entry.upstream_model = target.upstream.name, target.model
         entry.sent_ns = time.monotonic_ns()
         if is_form:
-            return multipart.with_model(body, sent_type, target.model)
-        return msgspec.json.encode(openai.with_model(openai.parse(body), target))
+            form = multipart.with_model(body, sent_type, target.model)
+            return upstream.Ask(path, form, content_type=sent_type)
+        return upstream.Ask(path, msgspec.json.encode(openai.with_model(openai.parse(body), target)))
 
     with recorded(request, entry):
         route = await find_route(caller, model)
         targets = balance.order(route.targets, rng)
-        answer = await upstream.ask(
-            targets, path, body_for, lambda whole: whole, sent_type if is_form else JSON
-        )
+        answer = await upstream.ask(targets, build, lambda whole: whole)
         ledger.close(entry, "ok")
     response = HttpResponse(answer.body, content_type=answer.content_type or "application/octet-stream")
     response["Content-Length"] = str(len(answer.body))

@@ -266,3 +266,10 @@ def test_a_page_of_the_same_origin_may(guarded: Client) -> None:
 
 def test_no_software_is_named(guarded: Client) -> None:
     assert "server" not in guarded.get("/").headers
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_a_refusal_before_the_door_has_an_id_too(guarded: Client, headers: dict[str, str]) -> None:
+    answers = [guarded.call("GET", "/api/tags", None, headers) for _ in range(2)]
+    assert [answer.status for answer in answers] == [403, 403]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 2

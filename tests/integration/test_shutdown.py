@@ -9,6 +9,7 @@ from tests.conftest import Serve
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories
 from tests.support.process import ServedProcess
+from tests.support.raw_http import Json
 
 RESTARTING = "server is restarting"
 
@@ -36,6 +37,24 @@ def test_past_the_deadline_everybody_is_told_and_let_go(process: ServedProcess, 
             assert process.wait(6.0) == 0
     assert (list(last), RESTARTING in last["error"]) == (["error"], True)
     assert (answer.status, RESTARTING in answer.error) == (503, True)
+    assert answer.headers["x-request-id"] in answer.error
     reasons = [line["reason"] for line in process.logged("request", outcome="error")]
     assert reasons == ["the server stopped"] * 3
     assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize(
+    ("path", "more"), [("/v1/chat/completions", {}), ("/v1/messages", {"max_tokens": 9})]
+)
+def test_before_the_first_byte_each_face_is_told_in_its_own_shape(
+    process: ServedProcess, fake: FakeBackend, path: str, more: Json
+) -> None:
+    fake.script("m", scripts.silent())
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
+    with process.client.open("POST", path, body) as asked:
+        fake.wait_requests(1, path="/chat/completions")
+        process.terminate()
+        answer = asked.answer()
+        assert process.wait(6.0) == 0
+    assert answer.status == 503
+    assert RESTARTING in answer.json["error"]["message"]

@@ -112,13 +112,11 @@ class _Response:
 def stub_backend(monkeypatch: pytest.MonkeyPatch, models: Iterable[str]) -> None:
     """Put a backend in place that answers whatever it is asked, as long as that is JSON or a form."""
 
-    async def request(
-        method: str, upstream: Any, path: str, body: bytes | None, accept: str, content_type: str
-    ) -> _Response:
-        transport.prepare(upstream.base_url, "bearer", "", path, accept, content_type)
-        if path == "/models":
+    async def request(upstream: Any, sent: transport.Outgoing) -> _Response:
+        transport.prepare(upstream.base_url, "bearer", "", sent.path, sent.accept, sent.content_type)
+        if sent.path == "/models":
             return _json({"object": "list", "data": [{"id": model} for model in models]})
-        return _reply(path, _asked(body or b"", content_type))
+        return _reply(sent.path, _asked(sent.body or b"", sent.content_type))
 
     monkeypatch.setattr(transport, "request", request)
 

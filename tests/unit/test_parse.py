@@ -124,8 +124,6 @@ def test_raw_mode_takes_nothing_else(extra: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"suffix": "x"}, "registry.ollama.ai/library/m:latest does not support insert"),
-        ({"raw": True}, "raw mode is not supported by this backend"),
         ({"template": "x"}, "template is not supported"),
         ({"context": [1]}, "context is not supported"),
     ],

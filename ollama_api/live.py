@@ -1,0 +1,129 @@
+"""What processes tell each other while they live: small values with an end, in Redis or in this process.
+
+Nothing here is worth a failure: while Redis is away each process goes on with what it knows itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import structlog
+from django.conf import settings
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger("llamagate.live")
+
+MOST = 10_000
+"""Values of one space in memory; the one that ends first makes room."""
+PREFIX = "llamagate"
+TIMEOUT_S = 0.5
+
+AnswerT = TypeVar("AnswerT")
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
+
+
+class Space:
+    """Named values of one kind. Memory always knows what this process put; Redis what all did."""
+
+    def __init__(self, name: str, most: int = MOST) -> None:
+        self._name = name
+        self._most = most
+        self._values: dict[str, tuple[bytes, float]] = {}
+        self._is_away = False
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for some seconds."""
+        self._keep(key, value, time.time() + ttl_s)
+        if is_shared():
+            await self._tried(_client().set(self._key(key), value, px=max(1, int(ttl_s * 1000))))
+
+    async def drop(self, key: str) -> None:
+        """Forget a value."""
+        self._values.pop(key, None)
+        if is_shared():
+            await self._tried(_client().delete(self._key(key)))
+
+    async def get(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Give what is there of these, each by its key."""
+        wanted = list(keys)
+        if is_shared() and wanted:
+            found = await self._tried(_client().mget([self._key(key) for key in wanted]))
+            if found is not None:
+                return {
+                    key: value for key, value in zip(wanted, found, strict=True) if isinstance(value, bytes)
+                }
+        now = time.time()
+        held = {key: self._values[key] for key in wanted if key in self._values}
+        return {key: value for key, (value, until) in held.items() if until > now}
+
+    async def all(self) -> dict[str, bytes]:
+        """Give everything that is there, at most as much as fits."""
+        if is_shared():
+            keys = await self._tried(self._keys())
+            if keys is not None:
+                return await self.get(keys)
+        return await self.get(list(self._values))
+
+    def forget(self) -> None:
+        """Forget what this process knows, between tests."""
+        self._values.clear()
+
+    async def _keys(self) -> list[str]:
+        start = len(self._key(""))
+        found: list[str] = []
+        async for key in _client().scan_iter(match=self._key("*"), count=1000):
+            found.append(key.decode()[start:])
+            if len(found) >= self._most:
+                break
+        return found
+
+    def _keep(self, key: str, value: bytes, until: float) -> None:
+        if len(self._values) >= self._most and key not in self._values:
+            now = time.time()
+            self._values = {name: held for name, held in self._values.items() if held[1] > now}
+            if len(self._values) >= self._most:
+                del self._values[min(self._values, key=lambda name: self._values[name][1])]
+        self._values[key] = (value, until)
+
+    def _key(self, key: str) -> str:
+        return f"{PREFIX}:{self._name}:{key}"
+
+    async def _tried(self, asking: Awaitable[AnswerT]) -> AnswerT | None:
+        """Await Redis, a moment at the most. None when it is away, which is said once."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await asking
+        except (RedisError, OSError, TimeoutError) as error:
+            if not self._is_away:
+                log.error("redis away: live state is this process's own", reason=type(error).__name__)
+            self._is_away = True
+            return None
+        self._is_away = False
+        return answer
+
+
+def is_shared() -> bool:
+    """Whether there is a Redis, so that what is put here is known to other processes."""
+    return bool(settings.PROXY.redis_url)
+
+
+def _client() -> Redis:
+    """Give this event loop's client."""
+    loop = asyncio.get_running_loop()
+    found = _clients.get(loop)
+    if found is None:
+        found = _clients[loop] = Redis.from_url(settings.PROXY.redis_url, socket_connect_timeout=TIMEOUT_S)
+    return found
+
+
+async def close() -> None:
+    """Close this event loop's client."""
+    found = _clients.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.aclose()

@@ -1,0 +1,52 @@
+"""Which requests pass untranslated: those whose every target has the face's own route.
+
+Every one, so that a failover changes nothing in what is understood.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from accounts.directory import Caller
+from accounts.errors import AccessError
+from backends.errors import BackendError
+from ollama_api.errors import RequestError
+from ollama_api.exchange import Endpoint, find_route
+from ollama_api.responses import SSEStream, unmarked_json_response
+from ollama_api.translate import passed
+from ollama_api.translate.openai import OpenAICall
+
+Face = Literal["messages", "responses"]
+
+
+def _passing(face: Face, kind: passed.Passing) -> Endpoint[OpenAICall]:
+    return Endpoint(
+        name=f"v1.{face}",
+        upstream_path=f"/{face}",
+        to_upstream=partial(passed.to_upstream, kind),
+        from_upstream=passed.from_upstream,
+        stream=partial(passed.PassedStream, kind),
+        decode=passed.decoder(kind),
+        whole=unmarked_json_response,
+        lines=SSEStream,
+    )
+
+
+ENDPOINTS: dict[Face, Endpoint[OpenAICall]] = {
+    "messages": _passing("messages", passed.MESSAGES),
+    "responses": _passing("responses", passed.RESPONSES),
+}
+
+
+async def own_endpoint(caller: Caller, body: bytes, face: Face) -> Endpoint[OpenAICall] | None:
+    """Give the endpoint of a request that passes. What is wrong with any other is told by its translation."""
+    model = passed.model_of(body)
+    if not model:
+        return None
+    try:
+        route = await find_route(caller, model)
+    except (RequestError, BackendError, AccessError):
+        return None
+    has_it = all(getattr(target.dialect, face) for target in route.targets)
+    return ENDPOINTS[face] if has_it else None

@@ -1,0 +1,67 @@
+"""/api/generate with `raw` or `suffix`, and plain completions: a prompt that no template may touch. Pure.
+
+The answers have the shape that `generate` reads. A mapping's system prompt and example turns stay out: raw
+means raw, in Ollama too. Source: Ollama `server/routes.go:GenerateHandler`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.dialects import Dialect, Fill
+from ollama_api.errors import BadRequest
+from ollama_api.translate.common import full_name, response_format, usage_fields
+from ollama_api.translate.options import merged, wire_options
+from ollama_api.types import GenerateRequest
+
+PATH = "/completions"
+NO_RAW = "raw mode is not supported by this backend"
+NO_IMAGES = "images are not supported in raw mode by this backend"
+ANY_SUFFIX = Fill()
+
+
+def refusal(call: GenerateRequest) -> str:
+    """Say that no backend of the model can do it, in Ollama's words where it has some."""
+    return f"{full_name(call.model)} does not support insert" if call.suffix else NO_RAW
+
+
+def fill_of(target: Target, rule: Rule) -> Fill | None:
+    """Say how a target fills in the middle: its dialect's way, or OpenAI's on the operator's word."""
+    claimed = ANY_SUFFIX if "insert" in rule.capabilities and target.dialect.completes else None
+    return target.dialect.fill or claimed
+
+
+def raw_body(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    """Make the body of a completion."""
+    return {"prompt": call.prompt, **_shared(call, target, rule)}
+
+
+def fill_body(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    """Make the body of a completion between two texts."""
+    fill = fill_of(target, rule) or ANY_SUFFIX
+    return {fill.prompt: call.prompt, fill.suffix: call.suffix, **_shared(call, target, rule)}
+
+
+def _shared(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+    if call.images:
+        raise BadRequest(NO_IMAGES)
+    dialect = target.dialect
+    body: dict[str, Any] = {"model": target.model}
+    body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect)
+    if call.format:
+        body |= _format(call.format, dialect)
+    if call.logprobs:
+        body["logprobs"] = max(1, call.top_logprobs)
+    return body | usage_fields(call, dialect)
+
+
+def _format(raw: msgspec.Raw, dialect: Dialect) -> dict[str, Any]:
+    """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
+    wanted = response_format(raw, dialect)
+    if not wanted or not dialect.bare_schema:
+        return wanted
+    given = wanted["response_format"].get("json_schema", {}).get("schema", {"type": "object"})
+    return {dialect.bare_schema: given}
