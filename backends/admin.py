@@ -71,7 +71,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
     list_editable = ["enabled"]
     list_filter = ["enabled", "dialect"]
     search_fields = ["name", "base_url"]
-    fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "notes"]
+    fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "profile", "notes"]
     formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})}}
     inlines = [CredentialInline]
     buttons = {"test": "run_test"}

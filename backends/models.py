@@ -21,6 +21,7 @@ from django.utils import timezone
 from backends import crypto, turns
 from backends.fields import SealedField
 from backends.revisions import ROUTING, FollowedModel
+from backends.wire.dialect import laid_over, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
 
 CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
@@ -100,10 +101,17 @@ class Backend(FollowedModel, Timestamped):
         "base URL",
         max_length=500,
         validators=[validate_base_url],
-        help_text="Up to and including the /v1, for example https://api.openai.com/v1.",
+        help_text="For example https://api.openai.com/v1. Without a path, the dialect's own (/v1) is added.",
     )
     dialect = models.CharField(
         max_length=32, default="generic", choices=dialect_choices, validators=[validate_dialect]
+    )
+    profile = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[validate_object],
+        help_text="What differs from the dialect, for example "
+        '{"max_tokens": "max_completion_tokens", "headers": {"X-Team": "ai"}}. See docs/dialects.md.',
     )
     enabled = models.BooleanField(default=True)
     verify_tls = models.BooleanField(
@@ -118,8 +126,15 @@ class Backend(FollowedModel, Timestamped):
         return self.name
 
     def clean(self) -> None:
-        """Drop the slash that people copy along."""
-        self.base_url = self.base_url.rstrip("/")
+        """Drop the slash that people copy along, add the path that they leave out, and check the profile."""
+        dialect = DIALECTS.get(self.dialect)
+        if dialect is None:
+            return  # told at the field
+        self.base_url = with_path(self.base_url, dialect)
+        try:
+            laid_over(dialect, self.profile or {})
+        except ValueError as error:
+            raise ValidationError({"profile": f"This does not fit a profile: {error}."}) from None
 
 
 class Credential(FollowedModel, Timestamped):

@@ -42,7 +42,7 @@ Outcome = Literal[
     "rejected",
     "garbled",
 ]
-Auth = Literal["bearer", "api-key", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "none"]
 
 
 @dataclass(frozen=True, slots=True)

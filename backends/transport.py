@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import NoReturn
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -24,6 +25,7 @@ from openai._models import FinalRequestOptions
 from yarl import URL
 
 from backends.routing.snapshot import Upstream
+from backends.wire.dialect import Dialect
 
 USER_AGENT = "Llamagate"
 # Backends close idle connections after five seconds or more; leave first, or a call meets a closing one.
@@ -65,6 +67,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     content_type: str = "application/json"
     from_root: bool = False
     """Whether `path` stands beside the base URL's /v1, not below it."""
+    model: str = ""
+    """The model's name there, for paths that hold it."""
 
 
 async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientResponse:
@@ -74,10 +78,7 @@ async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientRespo
     does not announce it). That call was not answered with a byte, so it is sent again, on another one.
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
-    base_url = upstream.root_url if outgoing.from_root else upstream.base_url
-    call = prepare(
-        base_url, upstream.dialect.auth, secret, outgoing.path, outgoing.accept, outgoing.content_type
-    )
+    call = _prepared(upstream, secret, outgoing)
     while True:
         sent = Sent()
         try:
@@ -87,6 +88,29 @@ async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientRespo
             # may have done what was asked before it closed.
             if not sent.on_used_connection:
                 raise
+
+
+def _prepared(upstream: Upstream, secret: str, outgoing: Outgoing) -> Prepared:
+    dialect = upstream.dialect
+    path = outgoing.path
+    if dialect.path_prefix and outgoing.model and not outgoing.from_root:
+        path = dialect.path_prefix.replace("{model}", quote(outgoing.model, safe="")) + path
+    return prepare(
+        upstream.root_url if outgoing.from_root else upstream.base_url,
+        dialect.auth,
+        secret,
+        path,
+        outgoing.accept,
+        outgoing.content_type,
+        *_more(dialect),
+    )
+
+
+def _more(dialect: Dialect) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Give the dialect's own headers and query, in a form that a cache takes; mostly there is none."""
+    if not dialect.headers and not dialect.query:
+        return (), ()
+    return tuple(dialect.headers.items()), tuple(dialect.query.items())
 
 
 async def _send(
@@ -108,13 +132,25 @@ async def _send(
 
 
 @lru_cache(maxsize=4096)
-def prepare(base_url: str, auth: str, secret: str, path: str, accept: str, content_type: str) -> Prepared:
+def prepare(
+    base_url: str,
+    auth: str,
+    secret: str,
+    path: str,
+    accept: str,
+    content_type: str,
+    more_headers: tuple[tuple[str, str], ...] = (),
+    query: tuple[tuple[str, str], ...] = (),
+) -> Prepared:
     """Let the SDK make URL and headers. `auth` is a dialect's way to present the key."""
     client = AsyncOpenAI(
         base_url=base_url, api_key=secret or "none", http_client=_never_sending_client(), max_retries=0
     )
-    built = client._build_request(FinalRequestOptions.construct(method="post", url=path, json_data={}))
+    built = client._build_request(
+        FinalRequestOptions.construct(method="post", url=path, json_data={}, params=dict(query))
+    )
     headers = {name: value for name, value in built.headers.items() if name in KEPT_HEADERS}
+    headers |= dict(more_headers)
     headers |= {
         "Content-Type": content_type,
         "Accept": accept,

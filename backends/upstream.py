@@ -88,7 +88,7 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
             response.release() if response.content.at_eof() else response.close()
         return read(Whole(target, asked, body, response.headers.get("Content-Type", "")))
 
-    return await _first_that_answers(targets, attempt, settings.PROXY.request_timeout_s)
+    return await _first_that_answers(targets, attempt, lambda _: settings.PROXY.request_timeout_s)
 
 
 async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
@@ -108,14 +108,14 @@ async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
             raise
         return stream
 
-    return await _first_that_answers(targets, attempt, settings.PROXY.first_event_timeout_s)
+    return await _first_that_answers(targets, attempt, _first_event_limit)
 
 
 async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
     """GET the backend's model list. Raises an `UpstreamError`."""
 
     async def attempt(target: Target) -> tuple[cards.ModelCard, ...]:
-        response = await _request(target, transport.Outgoing("GET", "/models"))
+        response = await _request(target, transport.Outgoing("GET", target.dialect.models_path))
         try:
             return cards.parse_model_list(await _read_whole(target, response, MAX_WHOLE_BODY))
         except openai.BadReply as error:
@@ -123,7 +123,7 @@ async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
         finally:
             response.release() if response.content.at_eof() else response.close()
 
-    return await _first_that_answers([Target(upstream, "")], attempt, MODEL_LIST_TIMEOUT_S)
+    return await _first_that_answers([Target(upstream, "")], attempt, lambda _: MODEL_LIST_TIMEOUT_S)
 
 
 class Stream:
@@ -139,7 +139,8 @@ class Stream:
         self._held: list[Any] = []
         self._over = False
         self._failure: UpstreamError | None = None
-        self._silence = transport.SilenceGuard(response, settings.PROXY.idle_timeout_s)
+        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
+        self._silence = transport.SilenceGuard(response, self._idle_s)
 
     async def begin(self) -> None:
         """Read up to the first chunk that holds a choice, and keep it for the first batch."""
@@ -224,7 +225,7 @@ class Stream:
     def _broken(self, error: Exception) -> UpstreamError:
         name = self.target.upstream.name
         if self._silence.fired:
-            return UpstreamTimeout(name, settings.PROXY.idle_timeout_s)
+            return UpstreamTimeout(name, self._idle_s)
         return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
 
     async def aclose(self) -> None:
@@ -247,10 +248,16 @@ class Stream:
             return
 
 
+def _first_event_limit(target: Target) -> float:
+    return max(settings.PROXY.first_event_timeout_s, target.dialect.first_event_s or 0)
+
+
 async def _first_that_answers(
-    targets: Iterable[Target], attempt: Callable[[Target], Awaitable[ResultT]], limit_s: float
+    targets: Iterable[Target],
+    attempt: Callable[[Target], Awaitable[ResultT]],
+    limit_of: Callable[[Target], float],
 ) -> ResultT:
-    """Try one target after the other, each for `limit_s` at the most."""
+    """Try one target after the other, each for as many seconds as `limit_of` gives it."""
     last: UpstreamError | None = None
     for target in list(targets)[: settings.PROXY.max_attempts]:
         if target.upstream.is_locked_out:
@@ -258,6 +265,7 @@ async def _first_that_answers(
                 target.upstream.name, "its API key cannot be opened with CREDENTIAL_KEYS"
             )
             continue
+        limit_s = limit_of(target)
         try:
             async with asyncio.timeout(limit_s):
                 return await attempt(target)
@@ -272,7 +280,7 @@ async def _first_that_answers(
 
 async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientResponse:
     outgoing = transport.Outgoing(
-        "POST", asked.path, asked.body, accept, asked.content_type, from_root=asked.from_root
+        "POST", asked.path, asked.body, accept, asked.content_type, asked.from_root, target.model
     )
     return await _request(target, outgoing)
 

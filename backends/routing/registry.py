@@ -11,6 +11,7 @@ from backends.crypto import SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.routing.cache import RevisionedCache
 from backends.routing.snapshot import RoutingSnapshot, Rule, Target, Upstream
+from backends.wire.dialect import Dialect, laid_over
 from backends.wire.dialects import DIALECTS
 
 log = structlog.get_logger("llamagate.routing")
@@ -44,12 +45,21 @@ def _upstream(backend: Backend) -> Upstream:
         id=backend.id,
         name=backend.name,
         base_url=backend.base_url.rstrip("/"),
-        # A row may name a dialect of a newer release; it is served as what it certainly is.
-        dialect=DIALECTS.get(backend.dialect, DIALECTS["generic"]),
+        dialect=_dialect(backend),
         verify_tls=backend.verify_tls,
         secrets=readable,
         unreadable=len(secrets) - len(readable),
     )
+
+
+def _dialect(backend: Backend) -> Dialect:
+    """Lay the operator's profile over the dialect. One of a newer release is served as what it surely is."""
+    dialect = DIALECTS.get(backend.dialect, DIALECTS["generic"])
+    try:
+        return laid_over(dialect, backend.profile)
+    except ValueError as error:
+        log.error("profile ignored", backend=backend.name, reason=str(error))
+        return dialect
 
 
 def _reveal(backend: Backend, credential: Credential) -> str | None:

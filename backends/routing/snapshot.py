@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 
 from backends.routing.names import Pattern, canonical
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect, for_model
+
+MOST_PROFILES = 1000
+"""Names of models come from clients where a mapping is a pattern."""
 
 
 class Upstream(msgspec.Struct, frozen=True, eq=False):
@@ -28,11 +31,20 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     """Live API keys, in turns. Hidden from every repr."""
     unreadable: int = 0
     """How many live credentials could not be opened."""
+    profiles: dict[str, Dialect] = {}
+    """The dialect of each model that was asked for, with what is particular to it. Filled on demand."""
 
     @property
     def root_url(self) -> str:
         """The base URL without its /v1: where a server keeps what is not of OpenAI's API."""
         return self.base_url.removesuffix("/v1")
+
+    def profile_of(self, model: str) -> Dialect:
+        """Work out how this backend differs for a model, once."""
+        if len(self.profiles) >= MOST_PROFILES:
+            self.profiles.clear()
+        found = self.profiles[model] = for_model(self.dialect, model)
+        return found
 
     @property
     def is_locked_out(self) -> bool:
@@ -55,8 +67,9 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def dialect(self) -> Dialect:
-        """How this backend differs."""
-        return self.upstream.dialect
+        """How this backend differs for this model."""
+        found = self.upstream.profiles.get(self.model)
+        return found if found is not None else self.upstream.profile_of(self.model)
 
 
 class Rule(msgspec.Struct, frozen=True):

@@ -104,6 +104,7 @@ def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
         api_keys=api_keys or UNSET,
         enabled=backend.enabled,
         verify_tls=backend.verify_tls,
+        profile=_in_order(backend.profile),
         notes=backend.notes,
     )
 

@@ -48,6 +48,7 @@ class BackendEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     api_keys: list[ApiKey] | UnsetType = UNSET
     enabled: bool = True
     verify_tls: bool = True
+    profile: dict[str, Any] = {}
     notes: str = ""
 
 

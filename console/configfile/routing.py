@@ -11,6 +11,7 @@ from backends import authors
 from backends.crypto import SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.routing.names import canonical
+from backends.wire.dialect import with_path
 from backends.wire.dialects import DIALECTS
 from console.configfile.format import ApiKey, BackendEntry, MappingEntry, TargetEntry
 from console.configfile.run import Run
@@ -33,10 +34,11 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
             )
             continue
         wanted = {
-            "base_url": entry.base_url,
+            "base_url": with_path(entry.base_url, DIALECTS[entry.dialect]),
             "dialect": entry.dialect,
             "enabled": entry.enabled,
             "verify_tls": entry.verify_tls,
+            "profile": entry.profile,
             "notes": entry.notes,
         }
         if run.settle(backend, wanted, f"backend {entry.name}", path):

@@ -8,7 +8,7 @@ import msgspec
 
 from backends.routing.names import DEFAULT_TAG
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect
 from ollama_api.errors import BadRequest
 from ollama_api.translate.options import merged, wire_options
 from ollama_api.types import ChatRequest, GenerateRequest
@@ -21,7 +21,7 @@ def completion_body(
 ) -> dict[str, Any]:
     """Make the body of a chat completion. Only what was said is sent; null never is."""
     dialect = target.dialect
-    body: dict[str, Any] = {"model": target.model, "messages": messages}
+    body: dict[str, Any] = {**dialect.body, "model": target.model, "messages": messages}
     body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect)
     body |= think_fields(call.think, dialect)
     if call.format:
@@ -76,7 +76,7 @@ def response_format(raw: msgspec.Raw, dialect: Dialect) -> dict[str, Any]:
     wanted = msgspec.json.decode(raw)
     if wanted is None or wanted == "":
         return {}
-    if wanted == "json" and dialect.json_object:
+    if wanted == "json" and dialect.format != "schema":
         return {"response_format": {"type": "json_object"}}
     schema = ANY_OBJECT if wanted == "json" else wanted
     if not isinstance(schema, dict):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Dialect, Fill
+from backends.wire.dialect import Dialect, Fill
 from ollama_api.errors import BadRequest
 from ollama_api.translate.common import full_name, response_format, usage_fields
 from ollama_api.translate.options import merged, wire_options

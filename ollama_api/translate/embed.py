@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Target
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai import EmbeddingReply as Upstream
 from ollama_api.translate.assembly import AnswerUnusable
 from ollama_api.types import EmbeddingReply, EmbedReply, EmbedRequest
@@ -27,9 +27,10 @@ NO_VECTOR = msgspec.Raw(b"[]")
 
 def to_upstream(inputs: list[str], dimensions: int, target: Target) -> dict[str, Any]:
     """Make the backend's request body. The format is always named: SDKs would ask for base64."""
-    body: dict[str, Any] = {"model": target.model, "input": inputs, "encoding_format": "float"}
-    if dimensions > 0 and target.dialect.embed_dimensions:
-        body["dimensions"] = dimensions
+    style = target.dialect.embed or EmbedStyle()
+    body: dict[str, Any] = {**style.body, "model": target.model, "input": inputs, "encoding_format": "float"}
+    if dimensions > 0 and style.dimensions:
+        body[style.dimensions] = dimensions
     return body
 
 
@@ -65,8 +66,9 @@ def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
 
 def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.Raw:
     """Cut to `dimensions` (0: leave) and bring to length one."""
-    cut_here = dimensions > 0 and not dialect.embed_dimensions
-    if dialect.embed_normalised and not cut_here and not is_base64(raw):
+    style = dialect.embed or EmbedStyle()
+    cut_here = dimensions > 0 and not style.dimensions
+    if style.normalised and not cut_here and not is_base64(raw):
         return raw
     values = numbers(raw)
     if 0 < dimensions < len(values):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
 from ollama_api.translate.common import full_name, require

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect
 from ollama_api.errors import BadRequest
 
 Kind = Literal["float32", "integer", "boolean", "strings"]

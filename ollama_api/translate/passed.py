@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect
 from backends.wire.openai import BadReply, Usage
 from ollama_api.errors import Failure
 from ollama_api.translate import anthropic_reply, openai

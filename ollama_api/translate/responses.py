@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Dialect
+from backends.wire.dialect import Dialect
 from backends.wire.openai import Reply
 from ollama_api import lax
 from ollama_api.errors import BadRequest

@@ -9,7 +9,7 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialects import Fill
+from backends.wire.dialect import Fill
 from backends.wire.infill import decode_infill
 from backends.wire.openai import decode_reply
 from ollama_api import parse

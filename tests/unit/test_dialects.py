@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.wire.dialects import DIALECTS, Dialect, ThinkStyle, dialect_choices
+from backends.wire.dialect import Dialect, ThinkStyle
+from backends.wire.dialects import DIALECTS, dialect_choices
 from ollama_api import parse
 from ollama_api.translate.common import think_fields
 from ollama_api.translate.options import KINDS
@@ -61,7 +62,7 @@ def test_options_do_not_collide_with_the_fields_of_every_request(dialect: Dialec
 def test_a_kind_that_can_think_knows_every_level(dialect: Dialect) -> None:
     if dialect.think != ThinkStyle():
         assert sorted(dialect.think.levels) == sorted(WORDS)
-        assert dialect.think.on
+        assert dialect.think.on is not None
 
 
 @EACH
@@ -73,7 +74,7 @@ def test_thinking_is_switched_in_the_dialects_way_or_not_at_all(dialect: Dialect
     elif dialect.name == "openai":
         effort = {True: "medium", False: "none", "max": "high"}.get(think, think)
         assert fields == {"reasoning_effort": effort}
-    else:
+    elif dialect.name in ("vllm", "llamacpp"):
         assert fields["chat_template_kwargs"] == {"enable_thinking": think is not False}
         assert fields.get("reasoning_effort") == (
             {"max": "high"}.get(think, think) if think in WORDS else None
@@ -91,8 +92,8 @@ def test_a_request_changes_nothing_in_the_table(dialect: Dialect) -> None:
 
 
 def test_json_without_a_schema_becomes_one_where_the_word_is_not_understood() -> None:
-    only_schemas = Dialect(name="x", label="X", json_object=False)
-    backend = msgspec.structs.replace(target().upstream, dialect=only_schemas)
+    only_schemas = Dialect(name="x", label="X", format="schema")
+    backend = msgspec.structs.replace(target().upstream, dialect=only_schemas, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"format":"json"}')
     body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["response_format"] == {
@@ -103,7 +104,7 @@ def test_json_without_a_schema_becomes_one_where_the_word_is_not_understood() ->
 
 def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
     silent = Dialect(name="x", label="X", asks_for_usage=False)
-    backend = msgspec.structs.replace(target().upstream, dialect=silent)
+    backend = msgspec.structs.replace(target().upstream, dialect=silent, profiles={})
     call = parse.chat(b'{"model":"m","messages":[]}')
     body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["stream"] is True

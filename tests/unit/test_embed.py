@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.wire.dialect import EmbedStyle
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai import EmbeddingReply, decode_embeddings
 from ollama_api import parse
@@ -45,12 +46,9 @@ def packed(*values: float) -> str:
 def test_the_format_is_always_named_and_dimensions_only_where_understood(dialect: str) -> None:
     sent = to_upstream(["a", "b"], 2, target(dialect))
     assert sent.pop("encoding_format") == "float"
-    understands = DIALECTS[dialect].embed_dimensions
-    assert sent == {
-        "model": "backend-model",
-        "input": ["a", "b"],
-        **({"dimensions": 2} if understands else {}),
-    }
+    style = DIALECTS[dialect].embed or EmbedStyle()
+    named = {style.dimensions: 2} if style.dimensions else {}
+    assert sent == {**style.body, "model": "backend-model", "input": ["a", "b"], **named}
     assert "dimensions" not in to_upstream(["a"], 0, target(dialect))
 
 
@@ -129,12 +127,13 @@ def test_every_vector_has_length_one_or_none(
     values: list[float], dimensions: int, dialect: str, as_base64: bool
 ) -> None:
     vector = packed(*values) if as_base64 else values
-    if DIALECTS[dialect].embed_normalised and not as_base64:
+    style = DIALECTS[dialect].embed or EmbedStyle()
+    if style.normalised and not as_base64:
         norm = math.hypot(*values)
         vector = [value / norm for value in values] if norm else values
     [found] = embedded(reply(vector), dialect, dimensions=dimensions)
     # Where the backend understands `dimensions`, it has cut already.
-    if not DIALECTS[dialect].embed_normalised or not DIALECTS[dialect].embed_dimensions:
+    if not (style.normalised and style.dimensions):
         assert len(found) == min(len(values), dimensions or len(values))
     length = math.hypot(*found)
     assert length == pytest.approx(1.0, abs=1e-3) or not any(found)

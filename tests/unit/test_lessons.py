@@ -99,9 +99,10 @@ class TestFirstList:
 
     def test_05_template_switches_go_only_to_backends_that_know_them(self) -> None:
         know = {name for name in DIALECTS if "chat_template_kwargs" in asked(name, think=False)}
-        assert know == {"vllm", "llamacpp"}
+        assert know == {"vllm", "llamacpp", "sglang", "nim"}
         for dialect in DIALECTS:
-            assert set(asked(dialect)) == {"model", "messages", "stream", "stream_options"}, (
+            own = {*DIALECTS[dialect].body, *(["stream_options"] if DIALECTS[dialect].asks_for_usage else [])}
+            assert set(asked(dialect)) == {"model", "messages", "stream", *own}, (
                 "thinking is not switched off behind the client's back"
             )
 

@@ -1,0 +1,223 @@
+"""What a kind of OpenAI-compatible server wants and gives: a profile, and how one is laid over another. Pure.
+
+A profile is made in this order, the later wins: `generic`, the dialect's row in `dialects`, what the operator
+wrote into the backend's `profile`, and of each the parts whose pattern fits the model's name there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+Fields = dict[str, Any]
+AUTHS = ("bearer", "api-key", "x-api-key", "none")
+
+
+class ThinkStyle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How `think` is switched: the wire fields to merge into the body for off, on and each level.
+
+    A value of None means that this kind of server has no such switch, so nothing is sent.
+    """
+
+    off: Fields | None = None
+    on: Fields | None = None
+    levels: dict[str, Fields] = {}
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a server fills in the middle: between the prompt and `suffix` of /api/generate."""
+
+    path: str = "/completions"
+    from_root: bool = False
+    """Whether `path` stands beside the base URL's /v1, not below it."""
+    prompt: str = "prompt"
+    suffix: str = "suffix"
+    answer: Literal["choices", "infill"] = "choices"
+    """The shape of what comes back: OpenAI's, or llama.cpp's own."""
+
+
+class Prefill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a server is told to go on with a last turn of the assistant's, as Ollama does."""
+
+    body: Fields = {}
+    """Fields of the body."""
+    turn: Fields = {}
+    """Fields of that turn."""
+
+
+class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How texts are embedded."""
+
+    batch: int = 64
+    """Texts in one call."""
+    dimensions: str = "dimensions"
+    """The wire name of `dimensions`; empty: not understood, and vectors are cut here."""
+    normalised: bool = False
+    """Whether vectors come with length one, so that their JSON can be passed on unread."""
+    body: Fields = {}
+    """More fields of the body."""
+
+
+class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a server tells more of its models than in its `/models`."""
+
+    path: str
+    from_root: bool = False
+    shape: Literal["list", "props", "info", "litellm", "ollama"] = "list"
+    """How it is read: see `cards`."""
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one kind of server wants and gives."""
+
+    name: str
+    label: str
+    """As the admin shows it."""
+
+    # How it is reached.
+    base_url: str = ""
+    """Its address where there is one for everybody; a suggestion."""
+    base_path: str = "/v1"
+    """What is appended to a base URL without a path."""
+    auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
+    path_prefix: str = ""
+    """What stands before every path; {model} in it is the model's name there."""
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    protocol: Literal["openai", "ollama"] = "openai"
+    """What it is asked for chats, generations and embeddings: OpenAI's API, or Ollama's own."""
+    first_event_s: float | None = None
+    """How long to wait for the first event, where that is longer than elsewhere."""
+    idle_s: float | None = None
+    """How long it may say nothing in mid-answer."""
+
+    # What a body holds.
+    body: Fields = {}
+    """More fields of every body that is made here."""
+    max_tokens: str = "max_tokens"
+    """The wire name of Ollama's `num_predict`."""
+    least_tokens: int = 0
+    """The least limit to send: models that think in secret spend it before they say anything."""
+    options: dict[str, str] = {}
+    """Ollama option -> wire name. What is not here is not sent."""
+    drops: list[str] = []
+    """Wire names that are never sent."""
+    drops_thinking: list[str] = []
+    """Wire names that are not sent while the model thinks."""
+    ranges: dict[str, tuple[float, float]] = {}
+    """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
+    stop_limit: int = 4
+    asks_for_usage: bool = True
+    """Whether `stream_options.include_usage` is understood."""
+    think: ThinkStyle = ThinkStyle()
+    thinks_unasked: bool = False
+    """Whether the model thinks when nothing is said of it."""
+    replay: list[str] = []
+    """Members of an assistant's turn, or of its calls, that have to come back with the tools' results."""
+    format: Literal["openai", "schema", "object", "value", "prompt"] = "openai"
+    """How `format` is told: as OpenAI does; always as a schema; as json_object with the schema in words; as
+    TGI does (`value`); or in words alone."""
+    says_json: bool = False
+    """Whether the word JSON has to be in the messages when an object is asked for."""
+    schema_drops: list[str] = []
+    """Keywords that a tool's JSON schema may not hold."""
+    tool_choices: dict[str, str] = {}
+    """OpenAI's word -> this kind's."""
+
+    # What a conversation may look like.
+    merge_system: Literal["none", "leading", "all"] = "none"
+    """Which system turns become one: none, those at the beginning, or all, at the beginning."""
+    alternate_roles: bool = False
+    """Whether neighbours of one role have to become one turn."""
+    bare_calls: Literal["empty", "omit"] = "empty"
+    """What an assistant's turn with tool calls and no text has as content."""
+    prefill: Prefill | None = None
+    images: bool = True
+
+    # What else it has.
+    embed: EmbedStyle | None = EmbedStyle()
+    completes: bool = True
+    """Whether there is a `/completions`, for prompts that no template may touch."""
+    bare_schema: str = ""
+    """The member of a `/completions` body that takes a bare JSON schema, if not `response_format`."""
+    fill: Fill | None = None
+    """How it fills in the middle, if every model of this kind of server can or says itself that it cannot."""
+    messages: bool = False
+    """Whether it has Anthropic's `/messages` itself, so that such requests pass untranslated."""
+    responses: bool = False
+    """Whether it has OpenAI's `/responses` itself."""
+    models_path: str = "/models"
+    """Empty: there is no list, and names are made by hand."""
+    sources: list[ModelSource] = []
+
+    per_model: dict[str, Fields] = {}
+    """Pattern (searched in the model's name there) -> fields of this struct that differ. Later ones win."""
+
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+OURS = frozenset(
+    {"authorization", "api-key", "x-api-key", "content-type", "content-length", "host", "accept"}
+)
+"""Headers that are made here: keys belong to the backend's API keys, which are stored encrypted."""
+MERGED = frozenset({"headers", "query", "body", "options", "ranges", "per_model", "tool_choices"})
+FIXED = frozenset({"name", "label"})
+
+
+def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
+    """Lay some fields over a profile. Maps are merged, and a null takes a member out.
+
+    Raises:
+        ValueError: a field is unknown, or of the wrong kind. The text names it.
+    """
+    fixed = FIXED & changes.keys()
+    if fixed:
+        raise ValueError(f"{min(fixed)} cannot be changed")
+    for pattern in changes.get("per_model") or {}:
+        _checked_pattern(pattern)
+    _check_headers(changes.get("headers") or {})
+    whole = msgspec.to_builtins(dialect)
+    for name, value in changes.items():
+        whole[name] = _merged(whole.get(name), value) if name in MERGED else value
+    try:
+        return msgspec.convert(whole, Dialect)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def with_path(base_url: str, dialect: Dialect) -> str:
+    """Drop a trailing slash, and add the dialect's path to an address that has none."""
+    base_url = base_url.rstrip("/")
+    has_path = bool(urlsplit(base_url).path)
+    return base_url if has_path else base_url + dialect.base_path
+
+
+def for_model(dialect: Dialect, model: str) -> Dialect:
+    """Give the profile of one model. A part that does not fit is left out: the admin refused it before."""
+    changes = [fields for pattern, fields in dialect.per_model.items() if re.search(pattern, model)]
+    for fields in changes:
+        dialect = laid_over(dialect, fields)
+    return dialect
+
+
+def _merged(before: Any, value: Any) -> Any:
+    if not isinstance(before, dict) or not isinstance(value, dict):
+        return value
+    return {name: member for name, member in {**before, **value}.items() if member is not None}
+
+
+def _check_headers(headers: Any) -> None:
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if not HEADER_NAME.fullmatch(name) or name.lower() in OURS:
+            raise ValueError(f"headers: {name!r} cannot be set here")
+        if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
+            raise ValueError(f"headers: the value of {name} is not printable ASCII")
+
+
+def _checked_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"per_model: {pattern!r} is no pattern: {error}") from None

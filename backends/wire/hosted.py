@@ -1,0 +1,277 @@
+"""Services that everybody reaches at one address: one row each. Pure.
+
+They change without notice, so names of models stand in `per_model`, which an operator can lay over.
+Sources: the services' API references, and the models' tables there.
+"""
+
+from __future__ import annotations
+
+from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Prefill, ThinkStyle
+from backends.wire.styles import LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels
+
+SAMPLING = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"]
+_REASONING_OBJECT = ThinkStyle(
+    off={"reasoning": {"effort": "none"}},
+    on={"reasoning": {"enabled": True}},
+    levels={level: {"reasoning": {"effort": "xhigh" if level == "max" else level}} for level in LEVELS},
+)
+_BUDGETS = {"low": 2048, "medium": 8192, "high": 16384, "max": 32000}
+_ANTHROPIC_THINKING = ThinkStyle(
+    on={"thinking": {"type": "enabled", "budget_tokens": _BUDGETS["medium"]}},
+    levels={level: {"thinking": {"type": "enabled", "budget_tokens": _BUDGETS[level]}} for level in LEVELS},
+)
+
+# Models that think in secret: they refuse sampling, and their limit counts what they think.
+_O_SERIES: Fields = {
+    "drops": [*SAMPLING, "stop"],
+    "least_tokens": 1024,
+    "think": {
+        "off": {"reasoning_effort": "low"},
+        "on": {},
+        "levels": levels("reasoning_effort", max="high"),
+    },
+}
+_GPT_5: Fields = _O_SERIES | {
+    "think": {
+        "off": {"reasoning_effort": "minimal"},
+        "on": {},
+        "levels": levels("reasoning_effort", max="high"),
+    }
+}
+_GPT_5_OFF: Fields = {
+    "drops_thinking": SAMPLING,
+    "think": {
+        "off": None,
+        "on": {"reasoning_effort": "medium"},
+        "levels": levels("reasoning_effort", max="xhigh"),
+    },
+}
+_GPT_5_ON: Fields = {
+    "drops_thinking": SAMPLING,
+    "thinks_unasked": True,
+    "least_tokens": 1024,
+    "think": {
+        "off": {"reasoning_effort": "none"},
+        "on": {},
+        "levels": levels("reasoning_effort", max="xhigh"),
+    },
+}
+_NO_THINKING: Fields = {"think": {}}
+_OPENAI_MODELS: dict[str, Fields] = {
+    r"^o[134]\b": _O_SERIES,
+    r"^gpt-5$|^gpt-5-(mini|nano)": _GPT_5,
+    r"^gpt-5\.[1-4]": _GPT_5_OFF,
+    r"^gpt-5\.[5-9]|^gpt-[6-9]": _GPT_5_ON,
+    r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
+    r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": _NO_THINKING,
+    r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"completes": True, "fill": {}},
+}
+
+
+def _openai(name: str, label: str, **more: object) -> Dialect:
+    """OpenAI's own API, wherever it is served."""
+    fields: Fields = {
+        "max_tokens": "max_completion_tokens",
+        "options": OPTIONS,
+        "think": effort(off="none", on="medium"),
+        "embed": EmbedStyle(batch=2048, normalised=True),
+        "completes": False,
+        "says_json": True,
+        "per_model": _OPENAI_MODELS,
+    }
+    return Dialect(name=name, label=label, **{**fields, **more})
+
+
+ROWS = (
+    _openai("openai", "OpenAI", base_url="https://api.openai.com/v1", responses=True),
+    _openai(
+        "azure",
+        "Azure OpenAI (v1)",
+        base_path="/openai/v1",
+        auth="api-key",
+        responses=True,
+        idle_s=180.0,
+        models_path="",
+    ),
+    _openai(
+        "azure_deployments",
+        "Azure OpenAI (deployments)",
+        base_path="/openai",
+        path_prefix="/deployments/{model}",
+        auth="api-key",
+        query={"api-version": "2024-10-21"},
+        idle_s=180.0,
+        models_path="",
+    ),
+    Dialect(
+        name="openrouter",
+        label="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        base_path="/api/v1",
+        headers={"X-Title": "Llamagate"},
+        options=VLLM_OPTIONS,
+        think=_REASONING_OBJECT,
+        replay=["reasoning_details"],
+        messages=True,
+        first_event_s=600.0,
+    ),
+    Dialect(
+        name="deepseek",
+        label="DeepSeek",
+        base_url="https://api.deepseek.com/v1",
+        options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
+        stop_limit=16,
+        think=ThinkStyle(
+            off={"thinking": {"type": "disabled"}},
+            on={"thinking": {"type": "enabled"}},
+            levels={
+                level: {"thinking": {"type": "enabled"}, "reasoning_effort": word}
+                for level, word in {"low": "low", "medium": "high", "high": "high", "max": "max"}.items()
+            },
+        ),
+        replay=["reasoning_content"],
+        format="object",
+        says_json=True,
+        images=False,
+        embed=None,
+        completes=False,
+        first_event_s=660.0,
+    ),
+    Dialect(
+        name="groq",
+        label="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        base_path="/openai/v1",
+        max_tokens="max_completion_tokens",
+        options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
+        drops=["logprobs", "top_logprobs"],
+        embed=None,
+        completes=False,
+        per_model={
+            r"qwen": {
+                "think": {
+                    "off": {"reasoning_effort": "none"},
+                    "on": {"reasoning_effort": "default", "reasoning_format": "parsed"},
+                    "levels": {
+                        level: {"reasoning_effort": "default", "reasoning_format": "parsed"}
+                        for level in LEVELS
+                    },
+                }
+            },
+            r"gpt-oss": {
+                "think": {
+                    "off": {"reasoning_effort": "low"},
+                    "on": {"reasoning_effort": "medium"},
+                    "levels": levels("reasoning_effort", max="high"),
+                }
+            },
+        },
+    ),
+    Dialect(
+        name="mistral",
+        label="Mistral",
+        base_url="https://api.mistral.ai/v1",
+        options=OPTIONS | {"seed": "random_seed"},
+        ranges={"temperature": (0.0, 1.5)},
+        drops=["logprobs", "top_logprobs"],
+        asks_for_usage=False,
+        schema_drops=["$id", "$schema", "additionalProperties", "strict"],
+        tool_choices={"required": "any"},
+        merge_system="all",
+        alternate_roles=True,
+        bare_calls="omit",
+        prefill=Prefill(turn={"prefix": True}),
+        embed=EmbedStyle(batch=32, dimensions="output_dimension", normalised=True),
+        completes=False,
+        per_model={
+            r"codestral": {"fill": {"path": "/fim/completions"}},
+            r"magistral": {
+                "think": {
+                    "on": {"prompt_mode": "reasoning"},
+                    "levels": {level: {"prompt_mode": "reasoning"} for level in LEVELS},
+                }
+            },
+        },
+    ),
+    Dialect(
+        name="together",
+        label="Together",
+        base_url="https://api.together.xyz/v1",
+        options=VLLM_OPTIONS,
+        asks_for_usage=False,
+        think=ThinkStyle(
+            off={"reasoning": {"enabled": False}},
+            on={},
+            levels=levels("reasoning_effort", max="high"),
+        ),
+    ),
+    Dialect(
+        name="fireworks",
+        label="Fireworks",
+        base_url="https://api.fireworks.ai/inference/v1",
+        base_path="/inference/v1",
+        options={option: wire for option, wire in VLLM_OPTIONS.items() if option != "seed"},
+        body={"context_length_exceeded_behavior": "error"},
+        think=effort(off="none"),
+    ),
+    Dialect(
+        name="xai",
+        label="xAI",
+        base_url="https://api.x.ai/v1",
+        max_tokens="max_completion_tokens",
+        options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
+        embed=None,
+        completes=False,
+        sources=[ModelSource(path="/language-models")],
+        per_model={
+            r"grok-3-mini": {
+                "drops": ["stop"],
+                "think": {
+                    "on": {"reasoning_effort": "high"},
+                    "levels": levels("reasoning_effort", medium="high", max="high"),
+                },
+            },
+            r"grok-4\.[3-9]": {
+                "drops": ["stop"],
+                "think": {"on": {}, "levels": levels("reasoning_effort", max="high")},
+            },
+        },
+    ),
+    Dialect(
+        name="gemini",
+        label="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        base_path="/v1beta/openai",
+        options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
+        drops=["logprobs", "top_logprobs"],
+        think=effort(off="low"),
+        replay=["extra_content"],
+        merge_system="all",
+        embed=EmbedStyle(batch=100),
+        completes=False,
+        per_model={
+            r"2\.5-flash": {
+                "think": {
+                    "off": {"reasoning_effort": "none"},
+                    "on": {},
+                    "levels": levels("reasoning_effort", max="high"),
+                }
+            }
+        },
+    ),
+    Dialect(
+        name="anthropic",
+        label="Anthropic",
+        base_url="https://api.anthropic.com/v1",
+        headers={"anthropic-version": "2023-06-01"},
+        options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
+        ranges={"temperature": (0.0, 1.0)},
+        drops=["logprobs", "top_logprobs"],
+        think=_ANTHROPIC_THINKING,
+        format="prompt",
+        merge_system="all",
+        embed=None,
+        completes=False,
+        messages=True,
+    ),
+)

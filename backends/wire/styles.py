@@ -1,0 +1,41 @@
+"""Words that the rows of several kinds of servers share. Pure."""
+
+from __future__ import annotations
+
+from backends.wire.dialect import Fields, ThinkStyle
+
+LEVELS = ("low", "medium", "high", "max")
+OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "stop": "stop",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+}
+VLLM_OPTIONS = OPTIONS | {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"}
+LLAMA_OPTIONS = OPTIONS | {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"}
+
+
+def levels(field: str, **words: str) -> dict[str, Fields]:
+    """Give each level its own word, or the one that stands for it."""
+    return {level: {field: words.get(level, level)} for level in LEVELS}
+
+
+def effort(off: str | None, on: str | None = None, **words: str) -> ThinkStyle:
+    """Switch by `reasoning_effort`. None: not sent, which is this kind's own default."""
+    return ThinkStyle(
+        off={"reasoning_effort": off} if off else None,
+        on={"reasoning_effort": on} if on else {},
+        levels=levels("reasoning_effort", **({"max": "high"} | words)),
+    )
+
+
+def template(name: str = "enable_thinking") -> ThinkStyle:
+    """Switch by an argument of the chat template; templates that know levels read the effort."""
+    on: Fields = {"chat_template_kwargs": {name: True}}
+    return ThinkStyle(
+        off={"chat_template_kwargs": {name: False}},
+        on=on,
+        levels={level: on | {"reasoning_effort": "high" if level == "max" else level} for level in LEVELS},
+    )
