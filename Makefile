@@ -11,7 +11,9 @@ RUN := $(BIN)/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
 CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
-COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+COMPILE := pip compile --quiet --no-emit-index-url --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+# Clients that the end-to-end tests install, each into an environment of its own.
+CLIENTS := $(wildcard tests/e2e/clients/*/requirements.in)
 # Settings for tools that load Django but serve nothing; a real server has its own.
 TOOL_ENV := DATABASE_URL=sqlite://:memory: SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ LLAMAGATE_BEHIND_TLS=true \
 	CREDENTIAL_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
@@ -70,9 +72,10 @@ lock: $(VENV)/.installed-dev ## write the pinned, hash-checked requirements anew
 	$(compile_locks)
 
 lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no difference
-	@rm -rf build/lock && mkdir -p build/lock && cp pyproject.toml requirements*.txt build/lock/
+	@rm -rf build/lock && mkdir -p build/lock/tests/e2e && cp pyproject.toml requirements*.txt build/lock/
+	@cp -R tests/e2e/clients build/lock/tests/e2e/
 	@cd build/lock && $(compile_locks)
-	@for file in requirements.txt requirements-dev.txt requirements-demo.txt; do diff -u $$file build/lock/$$file || exit 1; done
+	@for file in requirements.txt requirements-dev.txt requirements-demo.txt $(CLIENTS:.in=.txt); do diff -u $$file build/lock/$$file || exit 1; done
 
 ##@ Ship
 image: ## build the container image (docker or podman)
@@ -87,7 +90,8 @@ clean: ## remove what make made (never the data directory)
 define compile_locks
 $(abspath $(BIN))/uv $(COMPILE) pyproject.toml -o requirements.txt && \
 $(abspath $(BIN))/uv $(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt && \
-$(abspath $(BIN))/uv $(COMPILE) --group demo -c requirements.txt -o requirements-demo.txt
+$(abspath $(BIN))/uv $(COMPILE) --group demo -c requirements.txt -o requirements-demo.txt && \
+for client in $(CLIENTS:.in=); do $(abspath $(BIN))/uv $(COMPILE) $$client.in -o $$client.txt || exit 1; done
 endef
 
 $(VENV)/bin/python:

@@ -28,6 +28,7 @@ from .refusals import (
 from .speech import (
     invalid_tool_arguments,
     long_line,
+    obedient,
     parallel_same_tool,
     reasoning,
     saying,
@@ -66,6 +67,7 @@ __all__ = [
     "no_done",
     "no_finish",
     "not_http",
+    "obedient",
     "odd_chunking",
     "parallel_same_tool",
     "rate_limited",
