@@ -31,6 +31,9 @@ THINKING = re.compile(
     r"deepseek-(v4|reasoner|r1)|grok-3-mini|grok-4(?!.*non-)|gemini-(2\.5|3)|glm-4\.[5-9]|kimi-k2"
 )
 
+PLAIN_TEMPLATE = "{{ .Prompt }}"
+WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
+
 
 class Described(msgspec.Struct, frozen=True):
     """One name that clients may use, the target that describes it, and what its backend says of that."""
@@ -103,7 +106,7 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
     return ShowReply(
         modelfile=modelfile(model),
         parameters=_parameters(model.rule),
-        template=model.rule.template or "{{ .Prompt }}",
+        template=model.rule.template or _template(model),
         license=model.rule.license,
         messages=list(model.rule.messages),
         system=model.rule.system,
@@ -114,6 +117,11 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
         capabilities=capabilities(model),
         modified_at=_modified_at(model.rule),
     )
+
+
+def _template(model: Described) -> str:
+    """Give a template where nobody wrote one: the backend applies its own. Clients look for .Tools in it."""
+    return WITH_TOOLS if "tools" in capabilities(model) else PLAIN_TEMPLATE
 
 
 def context_length(model: Described) -> int | None:

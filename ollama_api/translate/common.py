@@ -19,6 +19,9 @@ from ollama_api.types import ChatRequest, GenerateRequest
 Fields = dict[str, Any]
 Turn = dict[str, Any]
 
+NEEDS_LOGPROBS = "it says nothing without logprobs"
+OWN_FIELD = "this kind of backend gets it with every request"
+
 
 def completion_body(
     call: ChatRequest | GenerateRequest,
@@ -38,34 +41,43 @@ def completion_body(
     if form is not None:
         turns = in_words(form, turns, dialect, notes)
     body: Fields = {
-        **dialect.body,
+        **added_fields(dialect.body, OWN_FIELD, notes),
         "model": target.model,
         "messages": shaped(turns, dialect, notes),
-        **wire_options(merged(rule.options, call.options, rule.forced_options), dialect, notes),
+        **wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes),
         **think_fields(call.think, dialect, notes),
     }
     if form is not None:
         body |= form_fields(form, dialect, notes)
     if call.logprobs:
         body |= {"logprobs": True} | ({"top_logprobs": call.top_logprobs} if call.top_logprobs else {})
+    elif call.top_logprobs:
+        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
     if dialect.prefill is not None and ends_with_assistant(turns):
-        body |= dialect.prefill.body
+        body |= added_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
     if tools:
         body |= tools_fields(tools, dialect, notes)
-    return _fitted(body | usage_fields(call, dialect), call, dialect, notes)
+    return _fitted(body | usage_fields(call, dialect, notes), call, dialect, notes)
+
+
+def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
+    """Give fields that no client said."""
+    for name in fields:
+        notes.added(name, why)
+    return fields
 
 
 def _fitted(body: Fields, call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes) -> Fields:
     """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
     if dialect.drops:
-        _drop(body, dialect.drops, "this model or kind of backend refuses it", notes)
+        _drop(body, dialect.drops, dialect, "this model or kind of backend refuses it", notes)
     if dialect.drops_thinking and thinks(call.think, dialect):
-        _drop(body, dialect.drops_thinking, "this model refuses it while it thinks", notes)
+        _drop(body, dialect.drops_thinking, dialect, "this model refuses it while it thinks", notes)
     for name, (least, most) in dialect.ranges.items():
         value = body.get(name)
         if value is not None and not least <= value <= most:
             body[name] = min(max(value, least), most)
-            notes.changed(name, name, f"{value} is outside of {least} to {most}")
+            notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
     limit = body.get(dialect.max_tokens)
     if dialect.least_tokens and limit is not None and limit < dialect.least_tokens:
         body[dialect.max_tokens] = dialect.least_tokens
@@ -75,11 +87,17 @@ def _fitted(body: Fields, call: ChatRequest | GenerateRequest, dialect: Dialect,
     return body
 
 
-def _drop(body: Fields, names: Iterable[str], why: str, notes: Notes) -> None:
+def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Notes) -> None:
     for name in names:
         if name in body:
             del body[name]
-            notes.dropped(name, why)
+            notes.dropped(said_as(name, dialect), why)
+
+
+def said_as(wire_name: str, dialect: Dialect) -> str:
+    """Name a member of the body as the client named it."""
+    options = (option for option, wire in dialect.options.items() if wire == wire_name)
+    return next((f"options.{option}" for option in options), wire_name)
 
 
 def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fields:
@@ -111,12 +129,14 @@ def thinks(think: Any, dialect: Dialect) -> bool:
     return bool(think) or (dialect.think.off is None and dialect.thinks_unasked)
 
 
-def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect) -> Fields:
+def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
     if not call.stream:
         return {}
-    counted = {"stream_options": {"include_usage": True}} if dialect.asks_for_usage else {}
-    return {"stream": True} | counted
+    if not dialect.asks_for_usage:
+        return {"stream": True}
+    notes.added("stream_options", "the tokens of a stream are counted only when asked for")
+    return {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect, Fill
 from ollama_api.errors import BadRequest
-from ollama_api.translate.common import full_name, usage_fields
+from ollama_api.translate.common import NEEDS_LOGPROBS, OWN_FIELD, added_fields, full_name, usage_fields
 from ollama_api.translate.forms import ANY_OBJECT, Form, fields, of_format
 from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
@@ -53,17 +53,20 @@ def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> 
     if call.images:
         raise BadRequest(NO_IMAGES)
     dialect = target.dialect
-    body: dict[str, Any] = {**dialect.body, "model": target.model}
-    body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect, notes)
+    body: dict[str, Any] = {**added_fields(dialect.body, OWN_FIELD, notes), "model": target.model}
+    body |= wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes)
     form = of_format(call.format)
     if form is not None:
         body |= _form(form, dialect, notes)
     if call.logprobs:
         body["logprobs"] = max(1, call.top_logprobs)
+        notes.mapped("top_logprobs", "logprobs")
+    elif call.top_logprobs:
+        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
     for name, reason in UNTEMPLATED.items():
         if getattr(call, name) not in (None, ""):
             notes.dropped(name, reason)
-    return body | usage_fields(call, dialect)
+    return body | usage_fields(call, dialect, notes)
 
 
 def _form(form: Form, dialect: Dialect, notes: Notes) -> dict[str, Any]:

@@ -48,7 +48,10 @@ ABOUT_LOADING: Mapping[str, str] = dict.fromkeys(
 
 
 def merged(
-    defaults: Mapping[str, Any], given: Mapping[str, Any], forced: Mapping[str, Any]
+    defaults: Mapping[str, Any],
+    given: Mapping[str, Any],
+    forced: Mapping[str, Any],
+    notes: Notes = SILENT,
 ) -> dict[str, Any]:
     """Lay the mapping's defaults under, and its forced options over, what the client gave; check the types.
 
@@ -56,7 +59,13 @@ def merged(
         BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
     """
     said = {name: value for name, value in given.items() if value is not None}
-    return checked({**defaults, **said, **forced} if defaults or forced else said)
+    if not defaults and not forced:
+        return checked(said)
+    for name in forced:
+        notes.added(f"options.{name}", "the mapping forces it")
+    for name in defaults.keys() - said.keys() - forced.keys():
+        notes.added(f"options.{name}", "the mapping's default")
+    return checked({**defaults, **said, **forced})
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_faults_are_raised(client: anthropic.Anthropic, model: str) -> None:
             client.messages.create(**asked("Hello", model), stream=stream)
         assert (caught.value.status_code, caught.value.type) == (status, name)
         assert caught.value.api_message
-        assert caught.value.body["request_id"]
+        assert caught.value.request_id == caught.value.body["request_id"]
 
 
 def test_a_request_that_is_wrong(client: anthropic.Anthropic) -> None:
