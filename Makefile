@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
+# The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
+NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))
+
 CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
 COMPILE := pip compile --quiet --no-emit-index-url --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 # Clients that the end-to-end tests install, each into an environment of its own.
@@ -34,7 +37,7 @@ demo: $(VENV)/.installed-demo ## serve a small real model: no key, no account, n
 test: $(VENV)/.installed-dev ## unit and integration tests: SQLite always, PostgreSQL and Redis when they answer
 	$(RUN) -m tests.run
 
-e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo tests/e2e/node_modules/.installed ## the product as a process, real model, real clients, real browser
+e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo $(NODE_ENVS) ## the product as a process, real model, real clients, real browser
 	$(RUN) -m pytest tests/e2e
 
 conformance: $(VENV)/.installed-dev ## the Ollama API, vector by vector, of a running server (URL=..., MODEL=..., KEY=...)
@@ -85,7 +88,7 @@ ci: ## everything that continuous integration runs
 	.ci/run
 
 clean: ## remove what make made (never the data directory)
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/node_modules
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/js/*/node_modules
 
 define compile_locks
 $(abspath $(BIN))/uv $(COMPILE) pyproject.toml -o requirements.txt && \
@@ -112,9 +115,9 @@ $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	$(PIP) -r requirements-demo.txt
 	@touch $@
 
-tests/e2e/node_modules/.installed: tests/e2e/package-lock.json
+$(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
 	@command -v npm >/dev/null || { echo "make e2e needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
-	cd tests/e2e && npm ci --no-audit --no-fund
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 .PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check image ci clean

@@ -221,5 +221,5 @@ def test_the_commands_manage_aliases(local: ollama.Client) -> None:
 
 
 def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
-    sentence = "raw mode is not supported by this backend"
-    assert refusal(lambda: local.generate(MODEL, QUESTION, raw=True)) == (400, sentence)
+    sentence = "context is not supported by this server: send the conversation to /api/chat instead"
+    assert refusal(lambda: local.generate(MODEL, QUESTION, context=[1])) == (400, sentence)
