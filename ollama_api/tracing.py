@@ -6,22 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from backends.routing.snapshot import Route, RoutingSnapshot, Target
-from ollama_api import parse
+from ollama_api import parse, ways
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint
 from ollama_api.passing import ENDPOINTS, Face
 from ollama_api.translate import anthropic, openai, passed, responses
 from ollama_api.translate.notes import Aside, Notes
 from ollama_api.translate.trace import Account, account_of
-from ollama_api.views import chat as native
 from ollama_api.views.anthropic import MESSAGES
 from ollama_api.views.openai import CHAT, COMPLETIONS, RESPONSES
 
 Told = list[tuple[Account, dict[str, Any]]]
 
 FACES: dict[str, tuple[Callable[[bytes], Any], Endpoint[Any]]] = {
-    "/api/chat": (parse.chat, native.CHAT),
-    "/api/generate": (parse.generate, native.GENERATE),
+    "/api/chat": (parse.chat, ways.CHAT),
+    "/api/generate": (parse.generate, ways.GENERATE),
     "/v1/chat/completions": (openai.parse_chat, CHAT),
     "/v1/completions": (openai.parse, COMPLETIONS),
     "/v1/messages": (anthropic.parse, MESSAGES),

@@ -11,7 +11,7 @@ from backends.wire.dialects import DIALECTS, dialect_choices
 from ollama_api import parse
 from ollama_api.translate.common import think_fields
 from ollama_api.translate.options import KINDS
-from ollama_api.views.chat import CHAT
+from ollama_api.ways import CHAT
 from tests.golden.replay import rule, target
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)

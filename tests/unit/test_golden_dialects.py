@@ -15,7 +15,8 @@ from ollama_api import parse
 from ollama_api.errors import BadRequest
 from ollama_api.translate.notes import Aside, Notes
 from ollama_api.translate.trace import account
-from ollama_api.views.chat import CHAT
+from ollama_api.ways import CHATS
+from ollama_api.wire import to_json
 from tests.golden import replay
 from tests.unit.test_golden import compare, pretty
 
@@ -30,7 +31,9 @@ def asked(dialect: str, model: str, request: dict[str, Any]) -> Any:
     notes = Notes()
     call = parse.chat(json.dumps({"model": "m", **request}).encode())
     try:
-        body = CHAT.to_upstream(call, replay.target(dialect, model), replay.rule(), Aside(notes))
+        target = replay.target(dialect, model)
+        way = CHATS[target.dialect.protocol]
+        body = json.loads(to_json(way.to_upstream(call, target, replay.rule(), Aside(notes))))
     except BadRequest as refused:
         return {"refused": refused.message}
     told = [

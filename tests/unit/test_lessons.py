@@ -15,7 +15,7 @@ from ollama_api import parse
 from ollama_api.translate import cards
 from ollama_api.translate.chat import stream as chat_stream
 from ollama_api.translate.metrics import Timings
-from ollama_api.views.chat import CHAT
+from ollama_api.ways import CHAT
 from ollama_api.wire import to_json
 from tests.golden import replay
 

@@ -14,7 +14,7 @@ from ollama_api.exchange import Endpoint
 from ollama_api.translate.notes import Aside, Note, Notes
 from ollama_api.translate.options import KINDS
 from ollama_api.translate.trace import LOST, MOST_HEADER_BYTES, account, account_of, as_header
-from ollama_api.views.chat import CHAT, GENERATE
+from ollama_api.ways import CHAT, GENERATE
 from tests.golden import replay
 from tests.unit.test_golden_dialects import MODELS
 
@@ -136,7 +136,7 @@ def assert_accounted(request: dict[str, Any], body: dict[str, Any], told: list[N
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.dialect.name}-{target.model}")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(chat=CHATS, generation=GENERATIONS)
 def test_every_field_is_in_the_body_or_in_the_trace(
     target: Any, chat: dict[str, Any], generation: dict[str, Any]
