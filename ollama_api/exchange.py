@@ -95,6 +95,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Tell the client that no target can."""
     decode: Callable[[bytes], Any] = decode_reply
     """Read a chunk or a whole answer of the backend."""
+    mend: Callable[[CallT, Target, Any], None] | None = None
+    """Take out of a whole answer what this kind of backend puts in and others do not."""
     whole: Callable[[Any], HttpResponseBase] = json_response
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
@@ -249,6 +251,8 @@ class Exchange(Generic[CallT]):
             raise upstream.error_in(answer.target, reply.error)
         if not reply.choices:
             raise UpstreamGarbled(name, "an answer without a choice")
+        if self.endpoint.mend is not None:
+            self.endpoint.mend(self.call, answer.target, reply)
         return reply
 
     async def streamed(self) -> HttpResponseBase:

@@ -45,6 +45,7 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
     check=chats.check,
     to_upstream=chats.to_upstream,
     from_upstream=chats.from_upstream,
+    mend=chats.without_echo,
     stream=chats.stream,
     empty_reply=chats.empty_reply,
 )

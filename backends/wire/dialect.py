@@ -46,6 +46,8 @@ class Prefill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Fields of the body."""
     turn: Fields = {}
     """Fields of that turn."""
+    echoes: bool = False
+    """Whether a whole answer begins with that turn again, which no streamed one does."""
 
 
 class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,7 +38,7 @@ ROWS = (
         stop_limit=64,
         think=template(),
         embed=EmbedStyle(batch=32, normalised=True, dimensions=""),
-        prefill=Prefill(),
+        prefill=Prefill(echoes=True),
         # It has /messages and /responses too, but without the indices that official clients read by.
         bare_schema="json_schema",
         fill=Fill(

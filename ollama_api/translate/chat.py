@@ -67,6 +67,16 @@ def from_upstream(
     return whole, metrics
 
 
+def without_echo(call: ChatRequest, target: Target, reply: Reply) -> None:
+    """Take the turn that an answer goes on with out of its beginning: Ollama does not repeat it."""
+    prefill, last = target.dialect.prefill, call.messages[-1]
+    if prefill is None or not prefill.echoes or last.role != "assistant" or not reply.choices:
+        return
+    message = reply.choices[0].message
+    if message is not None and isinstance(message.content, str):
+        message.content = message.content.removeprefix(last.content)
+
+
 def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:
     """Answer a load or an unload: no text, no figures."""
     return ChatReply(
