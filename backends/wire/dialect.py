@@ -61,6 +61,8 @@ class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether vectors come with length one, so that their JSON can be passed on unread."""
     body: Fields = {}
     """More fields of the body."""
+    truncate: Fields = {}
+    """Fields that make the server cut what is too long; where there are none, that is done here."""
 
 
 class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

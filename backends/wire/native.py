@@ -14,6 +14,8 @@ from backends.wire.openai import (
     BadReply,
     Choice,
     Delta,
+    Embedding,
+    EmbeddingReply,
     FunctionDelta,
     Logprobs,
     Reply,
@@ -111,9 +113,11 @@ def _timings(line: Line) -> ServerTimings | None:
     )
 
 
-def decode_embedded(data: bytes) -> Embedded:
+def decode_embedded(data: bytes) -> EmbeddingReply:
     """Read the answer of /api/embed. Raises `BadReply`."""
     try:
-        return _embedded.decode(data)
+        answer = _embedded.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReply(str(error)) from None
+    vectors = [Embedding(vector, place) for place, vector in enumerate(answer.embeddings or ())]
+    return EmbeddingReply(vectors, Usage(answer.prompt_eval_count), answer.error)

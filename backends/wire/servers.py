@@ -71,7 +71,11 @@ ROWS = (
         "nim",
         "NVIDIA NIM",
         embed=EmbedStyle(
-            batch=32, dimensions="", normalised=True, body={"input_type": "query", "truncate": "END"}
+            batch=32,
+            dimensions="",
+            normalised=True,
+            body={"input_type": "query"},
+            truncate={"truncate": "END"},
         ),
         first_event_s=600.0,
     ),

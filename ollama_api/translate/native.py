@@ -17,6 +17,7 @@ Fields = dict[str, Any]
 
 CHAT_PATH = "/api/chat"
 GENERATE_PATH = "/api/generate"
+EMBED_PATH = "/api/embed"
 UNSAID: Fields = {
     "think": None,
     "keep_alive": None,
@@ -77,3 +78,11 @@ def _shared(call: ChatRequest | GenerateRequest, rule: Rule, notes: Notes) -> Fi
             body[name] = value
             notes.mapped(name, name)
     return body
+
+
+def embed_body(inputs: list[str], dimensions: int, target: Target, *, truncate: bool) -> Fields:
+    """Make the body of an embedding."""
+    body: Fields = {"model": target.model, "input": inputs}
+    if dimensions:
+        body["dimensions"] = dimensions
+    return body if truncate else body | {"truncate": False}

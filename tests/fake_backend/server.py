@@ -12,7 +12,7 @@ import msgspec
 from .connection import Connection
 from .ledger import Ledger
 from .records import Request, Stream, StreamState
-from .routing import Models, Routing
+from .routing import Models, Routing, Rule
 from .steps import Script, Send
 
 T = TypeVar("T")
@@ -115,8 +115,11 @@ class FakeBackend:
 
     # What it does
 
-    def script(self, model: str, script: Script | None) -> None:
-        """Say how requests for a model are answered from now on; `*` is any model, None the ordinary way."""
+    def script(self, model: str, script: Script | Rule | None) -> None:
+        """Say how requests for a model are answered from now on; `*` is any model, None the ordinary way.
+
+        A rule is a function from the request to a script, or to None.
+        """
         self._routing.script(model, script)
 
     def script_once(self, model: str, script: Script) -> None:
