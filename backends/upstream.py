@@ -29,17 +29,17 @@ from backends.errors import (
 )
 from backends.routing.snapshot import Target, Upstream
 from backends.wire import cards, failures, openai
-from backends.wire.sse import EventTooLong, SSEDecoder
+from backends.wire.reading import Decode, Each, decode_reply
+from backends.wire.sse import DONE, EventTooLong, SSEDecoder
 
-DONE = b"[DONE]"
+LONGEST_MARK = 16
+"""Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
 MAX_WHOLE_BODY = 64 * 1024 * 1024
 MODEL_LIST_TIMEOUT_S = 5.0
 DRAIN_S = 0.05
 
 ResultT = TypeVar("ResultT")
-Decode = Callable[[bytes], Any]
-"""Reads an event. What it gives has `choices` and `error`, as `openai.Reply` has."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Ask(msgspec.Struct, frozen=True):
     path: str
     """Below the base URL."""
     body: bytes
-    decode: Decode = openai.decode_reply
+    decode: Decode[Any] = Each(decode_reply)
     """Reads one event, or a whole answer of a server that does not stream. Raises `BadReply`."""
     content_type: str = "application/json"
     from_root: bool = False
@@ -129,7 +129,7 @@ async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
 class Stream:
     """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
 
-    def __init__(self, target: Target, response: aiohttp.ClientResponse, decode: Decode) -> None:
+    def __init__(self, target: Target, response: aiohttp.ClientResponse, decode: Decode[Any]) -> None:
         self.target = target
         self._decode_event = decode
         self.saw_done = False
@@ -146,14 +146,20 @@ class Stream:
         if self._response.content_type == "application/json":
             return await self._begin_whole()
         if self._response.content_type != "text/event-stream":
-            raise UpstreamGarbled(
-                self.target.upstream.name, f"200 with {self._response.content_type}, not a stream"
-            )
+            raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
         while not self._over and not any(reply.choices for reply in self._held):
             self._held += await self._read()
         if not any(reply.choices for reply in self._held):
             raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
         self._silence.start()
+
+    async def _no_stream(self) -> str:
+        """Describe for the operator what came instead."""
+        kind = self._response.content_type
+        if kind == "application/x-ndjson":
+            return f"200 with {kind}: is that Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+        body = await _read_whole(self.target, self._response, MAX_ERROR_BODY)
+        return f"200 with {kind}, not a stream: {failures.glimpse(body)}"
 
     async def _begin_whole(self) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
@@ -194,11 +200,16 @@ class Stream:
         replies: list[Any] = []
         try:
             for event in events:
-                if event == DONE:
-                    self._over = self.saw_done = True
-                    break
-                if event:
-                    replies.append(self._decode(event))
+                if len(event) <= LONGEST_MARK:
+                    event = event.strip()
+                    if event == DONE:
+                        self._over = self.saw_done = True
+                        break
+                    if not event:
+                        continue
+                replies.append(self._decode(event))
+            if self._over and (rest := self._decode_event.end()) is not None:
+                replies.append(rest)
         except UpstreamError as error:
             if not replies:
                 raise
@@ -213,7 +224,7 @@ class Stream:
             if self._over:  # the connection ended within this event
                 raise UpstreamCut(name, "the stream ended within an event") from None
             raise UpstreamGarbled(name, f"a chunk that is not understood: {error}") from None
-        if reply.error is not None:
+        if reply.error:
             raise error_in(self.target, reply.error)
         return reply
 
@@ -286,7 +297,7 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
-    if response.status != 200 or "Content-Encoding" in response.headers:
+    if response.status != 200 or response.headers.get("Content-Encoding", "identity").lower() != "identity":
         try:
             raise await _refusal(target, response)
         finally:
@@ -304,7 +315,8 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
     body = await _read_whole(target, response, MAX_ERROR_BODY)
     message = failures.message_of(body, response.reason or "")
-    return UpstreamRejected(name, response.status, message, failures.retry_after_s(response.headers))
+    status = failures.status_of(response.status, body)
+    return UpstreamRejected(name, status, message, failures.retry_after_s(response.headers))
 
 
 async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -19,7 +19,8 @@ from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled, UpstreamReje
 from backends.routing import balance, registry
 from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Rule, Target
-from backends.wire.openai import BadReply, decode_reply
+from backends.wire.openai import BadReply
+from backends.wire.reading import Decode, Reader, Reading
 from ollama_api import residency
 from ollama_api.errors import BadRequest
 from ollama_api.parse import keep_alive_s
@@ -83,8 +84,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
     no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
     """Tell the client that no target can."""
-    decode: Callable[[bytes], Any] = decode_reply
-    """Read a chunk or a whole answer of the backend."""
+    reader: Callable[[Reading], Decode[Any]] = Reader
+    """Make the reader of one answer, for the way in which a kind of backend has to be read."""
     whole: Callable[[Any], HttpResponseBase] = json_response
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
@@ -199,7 +200,8 @@ class Exchange(Generic[CallT]):
         if self.call.options:
             _warn_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
-        return upstream.Ask(endpoint.upstream_path, body, endpoint.decode, from_root=endpoint.is_from_root)
+        decode = endpoint.reader(target.dialect.reading)
+        return upstream.Ask(endpoint.upstream_path, body, decode, from_root=endpoint.is_from_root)
 
     async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
         """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""
@@ -225,7 +227,7 @@ class Exchange(Generic[CallT]):
             reply = answer.asked.decode(answer.body.strip())
         except BadReply as error:
             raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
-        if reply.error is not None:
+        if reply.error:
             raise upstream.error_in(answer.target, reply.error)
         if not reply.choices:
             raise UpstreamGarbled(name, "an answer without a choice")

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from backends.wire.reading import Reading
+
 
 class ThinkStyle(msgspec.Struct, frozen=True):
     """How `think` is switched: the wire fields to merge into the body for off, on and each level.
@@ -100,6 +102,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it has Anthropic's `/messages` itself, so that such requests pass untranslated."""
     responses: bool = False
     """Whether it has OpenAI's `/responses` itself."""
+    reading: Reading = Reading()
+    """How its answers are read."""
 
 
 _DIALECTS = (

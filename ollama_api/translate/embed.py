@@ -18,7 +18,7 @@ import msgspec
 from backends.routing.snapshot import Target
 from backends.wire.dialects import Dialect
 from backends.wire.openai import EmbeddingReply as Upstream
-from ollama_api.translate.assembly import AnswerUnusable
+from ollama_api.errors import AnswerUnusable
 from ollama_api.types import EmbeddingReply, EmbedReply, EmbedRequest
 
 PATH = "/embeddings"

@@ -6,11 +6,14 @@ request on its way added: the token counts of a stream.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 
-from backends.wire.openai import BadReply, Choice, Reply, decode_reply
+from backends.wire import lenient
+from backends.wire.openai import BadReply, Choice, Reply
+from backends.wire.reading import FAULTS, USUAL, Reader, Reading
 from ollama_api.errors import Failure
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.metrics import Timings, measure
@@ -42,12 +45,41 @@ class Chunk(msgspec.Struct):
         return self.reply.error
 
 
-def decode_chunk(data: bytes) -> Chunk:
-    """Read a chunk or an answer both ways. Raises `BadReply`."""
-    reply = decode_reply(data)
+class ChunkReader:
+    """Reads the chunks of one answer both ways: what they mean, and what they are."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, reading: Reading = USUAL) -> None:
+        # Text passes where it came, so thinking is not looked for in it.
+        self._read = Reader(msgspec.structs.replace(reading, tags="none"))
+
+    def __call__(self, data: bytes, /) -> Chunk:
+        """Read a chunk or an answer. Raises `BadReply`."""
+        reply = self._read(data)
+        try:
+            if not data.isascii():
+                data.decode()
+            return Chunk(reply, fields_decoder.decode(data))
+        except FAULTS:
+            return Chunk(reply, _lax_fields(data, reply))
+
+    def end(self) -> None:
+        """Everything has been passed on."""
+
+
+def _lax_fields(data: bytes, reply: Reply) -> Fields:
+    """Write anew what only Python takes for JSON. In a stream, half a pair of surrogates keeps its escape."""
+    value = lenient.loads(data)
+    if not isinstance(value, dict):
+        return {}
+    is_whole = any(choice.message is not None for choice in reply.choices or ())
     try:
-        return Chunk(reply, fields_decoder.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return {
+            name: msgspec.Raw(json.dumps(member, separators=(",", ":")).encode())
+            for name, member in lenient.clean(value, mend=is_whole).items()
+        }
+    except (ValueError, RecursionError) as error:
         raise BadReply(str(error)) from None
 
 
@@ -68,7 +100,7 @@ class VectorList(Chunk):
 
 def decode_list(data: bytes) -> VectorList:
     """Read the answer of /embeddings. Raises `BadReply`."""
-    chunk = decode_chunk(data)
+    chunk = ChunkReader()(data)
     return VectorList(chunk.reply, chunk.fields)
 
 

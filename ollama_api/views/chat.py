@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import msgspec
 from django.http import HttpResponseBase
@@ -11,7 +13,7 @@ from accounts.directory import Caller
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialects import Fill
 from backends.wire.infill import decode_infill
-from backends.wire.openai import decode_reply
+from backends.wire.reading import Decode, Each, Reader, Reading
 from ollama_api import parse
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint, serve
@@ -32,7 +34,10 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
     empty_reply=chats.empty_reply,
 )
 
-DECODERS = {"choices": decode_reply, "infill": decode_infill}
+READERS: dict[str, Callable[[Reading], Decode[Any]]] = {
+    "choices": Reader,
+    "infill": lambda reading: Each(decode_infill),
+}
 
 
 def _way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint[GenerateRequest] | None:
@@ -69,7 +74,7 @@ def _filling(fill: Fill) -> Endpoint[GenerateRequest]:
         upstream_path=fill.path,
         is_from_root=fill.from_root,
         to_upstream=completions.fill_body,
-        decode=DECODERS[fill.answer],
+        reader=READERS[fill.answer],
     )
 
 

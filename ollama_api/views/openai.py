@@ -15,6 +15,7 @@ from django.http import HttpResponse, HttpResponseBase
 from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Rule
+from backends.wire.reading import Each
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint, find_route, serve
 from ollama_api.listing import known_models
@@ -40,7 +41,7 @@ def _passing(
         to_upstream=to_upstream,
         from_upstream=openai_answers.from_upstream,
         stream=openai_answers.OpenAIStream,
-        decode=openai_answers.decode_chunk,
+        reader=openai_answers.ChunkReader,
         whole=unmarked_json_response,
         lines=SSEStream,
     )
@@ -54,7 +55,7 @@ EMBEDDINGS = Endpoint(
     to_upstream=openai.embeddings_body,
     from_upstream=openai_answers.from_upstream,
     stream=openai_answers.OpenAIStream,
-    decode=openai_answers.decode_list,
+    reader=lambda reading: Each(openai_answers.decode_list),
     whole=unmarked_json_response,
 )
 RESPONSES: Endpoint[ResponsesRequest] = Endpoint(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai import EmbeddingReply, decode_embeddings
 from ollama_api import parse
-from ollama_api.translate.assembly import AnswerUnusable
+from ollama_api.errors import AnswerUnusable
 from ollama_api.translate.embed import from_upstream, single_from_upstream, to_upstream
 from ollama_api.types import EmbedRequest
 from ollama_api.wire import to_json

@@ -21,9 +21,15 @@ from backends.wire.failures import (
     retry_after_s,
     status_of_error,
 )
-from ollama_api.errors import BadRequest, ModelNotFound, NotOffered, failure_of, unknown_failure
+from ollama_api.errors import (
+    AnswerUnusable,
+    BadRequest,
+    ModelNotFound,
+    NotOffered,
+    failure_of,
+    unknown_failure,
+)
 from ollama_api.responses import error_response
-from ollama_api.translate.assembly import AnswerUnusable
 from ollama_api.wire import error_line
 from tests.golden.replay import target
 
@@ -109,7 +115,20 @@ def test_a_cleaned_text_is_one_bounded_line(text: str) -> None:
         ({"code": "503"}, 503),
         ({"status": 400}, 400),
         ({"http_status_code": 422}, 422),
-        ({"code": "rate_limit_exceeded"}, 500),
+        ({"code": "rate_limit_exceeded"}, 429),
+        ({"code": "insufficient_quota", "type": "insufficient_quota"}, 402),
+        ({"code": "context_length_exceeded", "message": "m"}, 400),
+        ({"code": None, "type": "BadRequestError"}, 400),
+        ({"type": "overloaded_error", "message": "Overloaded"}, 503),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, 503),
+        ({"status": "RESOURCE_EXHAUSTED"}, 429),
+        ({"error_type": "validation"}, 400),
+        ({"code": 429, "type": "invalid_request_error"}, 429),
+        ({"type": "server_error", "message": "boom"}, 500),
+        ({"message": "This model's maximum context length is 4096 tokens."}, 400),
+        ("the request exceeds the available context size, try increasing it", 400),
+        ({"code": 503, "message": "maximum context length"}, 503),
+        ({"code": {"a": 1}, "type": ["b"]}, 500),
         ({"code": None, "status": 404}, 404),
         ({"code": 200}, 500),
         ({"code": 1234}, 500),
