@@ -29,7 +29,7 @@ from backends.errors import (
 )
 from backends.routing.snapshot import Target, Upstream
 from backends.wire import cards, failures, openai
-from backends.wire.reading import Decode, Each, decode_reply
+from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import DONE, EventTooLong, SSEDecoder
 
 LONGEST_MARK = 16
@@ -48,7 +48,7 @@ class Ask(msgspec.Struct, frozen=True):
     path: str
     """Below the base URL."""
     body: bytes
-    decode: Decode[Any] = Each(decode_reply)
+    reader: Reads[Any] = Each(decode_reply)
     """Reads one event, or a whole answer of a server that does not stream. Raises `BadReply`."""
     content_type: str = "application/json"
     from_root: bool = False
@@ -100,7 +100,7 @@ async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
     async def attempt(target: Target) -> Stream:
         asked = build(target)
         response = await _post(target, asked, "text/event-stream")
-        stream = Stream(target, response, asked.decode)
+        stream = Stream(target, response, asked.reader)
         try:
             await stream.begin()
         except BaseException:
@@ -129,9 +129,10 @@ async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
 class Stream:
     """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
 
-    def __init__(self, target: Target, response: aiohttp.ClientResponse, decode: Decode[Any]) -> None:
+    def __init__(self, target: Target, response: aiohttp.ClientResponse, reader: Reads[Any]) -> None:
         self.target = target
-        self._decode_event = decode
+        self._read_event = reader.read
+        self._read_rest = reader.end
         self.saw_done = False
         self._response = response
         self._content = response.content
@@ -164,12 +165,13 @@ class Stream:
     async def _begin_whole(self) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
         body = await _read_whole(self.target, self._response, MAX_WHOLE_BODY)
-        reply = self._decode(body)
-        if not reply.choices:
+        (reply,) = self._decode_all([body.strip()]) or (None,)
+        self._over = self.saw_done = True
+        if reply is None or not reply.choices:
             raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
         for choice in reply.choices:
             choice.delta = choice.delta or choice.message
-        self._held, self._over, self.saw_done = [reply], True, True
+        self._held = [reply]
 
     def __aiter__(self) -> AsyncIterator[list[Any]]:
         return self
@@ -207,26 +209,25 @@ class Stream:
                         break
                     if not event:
                         continue
-                replies.append(self._decode(event))
-            if self._over and (rest := self._decode_event.end()) is not None:
-                replies.append(rest)
-        except UpstreamError as error:
+                reply = self._read_event(event)
+                if reply.error:
+                    raise error_in(self.target, reply.error)
+                replies.append(reply)
+        except (UpstreamError, openai.BadReply) as error:
+            failure = error if isinstance(error, UpstreamError) else self._garbled(error)
             if not replies:
-                raise
-            self._failure = error  # told behind what came before it, however the network cut the two
+                raise failure from None
+            self._failure = failure  # told behind what came before it, however the network cut the two
+            return replies
+        if self._over and (rest := self._read_rest()) is not None:
+            replies.append(rest)
         return replies
 
-    def _decode(self, event: bytes) -> Any:
-        try:
-            reply = self._decode_event(event)
-        except openai.BadReply as error:
-            name = self.target.upstream.name
-            if self._over:  # the connection ended within this event
-                raise UpstreamCut(name, "the stream ended within an event") from None
-            raise UpstreamGarbled(name, f"a chunk that is not understood: {error}") from None
-        if reply.error:
-            raise error_in(self.target, reply.error)
-        return reply
+    def _garbled(self, error: openai.BadReply) -> UpstreamError:
+        name = self.target.upstream.name
+        if self._over:  # the connection ended within this event
+            return UpstreamCut(name, "the stream ended within an event")
+        return UpstreamGarbled(name, f"a chunk that is not understood: {error}")
 
     def _end(self) -> list[bytes]:
         self._over = True

@@ -20,7 +20,7 @@ from backends.routing import balance, registry
 from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Rule, Target
 from backends.wire.openai import BadReply
-from backends.wire.reading import Decode, Reader, Reading
+from backends.wire.reading import Reader, Reading, Reads
 from ollama_api import residency
 from ollama_api.errors import BadRequest
 from ollama_api.parse import keep_alive_s
@@ -84,7 +84,7 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
     no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
     """Tell the client that no target can."""
-    reader: Callable[[Reading], Decode[Any]] = Reader
+    reader: Callable[[Reading], Reads[Any]] = Reader
     """Make the reader of one answer, for the way in which a kind of backend has to be read."""
     whole: Callable[[Any], HttpResponseBase] = json_response
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
@@ -200,8 +200,8 @@ class Exchange(Generic[CallT]):
         if self.call.options:
             _warn_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
-        decode = endpoint.reader(target.dialect.reading)
-        return upstream.Ask(endpoint.upstream_path, body, decode, from_root=endpoint.is_from_root)
+        reader = endpoint.reader(target.dialect.reading)
+        return upstream.Ask(endpoint.upstream_path, body, reader, from_root=endpoint.is_from_root)
 
     async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
         """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""
@@ -224,7 +224,7 @@ class Exchange(Generic[CallT]):
         """Read a whole answer. What this refuses was no answer, and the next target is tried."""
         name = answer.target.upstream.name
         try:
-            reply = answer.asked.decode(answer.body.strip())
+            reply = answer.asked.reader.read(answer.body.strip())
         except BadReply as error:
             raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
         if reply.error:

@@ -52,10 +52,10 @@ class Reading(msgspec.Struct, frozen=True):
 USUAL = Reading()
 
 
-class Decode(Protocol[ReplyT_co]):
+class Reads(Protocol[ReplyT_co]):
     """Reads the events of one answer. What it gives has `choices` and `error`, as `Reply` has."""
 
-    def __call__(self, event: bytes, /) -> ReplyT_co:
+    def read(self, event: bytes, /) -> ReplyT_co:
         """Read an event, or a whole answer. Raises `BadReply`."""
 
     def end(self) -> ReplyT_co | None:
@@ -63,16 +63,12 @@ class Decode(Protocol[ReplyT_co]):
 
 
 class Each(Generic[ReplyT_co]):
-    """Reads every event by itself."""
+    """Reads every event by itself, with the function given."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("read",)
 
     def __init__(self, read: Callable[[bytes], ReplyT_co]) -> None:
-        self._read = read
-
-    def __call__(self, event: bytes, /) -> ReplyT_co:
-        """Read an event. Raises `BadReply`."""
-        return self._read(event)
+        self.read = read
 
     def end(self) -> None:
         """Nothing is held back."""
@@ -91,7 +87,7 @@ class Reader:
         self._is_busy = self._tags is not None
         """Whether text has to go through one of these."""
 
-    def __call__(self, event: bytes, /) -> Reply:
+    def read(self, event: bytes, /) -> Reply:
         """Read an event. Raises `BadReply`."""
         try:
             reply = _decode(event)
@@ -190,7 +186,7 @@ class Reader:
 
 def decode_reply(data: bytes) -> Reply:
     """Read a whole answer, or a chunk that has no others. Raises `BadReply`."""
-    return Reader()(data)
+    return Reader().read(data)
 
 
 class _Pairs:

@@ -48,15 +48,15 @@ class Chunk(msgspec.Struct):
 class ChunkReader:
     """Reads the chunks of one answer both ways: what they mean, and what they are."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_reader",)
 
     def __init__(self, reading: Reading = USUAL) -> None:
         # Text passes where it came, so thinking is not looked for in it.
-        self._read = Reader(msgspec.structs.replace(reading, tags="none"))
+        self._reader = Reader(msgspec.structs.replace(reading, tags="none"))
 
-    def __call__(self, data: bytes, /) -> Chunk:
+    def read(self, data: bytes, /) -> Chunk:
         """Read a chunk or an answer. Raises `BadReply`."""
-        reply = self._read(data)
+        reply = self._reader.read(data)
         try:
             if not data.isascii():
                 data.decode()
@@ -100,7 +100,7 @@ class VectorList(Chunk):
 
 def decode_list(data: bytes) -> VectorList:
     """Read the answer of /embeddings. Raises `BadReply`."""
-    chunk = ChunkReader()(data)
+    chunk = ChunkReader().read(data)
     return VectorList(chunk.reply, chunk.fields)
 
 

@@ -13,7 +13,7 @@ from accounts.directory import Caller
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialects import Fill
 from backends.wire.infill import decode_infill
-from backends.wire.reading import Decode, Each, Reader, Reading
+from backends.wire.reading import Each, Reader, Reading, Reads
 from ollama_api import parse
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint, serve
@@ -34,7 +34,7 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
     empty_reply=chats.empty_reply,
 )
 
-READERS: dict[str, Callable[[Reading], Decode[Any]]] = {
+READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
     "choices": Reader,
     "infill": lambda reading: Each(decode_infill),
 }

@@ -14,7 +14,7 @@ import msgspec
 from backends import upstream
 from backends.routing.snapshot import Route, Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from backends.wire.reading import USUAL, Decode, Reading, decode_reply
+from backends.wire.reading import USUAL, Reading, Reads, decode_reply
 from ollama_api import exchange, relay
 from ollama_api.errors import RequestError, failure_of
 from ollama_api.request import ClientRequest
@@ -105,12 +105,12 @@ def stream(
 
 
 async def _streamed(
-    endpoint: exchange.Endpoint[Any], call: Any, decode: Decode[Any], answer: ScriptedAnswer
+    endpoint: exchange.Endpoint[Any], call: Any, reader: Reads[Any], answer: ScriptedAnswer
 ) -> Outcome:
     mapping = rule()
     entry = _entry(endpoint.name, mapping.name)
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
-    source = upstream.Stream(mapping.targets[0], response, decode)
+    source = upstream.Stream(mapping.targets[0], response, reader)
     route = Route(mapping.name, mapping, mapping.targets)
     asked = exchange.Exchange(_client(), call, endpoint, route, entry)
     answering = relay.Relay(asked, source, endpoint.stream(call))

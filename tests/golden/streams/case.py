@@ -8,7 +8,7 @@ from backends.wire.reading import USUAL, Reading
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A backend's answer and its outcome. An `error` with a status comes first, one without behind the text."""
+    """A backend's answer and its outcome. An `error` with a status comes first, one without it later."""
 
     name: str
     why: str
