@@ -16,9 +16,11 @@ from backends.upstream import error_in
 from backends.wire.failures import (
     MAX_MESSAGE,
     clean,
+    glimpse,
     message_of,
     message_of_error,
     retry_after_s,
+    status_of,
     status_of_error,
 )
 from ollama_api.errors import (
@@ -145,8 +147,41 @@ def test_the_status_that_an_event_carries(error: Any, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "meant"),
+    [
+        (500, b'{"error":{"code":500,"message":"Failed to parse tools: no type"}}', 400),
+        (500, b'{"error":{"message":"image input is not supported - provide the mmproj"}}', 400),
+        (500, b"input is too large to process", 400),
+        (500, b'{"error":{"message":"out of memory"}}', 500),
+        (503, b"too large to process", 503),
+        (429, b'{"error":{"code":"insufficient_quota"}}', 402),
+        (429, b'{"error":{"code":"rate_limit_exceeded"}}', 429),
+        (500, b"\xff", 500),
+    ],
+)
+def test_a_status_is_judged_by_what_the_body_says(status: int, body: bytes, meant: int) -> None:
+    assert status_of(status, body) == meant
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (b"<html><TITLE>Sign\n in</TITLE>", "Sign in"),
+        (b"hello " * 100, ("hello " * 100)[:200].strip()),
+        (b"", ""),
+        (b"see https://x.example/", "see [redacted]"),
+    ],
+)
+def test_a_glimpse_for_the_operator(body: bytes, seen: str) -> None:
+    assert glimpse(body) == seen
+
+
+@pytest.mark.parametrize(
     ("error", "message"),
     [
+        ({"error": {"message": "no"}, "type": "error"}, "no"),
+        ({"error_message": "no", "error_type": "t"}, "no"),
+        ({"detail": "no"}, "no"),
         ({"message": "no"}, "no"),
         ("no", "no"),
         ({"code": 1}, "fallback"),
