@@ -29,7 +29,7 @@ from backends.errors import (
 )
 from backends.routing.snapshot import Target, Upstream
 from backends.wire import cards, failures, openai
-from backends.wire.reading import Each, Reads, decode_reply
+from backends.wire.reading import Each, Reads, decode_reply, says_something
 from backends.wire.sse import DONE, EventTooLong, SSEDecoder
 
 LONGEST_MARK = 16
@@ -38,6 +38,7 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_WHOLE_BODY = 64 * 1024 * 1024
 MODEL_LIST_TIMEOUT_S = 5.0
 DRAIN_S = 0.05
+MOST_EVENTS_BEFORE_TEXT = 10_000
 
 ResultT = TypeVar("ResultT")
 
@@ -92,7 +93,7 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
 
 
 async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
-    """POST to the first target that begins to answer: its first choice has been read when this returns.
+    """POST to the first target that begins to answer: its first words have been read when this returns.
 
     Until then another target may be tried, so a refusal in the first event still counts as a refusal.
     """
@@ -143,22 +144,25 @@ class Stream:
         self._silence = transport.SilenceGuard(response, settings.PROXY.idle_timeout_s)
 
     async def begin(self) -> None:
-        """Read up to the first chunk that holds a choice, and keep it for the first batch."""
+        """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
         if self._response.content_type == "application/json":
             return await self._begin_whole()
         if self._response.content_type != "text/event-stream":
             raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
-        while not self._over and not any(reply.choices for reply in self._held):
-            self._held += await self._read()
-        if not any(reply.choices for reply in self._held):
-            raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
-        self._silence.start()
+        while not self._over:
+            came = await self._read()
+            self._held += came
+            if any(map(says_something, came)):
+                return self._silence.start()
+            if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
+                raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
+        raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
 
     async def _no_stream(self) -> str:
         """Describe for the operator what came instead."""
         kind = self._response.content_type
         if kind == "application/x-ndjson":
-            return f"200 with {kind}: is that Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+            return f"200 with {kind}: is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
         body = await _read_whole(self.target, self._response, MAX_ERROR_BODY)
         return f"200 with {kind}, not a stream: {failures.glimpse(body)}"
 
@@ -298,7 +302,7 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
-    if response.status != 200 or response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if response.status != 200 or _is_encoded(response):
         try:
             raise await _refusal(target, response)
         finally:
@@ -314,10 +318,15 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         )
     if response.status < 400:
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
-    body = await _read_whole(target, response, MAX_ERROR_BODY)
+    body = b"" if _is_encoded(response) else await _read_whole(target, response, MAX_ERROR_BODY)
     message = failures.message_of(body, response.reason or "")
     status = failures.status_of(response.status, body)
     return UpstreamRejected(name, status, message, failures.retry_after_s(response.headers))
+
+
+def _is_encoded(response: aiohttp.ClientResponse) -> bool:
+    """Whether the body is compressed, although that was not wanted: it may become any size."""
+    return response.headers.get("Content-Encoding", "identity").lower() != "identity"
 
 
 async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -189,6 +189,18 @@ def decode_reply(data: bytes) -> Reply:
     return Reader().read(data)
 
 
+def says_something(reply: Any) -> bool:
+    """Whether an event begins to answer. Faces that read events of their own kind say so in `choices`."""
+    choices = reply.choices
+    return any(map(_has_words, choices)) if isinstance(choices, list) else bool(choices)
+
+
+def _has_words(choice: Choice) -> bool:
+    delta = choice.delta or choice.message or Delta()
+    words = delta.content or delta.reasoning_content or delta.tool_calls or choice.text
+    return bool(words or choice.finish_reason)
+
+
 class _Pairs:
     """Text whose last character may be half a pair of surrogates: it waits for the other half."""
 

@@ -71,7 +71,8 @@ BACKENDS: dict[str, tuple[Script, int, str, str]] = {
     "404": (scripts.model_not_found("x"), 404, "not_found_error", "does not exist"),
     "429": (scripts.rate_limited(7), 429, "api_error", "Rate limit reached."),
     "503": (scripts.status(503, {"error": {"message": "loading"}}), 503, "api_error", "loading"),
-    "error event first": (scripts.error_event_first(), 502, "api_error", "context length"),
+    # Its text says that the prompt is too long: the client's to mend, although no status says so.
+    "error event first": (scripts.error_event_first(), 400, "invalid_request_error", "context length"),
     "no answer": (scripts.close_without_answer(), 502, "api_error", "before it finished"),
     "HTML": (scripts.html_200(), 502, "api_error", "no answer"),
     "cut before it began": (scripts.cut_mid_stream(0), 502, "api_error", "before it finished"),

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends import upstream
+from backends.errors import UpstreamGarbled
 from backends.wire.lenient import mended
+from backends.wire.reading import Reader
 from ollama_api import parse
 from ollama_api.exchange import Endpoint
 from ollama_api.translate import anthropic, openai
@@ -178,6 +181,20 @@ def test_however_it_is_cut(face: str, case: Case) -> None:
         check(face, case, told(face, play(face, case, cut_at(data, places))))
 
     cut()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "seen"),
+    [
+        ("text/html", b"<html><title>Sign in</title>", "200 with text/html, not a stream: Sign in"),
+        ("text/plain", b"no such host", "200 with text/plain, not a stream: no such host"),
+        ("application/x-ndjson", b'{"done":false}', "ends in /v1"),
+    ],
+)
+async def test_an_operator_reads_what_came_instead(content_type: str, body: bytes, seen: str) -> None:
+    answer: Any = replay.ScriptedAnswer([body], content_type)
+    with pytest.raises(UpstreamGarbled, match=seen):
+        await upstream.Stream(replay.target(), answer, Reader()).begin()
 
 
 def test_they_are_all_here() -> None:

@@ -211,7 +211,8 @@ def test_reasons_of_other_types(finish: Any, found: str | None) -> None:
 
 
 def test_probabilities_become_numbers_that_json_knows() -> None:
-    event = b'{"choices":[{"delta":{"content":"a"},"logprobs":{"content":[{"token":"\\ud83d","logprob":-Infinity}]}}]}'
+    told = b'{"content":[{"token":"\\ud83d","logprob":-Infinity}]}'
+    event = b'{"choices":[{"delta":{"content":"a"},"logprobs":%b}]}' % told
     [choice] = decode_reply(event).choices or []
     assert choice.logprobs is not None
     assert choice.logprobs.content == [{"token": "\ufffd", "logprob": -9999.0}]
