@@ -14,7 +14,7 @@ import msgspec
 from backends.wire import lenient
 from backends.wire.openai import BadReply, Choice, Reply
 from backends.wire.reading import FAULTS, USUAL, Reader, Reading
-from ollama_api.errors import Failure
+from ollama_api.errors import AnswerUnusable, Failure
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.openai import NOTHING, NULL, Fields, OpenAICall, error_body, fields_decoder, raw
@@ -150,21 +150,28 @@ class OpenAIStream:
     def _events(self, chunk: Chunk) -> bytes:
         self.assembly.take(chunk.reply)
         fields = chunk.fields
+        if fields.get("choices", NULL) == NULL:
+            if fields.get("usage", NULL) == NULL:
+                return b""  # a heartbeat or the like: official clients fail at a chunk without a list
+            fields["choices"] = msgspec.Raw(b"[]")
         fields["model"] = self._model
         if chunk.choices and chunk.choices[0].message is not None:
             return b"".join(map(_event, self._chunks_of_whole(fields)))
         if not self._wants_usage and "usage" in fields:
             # What was asked for here and not by the client: a chunk of its own, and a null in the others.
-            if not chunk.choices and chunk.reply.usage is not None:
-                return b""
             if fields["usage"] == NULL:
                 del fields["usage"]
+            elif not chunk.choices:
+                return b""
         return _event(fields)
 
     def _chunks_of_whole(self, fields: Fields) -> list[Fields]:
         """Make chunks of an answer that came in one piece, from a backend that does not stream."""
         usage = fields.pop("usage", NULL)
-        choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
+        try:
+            choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise AnswerUnusable(f"the backend's answer is not understood: {error}") from None
         chunk = {**fields, "object": CHUNK, "choices": raw(choices)}
         if not self._wants_usage or usage == NULL:
             return [chunk]

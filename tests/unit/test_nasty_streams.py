@@ -128,6 +128,7 @@ def in_openai(body: bytes) -> Told:
         choice["delta"] for event in chunks for choice in event.get("choices") or () if choice.get("delta")
     ]
     error = chunks[-1].get("error")
+    assert all(isinstance(event["choices"], list) for event in chunks if "error" not in event)
     assert (events[-1] == "[DONE]") is not bool(error)
     text = "".join(
         piece
@@ -195,6 +196,24 @@ async def test_an_operator_reads_what_came_instead(content_type: str, body: byte
     answer: Any = replay.ScriptedAnswer([body], content_type)
     with pytest.raises(UpstreamGarbled, match=seen):
         await upstream.Stream(replay.target(), answer, Reader()).begin()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"choices":{"message":{"content":"a"}}}',
+        b'{"choices":[null,{"message":{"content":"a"}}]}',
+        b'{"choices":[{"message":{"content":"a","tool_calls":[5]}}]}',
+        b'{"choices":[{"message":{"content":"a\\ud83d","n":NaN},"finish_reason":"stop"}]}',
+        b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"n":' + b"9" * 4000 + b"}",
+    ],
+)
+@pytest.mark.parametrize("face", FACES)
+def test_a_whole_answer_of_odd_types_is_one_or_a_clean_error(face: str, answer: bytes) -> None:
+    """Never a fault of ours, for which `replay` raises."""
+    case = Case("odd", "", (answer,), content_type="application/json")
+    found = told(face, play(face, case, [answer]))
+    assert found.content[:1] == "a" or found.status == 502
 
 
 def test_they_are_all_here() -> None:
