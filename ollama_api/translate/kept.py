@@ -64,7 +64,7 @@ def replayed(
 def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes) -> Turn:
     found = [recalled.get(_key(call), {}) for call in turn["tool_calls"]]
     calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
-    more = next((kept["turn"] for kept in found if kept.get("turn")), {})
+    more: Kept = next((kept["turn"] for kept in found if kept.get("turn")), {})
     wanted = {name: value for name, value in more.items() if name in dialect.replay and name not in turn}
     if any(found):
         notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
