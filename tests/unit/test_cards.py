@@ -170,7 +170,7 @@ def test_capabilities_are_guessed_from_the_name_when_nobody_tells(model: str, ex
 def test_the_backends_word_wins_over_the_name_and_the_operators_over_both() -> None:
     card = ModelCard("gpt-4o", modalities=("text",), supported=("tools",))
     assert capabilities(described(card=card)) == ["completion", "tools"]
-    thinks = ModelCard("llama", modalities=("text", "image"), supported=("reasoning",))
+    thinks = ModelCard("llama", modalities=("text", "image"), supported=("tools", "reasoning"))
     assert capabilities(described(model="llama", card=thinks)) == [
         "completion",
         "tools",
