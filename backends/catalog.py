@@ -138,6 +138,14 @@ def known_card(target: Target) -> ModelCard:
     return listing(target.upstream).known_card(target.model)
 
 
+def seen_card(target: Target) -> ModelCard:
+    """Give what was heard of a target's model so far: for threads that have no event loop to ask in."""
+    found = _listings.get((target.upstream.id, target.upstream.base_url))
+    if found is not None:
+        return found.known_card(target.model)
+    return model_table.filled(ModelCard(target.model), target.upstream.base_url)
+
+
 async def _looked_at(upstream: Upstream) -> Listing:
     found = listing(upstream)
     if found.is_older_than(settings.PROXY.model_list_ttl_s):

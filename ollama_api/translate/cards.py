@@ -1,8 +1,8 @@
 """What tags, show and ps tell of a model. Pure.
 
 The operator's word wins, then a probe's, the backend's, our table's, and a rule over the name; nothing else
-is made up (`backends.routing.knowledge`). That a model is served elsewhere is said honestly, in `remote_model`
-and `remote_host`, as Ollama does itself.
+is made up (`backends.routing.knowledge`). That a model is served elsewhere is said honestly, in
+`remote_model` and `remote_host`, as Ollama does itself.
 """
 
 from __future__ import annotations

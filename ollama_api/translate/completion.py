@@ -29,7 +29,7 @@ def refusal(call: GenerateRequest) -> str:
 
 
 def fill_of(target: Target, rule: Rule) -> Fill | None:
-    """Say how a target fills in the middle: its dialect's way, or OpenAI's where an operator or a probe says so."""
+    """Say how a target fills in the middle: its dialect's way, or OpenAI's if that is known to work."""
     probed = target.probed.can.get("insert")
     if probed is False and not rule.capabilities:
         return None

@@ -1,0 +1,109 @@
+"""Mappings in the admin, with what backends were found to be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from backends import catalog
+from backends.admin import ModelMappingAdmin
+from backends.models import ModelMapping, ProbeResult
+from backends.routing import registry
+from backends.routing.snapshot import Target
+from console import probes
+from ollama_api.probing import ProbeFailed
+
+PATTERN = (
+    "{} is a pattern, and only a model can be probed: give the model a mapping of its own, "
+    "or run `manage.py probe MODEL`."
+)
+NOT_PROBED = "Nothing was probed. Until then clients are told what the backend says, or what is guessed."
+
+admin.site.unregister(ModelMapping)
+
+
+@admin.register(ModelMapping)
+class ProbedMappingAdmin(ModelMappingAdmin):
+    """Names that clients use, where they lead, and what is known of that."""
+
+    list_display = [*ModelMappingAdmin.list_display, "probe"]
+    readonly_fields = [*ModelMappingAdmin.readonly_fields, "told", "found"]
+    buttons = {**ModelMappingAdmin.buttons, "probe": "run_probe"}
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Offer no button to those who may not press it."""
+        shown = list(self.list_display)
+        return shown if self.has_change_permission(request) else shown[:-1]
+
+    def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
+        """Add what is known, once there is something to know of."""
+        sections = super().get_fieldsets(request, obj)
+        known = [("What is known of its models", {"fields": ["told", "found"]})] if obj is not None else []
+        return [*sections, *known]
+
+    @admin.display(description="")
+    def probe(self, row: ModelMapping) -> SafeString:
+        """Offer the probe. The button belongs to the list's own form, which holds the CSRF token."""
+        return format_html(
+            '<button class="lg-button" type="submit" formaction="{}" formnovalidate '
+            'title="Asks each target what it can do, with about ten short requests">Probe</button>',
+            self.button_url("probe", row),
+        )
+
+    @admin.display(description="Clients are told")
+    def told(self, row: ModelMapping) -> SafeString | str:
+        """Tell of each target what clients hear, and whose word it is."""
+        return format_html_join("", '<span class="lg-sub">{}: {}</span>', _told(row)) or "-"
+
+    @admin.display(description="Probes found")
+    def found(self, row: ModelMapping) -> SafeString | str:
+        """Show what probes found, to be read only."""
+        results = probes.results_of(row)
+        if not results:
+            return NOT_PROBED
+        lines = format_html_join(
+            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", map(_cells, results)
+        )
+        head = "<tr><th>Model</th><th>Can it</th><th>Answer</th><th>Evidence</th><th>When</th></tr>"
+        return format_html(
+            '<div class="lg-scroll"><table class="lg-table">' + head + "{}</table></div>", lines
+        )
+
+    def run_probe(self, request: HttpRequest, row: ModelMapping) -> None:
+        """Probe each target, and tell what came."""
+        route = registry.current().resolve(row.name)
+        if "*" in row.name or route is None or route.rule.name != row.name:
+            reason = PATTERN.format(row.name) if "*" in row.name else f"{row.name} is disabled."
+            self.message_user(request, reason, messages.WARNING)
+            return
+        if not route.targets:
+            self.message_user(request, f"{row.name} leads nowhere: no enabled target.", messages.WARNING)
+        for target in route.targets:
+            self._probe_one(request, target)
+        self.log_change(request, row, "Probed.")
+
+    def _probe_one(self, request: HttpRequest, target: Target) -> None:
+        name = f"{target.model} on {target.upstream.name}"
+        try:
+            found = probes.run(target)
+        except ProbeFailed as reason:
+            self.message_user(request, f"{name} was not probed: {reason}", messages.ERROR)
+        else:
+            self.message_user(request, f"{name}: {probes.summary(found)}", messages.SUCCESS)
+
+
+def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
+    route = None if "*" in row.name else registry.current().resolve(row.name)
+    if route is not None and route.rule.name == row.name:
+        for target in route.targets:
+            yield str(target.model), probes.told(route.rule, target, catalog.seen_card(target))
+
+
+def _cells(row: ProbeResult) -> tuple[str, ...]:
+    where = f"{row.model} on {row.backend.name}"
+    return where, row.capability, row.verdict, row.evidence, f"{row.at:%Y-%m-%d %H:%M}"
