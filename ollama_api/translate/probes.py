@@ -144,7 +144,7 @@ def _chat(model: str, text: str, limit: int, **more: Any) -> ChatRequest:
 
 
 def _tool_call(model: str, *, stream: bool) -> ChatRequest:
-    asked = "What time is it in Paris? Call the tool get_time."
+    asked = "What time is it in Paris? Please use get_time."
     return _chat(model, asked, MIDDLE, tools=[TOOL], stream=stream)
 
 

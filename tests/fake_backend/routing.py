@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .answers import CREATED, error_script, json_script, ordinary_script
@@ -10,6 +10,7 @@ from .records import Json, Request
 from .steps import Script
 
 ANY_MODEL = "*"
+Answering = Script | Callable[[Request], Script]
 Models = Sequence[str | Mapping[str, Any]] | Script
 
 _GENERATING = ("/chat/completions", "/completions", "/embeddings")
@@ -20,13 +21,13 @@ class Routing:
 
     def __init__(self, models: Models, require_key: str | None) -> None:
         self._lock = threading.Lock()
-        self._always: dict[str, Script] = {}
+        self._always: dict[str, Answering] = {}
         self._once: defaultdict[str, deque[Script]] = defaultdict(deque)
         self._routes: dict[tuple[str, str], Script] = {}
         self.models = models
         self.require_key = require_key
 
-    def script(self, model: str, script: Script | None) -> None:
+    def script(self, model: str, script: Answering | None) -> None:
         with self._lock:
             if script is None:
                 self._always.pop(model, None)
@@ -61,9 +62,10 @@ class Routing:
             return error_script(404, f"Unknown request URL: {url}.", "unknown_url")
         if request.method != "POST":
             return error_script(405, f"Not allowed to {request.method} on {request.path}.")
-        return self._scripted(request.model) or ordinary_script(request)
+        found = self._scripted(request.model) or ordinary_script(request)
+        return found(request) if callable(found) else found
 
-    def _scripted(self, model: str) -> Script | None:
+    def _scripted(self, model: str) -> Answering | None:
         with self._lock:
             for queue in (self._once[model], self._once[ANY_MODEL]):
                 if queue:

@@ -12,7 +12,7 @@ import msgspec
 from .connection import Connection
 from .ledger import Ledger
 from .records import Request, Stream, StreamState
-from .routing import Models, Routing
+from .routing import Answering, Models, Routing
 from .steps import Script, Send
 
 T = TypeVar("T")
@@ -115,8 +115,11 @@ class FakeBackend:
 
     # What it does
 
-    def script(self, model: str, script: Script | None) -> None:
-        """Say how requests for a model are answered from now on; `*` is any model, None the ordinary way."""
+    def script(self, model: str, script: Answering | None) -> None:
+        """Say how requests for a model are answered from now on; `*` is any model, None the ordinary way.
+
+        A function of the request gives a script for each.
+        """
         self._routing.script(model, script)
 
     def script_once(self, model: str, script: Script) -> None:
