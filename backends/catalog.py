@@ -49,6 +49,11 @@ class Listing:
         """Say whether the last look, good or bad, is that long ago."""
         return time.monotonic() - self.looked_at > age_s
 
+    @property
+    def was_looked_at(self) -> bool:
+        """Say whether a look, good or bad, is over."""
+        return self.looked_at > float("-inf")
+
     async def look(self, upstream: Upstream) -> None:
         """Wait for a fresh list. Whoever stops waiting does not stop the others' reading."""
         await asyncio.shield(self.refresh(upstream))
@@ -138,12 +143,10 @@ def known_card(target: Target) -> ModelCard:
     return listing(target.upstream).known_card(target.model)
 
 
-def seen_card(target: Target) -> ModelCard:
-    """Give what was heard of a target's model so far: for threads that have no event loop to ask in."""
+def seen_card(target: Target) -> ModelCard | None:
+    """Give what was heard of a target's model, if anything: for threads without an event loop to ask in."""
     found = _listings.get((target.upstream.id, target.upstream.base_url))
-    if found is not None:
-        return found.known_card(target.model)
-    return model_table.filled(ModelCard(target.model), target.upstream.base_url)
+    return found.known_card(target.model) if found is not None and found.was_looked_at else None
 
 
 async def _looked_at(upstream: Upstream) -> Listing:

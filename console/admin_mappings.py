@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,6 +23,7 @@ PATTERN = (
     "{} is a pattern, and only a model can be probed: give the model a mapping of its own, "
     "or run `manage.py probe MODEL`."
 )
+UNREAD = "; the backend's own list was not read by this process yet"
 NOT_PROBED = "Nothing was probed. Until then clients are told what the backend says, or what is guessed."
 
 admin.site.unregister(ModelMapping)
@@ -63,16 +65,9 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     @admin.display(description="Probes found")
     def found(self, row: ModelMapping) -> SafeString | str:
         """Show what probes found, to be read only."""
-        results = probes.results_of(row)
-        if not results:
-            return NOT_PROBED
-        lines = format_html_join(
-            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", map(_cells, results)
-        )
-        head = "<tr><th>Model</th><th>Can it</th><th>Answer</th><th>Evidence</th><th>When</th></tr>"
-        return format_html(
-            '<div class="lg-scroll"><table class="lg-table">' + head + "{}</table></div>", lines
-        )
+        groups = groupby(probes.results_of(row), key=lambda result: (result.backend.name, result.model))
+        tables = [_table(list(results)) for _, results in groups]
+        return format_html_join("", "{}", ((table,) for table in tables)) or NOT_PROBED
 
     def run_probe(self, request: HttpRequest, row: ModelMapping) -> None:
         """Probe each target, and tell what came."""
@@ -101,9 +96,20 @@ def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
     route = None if "*" in row.name else registry.current().resolve(row.name)
     if route is not None and route.rule.name == row.name:
         for target in route.targets:
-            yield str(target.model), probes.told(route.rule, target, catalog.seen_card(target))
+            card = catalog.seen_card(target)
+            unread = "" if card is not None else UNREAD
+            yield f"{target.model} on {target.upstream.name}", probes.told(route.rule, target, card) + unread
 
 
-def _cells(row: ProbeResult) -> tuple[str, ...]:
-    where = f"{row.model} on {row.backend.name}"
-    return where, row.capability, row.verdict, row.evidence, f"{row.at:%Y-%m-%d %H:%M}"
+def _table(results: list[ProbeResult]) -> SafeString:
+    first, tokens = results[0], sum(result.tokens for result in results)
+    lines = ((result.capability, result.verdict, result.evidence) for result in results)
+    return format_html(
+        '<table class="lg-table"><caption>{} on {}: {}, {} tokens</caption>'
+        "<thead><tr><th>Can it</th><th>Answer</th><th>Evidence</th></tr></thead><tbody>{}</tbody></table>",
+        first.model,
+        first.backend.name,
+        f"{first.at:%Y-%m-%d %H:%M}",
+        tokens,
+        format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines),
+    )

@@ -221,7 +221,8 @@ class TestTheAdmin:
         assert message.endswith(" tokens")
         shown = answer.content.decode()
         assert "told to call a tool" not in shown
-        assert "it called the tool" in shown
+        assert "<td>it called the tool</td>" in shown
+        assert f" {sum(row.tokens for row in ProbeResult.objects.all())} tokens</caption>" in shown
         assert "completion (probe), tools (probe)" in shown
 
     def test_a_failure_is_told(self, fake: FakeBackend) -> None:
