@@ -56,7 +56,7 @@ def _upstream(backend: Backend, probed: dict[int, dict[str, Probed]]) -> Upstrea
         id=backend.id,
         name=backend.name,
         base_url=backend.base_url.rstrip("/"),
-        dialect=_dialect(backend),
+        dialect=dialect_of(backend),
         verify_tls=backend.verify_tls,
         secrets=readable,
         unreadable=len(secrets) - len(readable),
@@ -64,7 +64,7 @@ def _upstream(backend: Backend, probed: dict[int, dict[str, Probed]]) -> Upstrea
     )
 
 
-def _dialect(backend: Backend) -> Dialect:
+def dialect_of(backend: Backend) -> Dialect:
     """Lay the operator's profile over the dialect. One of a newer release is served as what it surely is."""
     dialect = DIALECTS.get(backend.dialect, DIALECTS["generic"])
     try:
