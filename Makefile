@@ -10,8 +10,13 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
+# The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
+NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))
+
 CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
-COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+COMPILE := pip compile --quiet --no-emit-index-url --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+# Clients that the end-to-end tests install, each into an environment of its own.
+CLIENTS := $(wildcard tests/e2e/clients/*/requirements.in)
 # Settings for tools that load Django but serve nothing; a real server has its own.
 TOOL_ENV := DATABASE_URL=sqlite://:memory: SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ LLAMAGATE_BEHIND_TLS=true \
 	CREDENTIAL_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
@@ -32,7 +37,7 @@ demo: $(VENV)/.installed-demo ## serve a small real model: no key, no account, n
 test: $(VENV)/.installed-dev ## unit and integration tests: SQLite always, PostgreSQL and Redis when they answer
 	$(RUN) -m tests.run
 
-e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo tests/e2e/node_modules/.installed ## the product as a process, real model, real clients, real browser
+e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo $(NODE_ENVS) ## the product as a process, real model, real clients, real browser
 	$(RUN) -m pytest tests/e2e
 
 conformance: $(VENV)/.installed-dev ## the Ollama API, vector by vector, of a running server (URL=..., MODEL=..., KEY=...)
@@ -70,9 +75,10 @@ lock: $(VENV)/.installed-dev ## write the pinned, hash-checked requirements anew
 	$(compile_locks)
 
 lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no difference
-	@rm -rf build/lock && mkdir -p build/lock && cp pyproject.toml requirements*.txt build/lock/
+	@rm -rf build/lock && mkdir -p build/lock/tests/e2e && cp pyproject.toml requirements*.txt build/lock/
+	@cp -R tests/e2e/clients build/lock/tests/e2e/
 	@cd build/lock && $(compile_locks)
-	@for file in requirements.txt requirements-dev.txt requirements-demo.txt; do diff -u $$file build/lock/$$file || exit 1; done
+	@for file in requirements.txt requirements-dev.txt requirements-demo.txt $(CLIENTS:.in=.txt); do diff -u $$file build/lock/$$file || exit 1; done
 
 model-table: $(VENV)/.installed-dev ## write the table of models' context lengths and prices anew (needs the network)
 	$(BIN)/uv run --quiet --no-project --with genai-prices .ci/model_table.py > backends/model_table.json.new
@@ -86,12 +92,13 @@ ci: ## everything that continuous integration runs
 	.ci/run
 
 clean: ## remove what make made (never the data directory)
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/node_modules
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/js/*/node_modules
 
 define compile_locks
 $(abspath $(BIN))/uv $(COMPILE) pyproject.toml -o requirements.txt && \
 $(abspath $(BIN))/uv $(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt && \
-$(abspath $(BIN))/uv $(COMPILE) --group demo -c requirements.txt -o requirements-demo.txt
+$(abspath $(BIN))/uv $(COMPILE) --group demo -c requirements.txt -o requirements-demo.txt && \
+for client in $(CLIENTS:.in=); do $(abspath $(BIN))/uv $(COMPILE) $$client.in -o $$client.txt || exit 1; done
 endef
 
 $(VENV)/bin/python:
@@ -112,9 +119,9 @@ $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	$(PIP) -r requirements-demo.txt
 	@touch $@
 
-tests/e2e/node_modules/.installed: tests/e2e/package-lock.json
+$(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
 	@command -v npm >/dev/null || { echo "make e2e needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
-	cd tests/e2e && npm ci --no-audit --no-fund
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 .PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check model-table image ci clean

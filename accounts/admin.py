@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import keys
 from accounts.models import LOCAL_TEAM, ClientKey, Team, validate_patterns
-from accounts.rights import MANAGE_MODELS, RIGHTS
+from accounts.rights import MANAGE_MODELS, RIGHTS, TRACE
 from backends.admin_base import GuidedAdmin
 from backends.forms import LinesField
 
@@ -85,7 +85,11 @@ RIGHT_SENTENCES = {
     MANAGE_MODELS: (
         "manage_models: may make, change and delete aliases with the Ollama commands create, cp and rm: "
         "within the models of its team, and also those that others made."
-    )
+    ),
+    TRACE: (
+        "trace: may send the header X-Llamagate-Trace, and is told in the answer's header of that name which "
+        "fields of the request were mapped, changed or dropped for which backend."
+    ),
 }
 
 

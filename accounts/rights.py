@@ -3,4 +3,7 @@
 MANAGE_MODELS = "manage_models"
 """Create, copy and delete aliases with the Ollama commands."""
 
-RIGHTS = (MANAGE_MODELS,)
+TRACE = "trace"
+"""See, with the header X-Llamagate-Trace, what became of each field of a request."""
+
+RIGHTS = (MANAGE_MODELS, TRACE)

@@ -76,20 +76,31 @@ class UpstreamRejected(UpstreamError):
 
     `status` is its HTTP status, or the code that its error event carried, or 500.
     `message` is fit for a client: bounded, and without URLs or keys. `retry_after_s` is what it asked for.
+    `is_too_long`: it takes less text than it was given. llama.cpp says that with a 500.
     """
 
     REQUEST_AT_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422})
+    ABOUT_LENGTH = frozenset({400, 413, 422, 500})
 
-    def __init__(self, backend: str, status: int, message: str, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        backend: str,
+        status: int,
+        message: str,
+        retry_after_s: int | None = None,
+        *,
+        speaks_of_length: bool = False,
+    ) -> None:
         super().__init__(backend, f"status {status}: {message}")
         self.status = status
         self.message = message
         self.retry_after_s = retry_after_s
+        self.is_too_long = speaks_of_length and status in self.ABOUT_LENGTH
 
     @property
     def may_try_another(self) -> bool:
         """A request that is wrong here is wrong everywhere."""
-        return self.status not in self.REQUEST_AT_FAULT
+        return self.status not in self.REQUEST_AT_FAULT and not self.is_too_long
 
     @property
     def is_no_route(self) -> bool:

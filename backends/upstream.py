@@ -317,7 +317,8 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
     body = await _read_whole(target, response, MAX_ERROR_BODY)
     message = failures.message_of(body, response.reason or "")
-    return UpstreamRejected(name, response.status, message, failures.retry_after_s(response.headers))
+    wait_s, about_length = failures.retry_after_s(response.headers), failures.is_too_long(message)
+    return UpstreamRejected(name, response.status, message, wait_s, speaks_of_length=about_length)
 
 
 async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -337,4 +338,5 @@ async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: i
 def error_in(target: Target, error: object) -> UpstreamRejected:
     """Make the error that a backend tells in the body of a 200."""
     message = failures.message_of_error(error, "the backend reported an error")
-    return UpstreamRejected(target.upstream.name, failures.status_of_error(error), message)
+    status, about_length = failures.status_of_error(error), failures.is_too_long(message)
+    return UpstreamRejected(target.upstream.name, status, message, speaks_of_length=about_length)

@@ -6,13 +6,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, transaction
 
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.wire.dialects import of_address
 
 OPENAI_URL = "https://api.openai.com/v1"
 DEMO = "demo"
@@ -48,9 +48,9 @@ def backend_from_environment() -> list[str]:
     if not key or Backend.objects.exists():
         return []
     url = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE_URL") or OPENAI_URL
-    is_openai = urlsplit(url).hostname == "api.openai.com"
-    name = "openai" if is_openai else "default"
-    backend = Backend(name=name, base_url=url, dialect="openai" if is_openai else "generic")
+    kind = of_address(url)
+    name = kind.name if kind.base_url else "default"
+    backend = Backend(name=name, base_url=url, dialect=kind.name)
     backend.full_clean()
     backend.save()
     Credential.objects.create(backend=backend, label="OPENAI_API_KEY", secret=key)

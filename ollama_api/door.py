@@ -12,9 +12,11 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts import directory
 from accounts.directory import Caller
+from accounts.rights import TRACE
 from ollama_api.errors import Failure, failure_of, unknown_failure
 from ollama_api.request import ClientGone, ClientRequest
 from ollama_api.responses import error_response, plain_response
+from ollama_api.translate.trace import TRACE_HEADER, as_header
 
 log = structlog.get_logger("llamagate.door")
 
@@ -23,16 +25,23 @@ Envelope = Callable[[Failure, str], Any]
 """Writes a failure as a face's error body, for a request id."""
 DjangoView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
+ID_HEADERS = ("X-Request-Id",)
 NOBODY = Caller(team="")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-def door(view: View, *methods: str, public: bool = False, envelope: Envelope | None = None) -> DjangoView:
+def door(
+    view: View,
+    *methods: str,
+    public: bool = False,
+    envelope: Envelope | None = None,
+    id_headers: tuple[str, ...] = ID_HEADERS,
+) -> DjangoView:
     """Make a Django view of a client view.
 
     `public`: needs no key, since clients probe it without one. `envelope`: how failures are written there,
-    if not as Ollama's.
+    if not as Ollama's. `id_headers`: the headers in which a face's clients look for the request id.
     """
 
     async def entered(request: ClientRequest, **captured: str) -> HttpResponseBase:
@@ -46,13 +55,19 @@ def door(view: View, *methods: str, public: bool = False, envelope: Envelope | N
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
             response = request.refused(_explained(error, request_id))
-        response["X-Request-Id"] = request_id
+        for name in id_headers:
+            response[name] = request_id
+        if request.trace is not None:
+            response[TRACE_HEADER] = as_header(request.trace)
         return response
 
     async def _enter(request: ClientRequest, captured: dict[str, str]) -> HttpResponseBase:
         if request.method not in methods:
             return _wrong_method(methods)
         caller = NOBODY if public else _authenticate(request)
+        if "HTTP_X_LLAMAGATE_TRACE" in request.META:
+            caller.require_right(TRACE)
+            request.trace = []
         await request.read_body()
         return await view(request, caller, **captured)
 

@@ -76,7 +76,7 @@ def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
         return Failure(404, error.message or "model not found at the backend")
     if status in (503, 529):
         return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
-    if 400 <= status < 500:
+    if 400 <= status < 500 or error.is_too_long:
         return Failure(400, error.message or "the backend refused the request")
     return Failure(502, error.message or f"the backend failed with status {status} ({request_id})")
 

@@ -27,7 +27,9 @@ from ollama_api.relay import Relay, Translator
 from ollama_api.request import ClientRequest
 from ollama_api.responses import NDJSONStream, json_response
 from ollama_api.translate.metrics import Timings
+from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import ignored, merged
+from ollama_api.translate.trace import account_of
 from ollama_api.types import Metrics
 from usage import ledger
 
@@ -58,7 +60,15 @@ class Call(Protocol):
 
 
 CallT = TypeVar("CallT", bound=Call)
+AskedT = TypeVar("AskedT", contravariant=True)
 AnswerT = TypeVar("AnswerT")
+
+
+class ToUpstream(Protocol[AskedT]):
+    """Makes a backend's body of a call."""
+
+    def __call__(self, call: AskedT, target: Target, rule: Rule, aside: Aside = PLAIN, /) -> dict[str, Any]:
+        """Translate for one target. Raises `BadRequest`."""
 
 
 class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
@@ -69,7 +79,7 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     upstream_path: str
     is_from_root: bool = False
     """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
-    to_upstream: Callable[[CallT, Target, Rule], dict[str, Any]]
+    to_upstream: ToUpstream[CallT]
     from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
     stream: Callable[[CallT], Translator]
     check: Callable[[CallT, Rule], None] = lambda call, rule: None
@@ -85,6 +95,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Tell the client that no target can."""
     decode: Callable[[bytes], Any] = decode_reply
     """Read a chunk or a whole answer of the backend."""
+    mend: Callable[[CallT, Target, Any], None] | None = None
+    """Take out of a whole answer what this kind of backend puts in and others do not."""
     whole: Callable[[Any], HttpResponseBase] = json_response
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
@@ -195,11 +207,21 @@ class Exchange(Generic[CallT]):
         """Translate for one target, and note that it is being asked."""
         self.entry.backend, self.entry.upstream_model = target.upstream.name, target.model
         endpoint = self.endpoint = self._way(target) or self.endpoint
-        body = msgspec.json.encode(endpoint.to_upstream(self.call, target, self.route.rule))
+        if self.request.trace is None:
+            body = msgspec.json.encode(endpoint.to_upstream(self.call, target, self.route.rule))
+        else:
+            body = self._traced(endpoint, target, self.request.trace)
         if self.call.options:
             _warn_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
         return upstream.Ask(endpoint.upstream_path, body, endpoint.decode, from_root=endpoint.is_from_root)
+
+    def _traced(self, endpoint: Endpoint[CallT], target: Target, trace: list[Any]) -> bytes:
+        """Translate, and keep the account of it."""
+        notes = Notes()
+        body = endpoint.to_upstream(self.call, target, self.route.rule, Aside(notes))
+        trace.append(account_of(target, self.call, body, notes))
+        return msgspec.json.encode(body)
 
     async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
         """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""
@@ -229,6 +251,8 @@ class Exchange(Generic[CallT]):
             raise upstream.error_in(answer.target, reply.error)
         if not reply.choices:
             raise UpstreamGarbled(name, "an answer without a choice")
+        if self.endpoint.mend is not None:
+            self.endpoint.mend(self.call, answer.target, reply)
         return reply
 
     async def streamed(self) -> HttpResponseBase:

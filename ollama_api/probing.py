@@ -18,14 +18,15 @@ from accounts.directory import Caller
 from backends import upstream
 from backends.errors import UpstreamError, UpstreamGarbled
 from backends.routing.snapshot import Rule, Target
-from backends.wire.openai import BadReply, Reply, decode_embeddings
+from backends.wire.openai import BadReply, Reply
+from ollama_api.embedding import PROTOCOLS
 from ollama_api.errors import RequestError
 from ollama_api.exchange import Endpoint
 from ollama_api.translate import embed, probes
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.probes import Answer, Finding, Question
 from ollama_api.types import ChatRequest
-from ollama_api.views.chat import CHAT, GENERATE
+from ollama_api.ways import CHAT, GENERATE
 from usage import ledger
 
 SYSTEM = Caller("system")
@@ -119,9 +120,8 @@ async def _answer(target: Target, question: Question) -> Answer:
     """Ask as a client's request would be, with nothing of a mapping's own in it."""
     call = question.call
     rule = Rule(target.model, (target,), capabilities=("completion", "insert"))
-    endpoint: Endpoint[Any] | None = CHAT
-    if not isinstance(call, ChatRequest) and GENERATE.way is not None:
-        endpoint = GENERATE.way(call, target, rule)
+    usual: Endpoint[Any] = CHAT if isinstance(call, ChatRequest) else GENERATE
+    endpoint = usual.way(call, target, rule) if usual.way is not None else usual
     if endpoint is None:
         raise _NoRoute
     body = msgspec.json.encode(endpoint.to_upstream(call, target, rule))
@@ -194,13 +194,14 @@ def _hidden_tokens(body: bytes) -> int:
 async def _embedding(target: Target) -> Finding:
     if target.dialect.embed is None:
         return _finding("embedding", ("no", NO_EMBEDDINGS))
-    body = msgspec.json.encode(embed.to_upstream(["probe"], 0, target))
-    asked = upstream.Ask(embed.PATH, body)
+    way = PROTOCOLS[target.dialect.protocol]
+    body = msgspec.json.encode(way.body(["probe"], 0, target, truncate=True))
+    asked = upstream.Ask(way.path, body, from_root=way.is_from_root)
     lengths: list[int] = []
 
     def read(whole: upstream.Whole) -> Answer:
         try:
-            reply = decode_embeddings(whole.body)
+            reply = way.decode(whole.body)
         except BadReply as error:
             raise UpstreamGarbled(target.upstream.name, f"embeddings not understood: {error}") from None
         if reply.error is not None:

@@ -34,6 +34,8 @@ class ClientRequest(ASGIRequest):
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""
     client_left = False
+    trace: list[Any] | None = None
+    """Takes the account of each translation, for a caller who asked and may see it."""
     _watcher: asyncio.Task[None] | None = None
 
     async def read_body(self) -> bytes:

@@ -19,7 +19,7 @@ class FunctionCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
     index: int = 0
 
 
-class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
+class ToolCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A tool call of an assistant turn, whole."""
 
     function: FunctionCall = msgspec.field(default_factory=FunctionCall)
@@ -27,7 +27,7 @@ class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
     type: str = ""
 
 
-class Message(msgspec.Struct, forbid_unknown_fields=True):
+class Message(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One turn of a conversation."""
 
     role: str = ""

@@ -1,5 +1,7 @@
 """One line per Ollama route; the last line answers everything else."""
 
+from typing import Any
+
 from django.urls import path, re_path
 
 from ollama_api.door import door, identified
@@ -7,6 +9,8 @@ from ollama_api.translate.anthropic import error_body as anthropic_error
 from ollama_api.translate.openai import error_body as openai_error
 from ollama_api.views import anthropic, chat, cloud, embed, manage, models, openai, passthrough
 from ollama_api.views.fallback import unknown
+
+ANTHROPIC: Any = {"envelope": anthropic_error, "id_headers": ("X-Request-Id", "request-id")}
 
 urlpatterns = [
     path("", door(models.root, "GET", "HEAD", public=True)),
@@ -46,8 +50,8 @@ urlpatterns = [
     path("v1/models", door(openai.models, "GET", envelope=openai_error)),
     path("v1/models/<path:name>", door(openai.model, "GET", envelope=openai_error)),
     path("v1/responses", door(openai.respond, "POST", envelope=openai_error)),
-    path("v1/messages", door(anthropic.messages, "POST", envelope=anthropic_error)),
-    path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", envelope=anthropic_error)),
+    path("v1/messages", door(anthropic.messages, "POST", **ANTHROPIC)),
+    path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", **ANTHROPIC)),
     # Not <path:...>, which does not match a line feed.
     re_path(r"(?P<path>(?s:.*))\Z", identified(unknown), name="unknown"),
 ]

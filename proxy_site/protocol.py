@@ -1,5 +1,7 @@
 """Uvicorn's HTTP/1.1 protocol with limits that it lacks: a head's size, its time, and a reader's patience.
 
+And with an answer for clients that offer HTTP/2 in the clear, as Java's does.
+
 The guard sees requests whose head is complete; a client that never completes one is met here. So is one that
 never reads its answer: what waits for it holds a backend.
 """
@@ -7,8 +9,10 @@ never reads its answer: what waits for it holds a backend.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
+import httptools
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,6 +27,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
+    _received = b""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
@@ -55,6 +60,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Count what belongs to a head that is not complete yet."""
         if self._in_head:
             self._head_bytes += len(data)
+        self._received = data
         super().data_received(data)
         if self._in_head and self._head_bytes > settings.PROXY.max_header_bytes:
             self._hang_up(TOO_LARGE)
@@ -68,7 +74,35 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is here."""
         self._stop_head()
-        super().on_headers_complete()
+        if not self._is_offered_http2():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is here, unless the parser takes it for another protocol."""
+        if not self._is_offered_http2():
+            super().on_message_complete()
+
+    def _is_offered_http2(self) -> bool:
+        """Say whether the client offers another protocol than WebSocket."""
+        offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        return offered and not self._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Go on in HTTP/1.1, as a server may (RFC 9110, 7.8). Uvicorn would lose the body with a warning.
+
+        The parser stopped behind the head. A fresh one gets the head again, without the offer, and the rest.
+        """
+        stopped = sys.exception()
+        if self._is_offered_http2() and isinstance(stopped, httptools.HttpParserUpgrade):
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            super().data_received(head + self._received[stopped.args[0] :])
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0].lower() != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _start_head(self) -> None:
         self._in_head = True

@@ -46,6 +46,8 @@ class Prefill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Fields of the body."""
     turn: Fields = {}
     """Fields of that turn."""
+    echoes: bool = False
+    """Whether a whole answer begins with that turn again, which no streamed one does."""
 
 
 class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,8 @@ class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether vectors come with length one, so that their JSON can be passed on unread."""
     body: Fields = {}
     """More fields of the body."""
+    truncate: Fields = {}
+    """Fields that make the server cut what is too long; where there are none, that is done here."""
 
 
 class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,10 +87,13 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     base_path: str = "/v1"
     """What is appended to a base URL without a path."""
     auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
+    """How the key is presented: as `Authorization: Bearer`, in the header of that name, or not at all."""
     path_prefix: str = ""
     """What stands before every path; {model} in it is the model's name there."""
     headers: dict[str, str] = {}
+    """More headers of every call. No keys: those are the backend's API keys, and stored encrypted."""
     query: dict[str, str] = {}
+    """What every address ends in, such as an API version."""
     protocol: Literal["openai", "ollama"] = "openai"
     """What it is asked for chats, generations and embeddings: OpenAI's API, or Ollama's own."""
     first_event_s: float | None = None
@@ -110,9 +117,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ranges: dict[str, tuple[float, float]] = {}
     """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
     stop_limit: int = 4
+    """How many `stop` strings are taken; of more, the first ones are sent."""
     asks_for_usage: bool = True
     """Whether `stream_options.include_usage` is understood."""
     think: ThinkStyle = ThinkStyle()
+    """What is merged into the body for `think` off, on, and each level; null: there is no such switch."""
     thinks_unasked: bool = False
     """Whether the model thinks when nothing is said of it."""
     replay: list[str] = []
@@ -135,10 +144,13 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bare_calls: Literal["empty", "omit"] = "empty"
     """What an assistant's turn with tool calls and no text has as content."""
     prefill: Prefill | None = None
+    """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True
+    """Whether it takes images at all; which models do is asked per model."""
 
     # What else it has.
     embed: EmbedStyle | None = EmbedStyle()
+    """How texts are embedded; null: they are not."""
     completes: bool = True
     """Whether there is a `/completions`, for prompts that no template may touch."""
     bare_schema: str = ""
@@ -152,6 +164,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     models_path: str = "/models"
     """Empty: there is no list, and names are made by hand."""
     sources: list[ModelSource] = []
+    """Where it tells more of its models."""
 
     per_model: dict[str, Fields] = {}
     """Pattern (searched in the model's name there) -> fields of this struct that differ. Later ones win."""
@@ -163,7 +176,7 @@ OURS = frozenset(
 )
 """Headers that are made here: keys belong to the backend's API keys, which are stored encrypted."""
 MERGED = frozenset({"headers", "query", "body", "options", "ranges", "per_model", "tool_choices"})
-FIXED = frozenset({"name", "label"})
+FIXED = frozenset({"name", "label", "base_url"})
 
 
 def laid_over(dialect: Dialect, changes: Fields) -> Dialect:

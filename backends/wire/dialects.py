@@ -7,6 +7,7 @@ fields of `Dialect`, add one with a default; never ask for a dialect's name.
 from __future__ import annotations
 
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from backends.wire import hosted, servers
 from backends.wire.dialect import Dialect
@@ -19,3 +20,10 @@ DIALECTS: MappingProxyType[str, Dialect] = MappingProxyType({row.name: row for r
 def dialect_choices() -> list[tuple[str, str]]:
     """List (name, label) for a form. A callable, so that a new dialect needs no migration."""
     return [(row.name, row.label) for row in _ROWS]
+
+
+def of_address(base_url: str) -> Dialect:
+    """Guess the kind by the host, where one host serves everybody; else what every server is."""
+    host = urlsplit(base_url).hostname
+    known = (row for row in _ROWS if row.base_url and urlsplit(row.base_url).hostname == host)
+    return next(known, DIALECTS["generic"])

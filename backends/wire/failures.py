@@ -36,6 +36,39 @@ _PATHS = (
     ("error_message",),
 )
 
+# How servers say that a text is too long, or that several are in sum; in lower case.
+_TOO_LONG = (
+    "context_length_exceeded",
+    "maximum context length",
+    "maximum input length",
+    "model's context length",
+    "model's context window",
+    "exceed context limit",
+    "exceeds the context length",
+    "exceeds the available context size",
+    "exceeds maximum allowed token",
+    "exceeds the maximum number of tokens",
+    "token count exceeds",
+    "input tokens exceed",
+    "exceeding max",
+    "context the overflows",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "`inputs` must have less than",
+    "too large to process",
+    "too many tokens",
+    "tokens per request",
+    "tokens per submitted batch",
+    "prompt is too long",
+    "input is too long",
+    "string too long",
+)
+
+
+def is_too_long(message: str) -> bool:
+    """Say whether a refusal is about the length of what was sent."""
+    lowered = message.lower()
+    return any(text in lowered for text in _TOO_LONG)
+
 
 def message_of(body: bytes | str, fallback: str) -> str:
     """Find the sentence in an error body, or give `fallback`."""

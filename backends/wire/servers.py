@@ -38,7 +38,7 @@ ROWS = (
         stop_limit=64,
         think=template(),
         embed=EmbedStyle(batch=32, normalised=True, dimensions=""),
-        prefill=Prefill(),
+        prefill=Prefill(echoes=True),
         # It has /messages and /responses too, but without the indices that official clients read by.
         bare_schema="json_schema",
         fill=Fill(
@@ -71,7 +71,11 @@ ROWS = (
         "nim",
         "NVIDIA NIM",
         embed=EmbedStyle(
-            batch=32, dimensions="", normalised=True, body={"input_type": "query", "truncate": "END"}
+            batch=32,
+            dimensions="",
+            normalised=True,
+            body={"input_type": "query"},
+            truncate={"truncate": "END"},
         ),
         first_event_s=600.0,
     ),

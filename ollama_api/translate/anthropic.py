@@ -23,7 +23,9 @@ from ollama_api.translate.anthropic_types import (
 )
 from ollama_api.translate.assembly import Piece, read_whole
 from ollama_api.translate.common import completion_body, full_name, require
+from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.types import ChatRequest, Metrics, ReplyToolCall
 
 __all__ = [
@@ -51,7 +53,7 @@ def check(call: MessagesRequest, rule: Rule) -> None:
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
 
 
-def to_upstream(call: MessagesRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
     thinks = not rule.rules_out("thinking")
     chat = ChatRequest(
@@ -59,12 +61,16 @@ def to_upstream(call: MessagesRequest, target: Target, rule: Rule) -> dict[str, 
         stream=call.stream,
         options=call.options,
         think=call.think if thinks else None,
-        format=call.format,
     )
-    body = completion_body(chat, target, rule, _messages(call, rule))
-    if call.tools:
-        body["tools"] = call.tools
-    return body | call.tool_choice
+    return completion_body(
+        chat,
+        target,
+        rule,
+        _messages(call, rule),
+        form=of_format(call.format),
+        tools={"tools": call.tools, **call.tool_choice} if call.tools else None,
+        aside=aside,
+    )
 
 
 def from_upstream(

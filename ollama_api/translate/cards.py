@@ -22,6 +22,9 @@ from ollama_api.wire import rfc3339
 FAMILY = re.compile(r"[a-z]+\d*")
 SIZE_IN_NAME = re.compile(r"(?<![a-z0-9])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
+PLAIN_TEMPLATE = "{{ .Prompt }}"
+WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
+
 
 class Described(msgspec.Struct, frozen=True):
     """One name that clients may use, the target that describes it, and what its backend says of that."""
@@ -85,7 +88,7 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
     return ShowReply(
         modelfile=modelfile(model),
         parameters=_parameters(model.rule),
-        template=model.rule.template or "{{ .Prompt }}",
+        template=model.rule.template or _template(model),
         license=model.rule.license,
         messages=list(model.rule.messages),
         system=model.rule.system,
@@ -96,6 +99,11 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
         capabilities=capabilities(model),
         modified_at=_modified_at(model.rule),
     )
+
+
+def _template(model: Described) -> str:
+    """Give a template where nobody wrote one: the backend applies its own. Clients look for .Tools in it."""
+    return WITH_TOOLS if "tools" in capabilities(model) else PLAIN_TEMPLATE
 
 
 def context_length(model: Described) -> int | None:

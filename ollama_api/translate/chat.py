@@ -11,7 +11,9 @@ from backends.wire.openai import Reply
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
 from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
+from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import ChatReply, ChatRequest, Message, Metrics, ReplyMessage, ReplyToolCall
 from ollama_api.wire import rfc3339, to_json
@@ -27,7 +29,7 @@ def check(call: ChatRequest, rule: Rule) -> None:
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
 
 
-def to_upstream(call: ChatRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
     turns = (
         [*(Message(role=turn["role"], content=turn["content"]) for turn in rule.messages), *call.messages]
@@ -36,10 +38,15 @@ def to_upstream(call: ChatRequest, target: Target, rule: Rule) -> dict[str, Any]
     )
     brings_system = bool(call.messages) and call.messages[0].role == "system"
     system = "" if brings_system else rule.system
-    body = completion_body(call, target, rule, messages.to_openai(turns, system))
-    if call.tools:
-        body["tools"] = [_tool(tool) for tool in call.tools]
-    return body
+    return completion_body(
+        call,
+        target,
+        rule,
+        messages.to_openai(turns, system),
+        form=of_format(call.format),
+        tools={"tools": [_tool(tool) for tool in call.tools]} if call.tools else None,
+        aside=aside,
+    )
 
 
 def from_upstream(
@@ -58,6 +65,16 @@ def from_upstream(
         **msgspec.structs.asdict(metrics),
     )
     return whole, metrics
+
+
+def without_echo(call: ChatRequest, target: Target, reply: Reply) -> None:
+    """Take the turn that an answer goes on with out of its beginning: Ollama does not repeat it."""
+    prefill, last = target.dialect.prefill, call.messages[-1]
+    if prefill is None or not prefill.echoes or last.role != "assistant" or not reply.choices:
+        return
+    message = reply.choices[0].message
+    if message is not None and isinstance(message.content, str):
+        message.content = message.content.removeprefix(last.content)
 
 
 def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:

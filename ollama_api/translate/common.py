@@ -2,41 +2,141 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from backends.routing.names import DEFAULT_TAG
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api.errors import BadRequest
+from ollama_api.translate.forms import Form, in_words
+from ollama_api.translate.forms import fields as form_fields
+from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
+from ollama_api.translate.shaping import ends_with_assistant, shaped
 from ollama_api.types import ChatRequest, GenerateRequest
 
-ANY_OBJECT = {"type": "object"}
+Fields = dict[str, Any]
+Turn = dict[str, Any]
+
+NEEDS_LOGPROBS = "it says nothing without logprobs"
+OWN_FIELD = "this kind of backend gets it with every request"
 
 
 def completion_body(
-    call: ChatRequest | GenerateRequest, target: Target, rule: Rule, messages: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Make the body of a chat completion. Only what was said is sent; null never is."""
-    dialect = target.dialect
-    body: dict[str, Any] = {**dialect.body, "model": target.model, "messages": messages}
-    body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect)
-    body |= think_fields(call.think, dialect)
-    if call.format:
-        body |= response_format(call.format, dialect)
+    call: ChatRequest | GenerateRequest,
+    target: Target,
+    rule: Rule,
+    turns: list[Turn],
+    *,
+    form: Form | None = None,
+    tools: Fields | None = None,
+    aside: Aside = PLAIN,
+) -> Fields:
+    """Make the body of a chat completion. Only what was said is sent; null never is.
+
+    `form`: what the answer shall look like. `tools`: the fields about tools. Raises `BadRequest`.
+    """
+    dialect, notes = target.dialect, aside.notes
+    if form is not None:
+        turns = in_words(form, turns, dialect, notes)
+    body: Fields = {
+        **added_fields(dialect.body, OWN_FIELD, notes),
+        "model": target.model,
+        "messages": shaped(turns, dialect, notes),
+        **wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes),
+        **think_fields(call.think, dialect, notes),
+    }
+    if form is not None:
+        body |= form_fields(form, dialect, notes)
     if call.logprobs:
         body |= {"logprobs": True} | ({"top_logprobs": call.top_logprobs} if call.top_logprobs else {})
-    return body | usage_fields(call, dialect)
+    elif call.top_logprobs:
+        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
+    if dialect.prefill is not None and ends_with_assistant(turns):
+        body |= added_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
+    if tools:
+        body |= tools_fields(tools, dialect, notes)
+    return _fitted(body | usage_fields(call, dialect, notes), call, dialect, notes)
 
 
-def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect) -> dict[str, Any]:
+def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
+    """Give fields that no client said."""
+    for name in fields:
+        notes.added(name, why)
+    return fields
+
+
+def _fitted(body: Fields, call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes) -> Fields:
+    """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
+    if dialect.drops:
+        _drop(body, dialect.drops, dialect, "this model or kind of backend refuses it", notes)
+    if dialect.drops_thinking and thinks(call.think, dialect):
+        _drop(body, dialect.drops_thinking, dialect, "this model refuses it while it thinks", notes)
+    for name, (least, most) in dialect.ranges.items():
+        value = body.get(name)
+        if value is not None and not least <= value <= most:
+            body[name] = min(max(value, least), most)
+            notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
+    limit = body.get(dialect.max_tokens)
+    if dialect.least_tokens and limit is not None and limit < dialect.least_tokens:
+        body[dialect.max_tokens] = dialect.least_tokens
+        notes.changed(
+            "options.num_predict", dialect.max_tokens, "raised: the limit counts what the model thinks, too"
+        )
+    return body
+
+
+def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Notes) -> None:
+    for name in names:
+        if name in body:
+            del body[name]
+            notes.dropped(said_as(name, dialect), why)
+
+
+def said_as(wire_name: str, dialect: Dialect) -> str:
+    """Name a member of the body as the client named it."""
+    options = (option for option, wire in dialect.options.items() if wire == wire_name)
+    return next((f"options.{option}" for option in options), wire_name)
+
+
+def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+    """Give the fields about tools as this kind of backend takes them."""
+    choice = tools.get("tool_choice")
+    if isinstance(choice, str) and choice in dialect.tool_choices:
+        tools = {**tools, "tool_choice": dialect.tool_choices[choice]}
+        notes.changed("tool_choice", "tool_choice", "another word for it here")
+    if dialect.schema_drops:
+        unwanted = frozenset(dialect.schema_drops)
+        cleaned = _without(tools["tools"], unwanted)
+        if cleaned != tools["tools"]:
+            notes.changed("tools", "tools", f"schemas without {', '.join(dialect.schema_drops)}")
+            tools = {**tools, "tools": cleaned}
+    return tools
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    """Take members out at every level; the depth is bounded, since the request was decoded."""
+    if isinstance(value, dict):
+        return {name: _without(member, names) for name, member in value.items() if name not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def thinks(think: Any, dialect: Dialect) -> bool:
+    """Say whether the model will think: as asked, or as it does unasked; what cannot be switched off does."""
+    if think is None:
+        return dialect.thinks_unasked
+    return bool(think) or (dialect.think.off is None and dialect.thinks_unasked)
+
+
+def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
     if not call.stream:
         return {}
-    counted = {"stream_options": {"include_usage": True}} if dialect.asks_for_usage else {}
-    return {"stream": True} | counted
+    if not dialect.asks_for_usage:
+        return {"stream": True}
+    notes.added("stream_options", "the tokens of a stream are counted only when asked for")
+    return {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
@@ -57,29 +157,14 @@ def full_name(model: str) -> str:
     return f"registry.ollama.ai/library/{model if ':' in model else model + DEFAULT_TAG}"
 
 
-def think_fields(think: Any, dialect: Dialect) -> dict[str, Any]:
+def think_fields(think: Any, dialect: Dialect, notes: Notes = SILENT) -> Fields:
     """Give the dialect's switch for `think`. Absent says nothing: the backend's own default holds."""
     style = dialect.think
     if think is None:
         return {}
-    if think is False:
-        return style.off or {}
-    return (style.levels.get(think) if isinstance(think, str) else style.on) or {}
-
-
-def response_format(raw: msgspec.Raw, dialect: Dialect) -> dict[str, Any]:
-    """Translate `format`: the word json, or a JSON schema.
-
-    Raises:
-        BadRequest: it is neither. (Ollama says the same with status 500.)
-    """
-    wanted = msgspec.json.decode(raw)
-    if wanted is None or wanted == "":
+    found = style.off if think is False else style.levels.get(think) if isinstance(think, str) else style.on
+    if found is None:
+        notes.dropped("think", "this kind of backend has no switch for it")
         return {}
-    if wanted == "json" and dialect.format != "schema":
-        return {"response_format": {"type": "json_object"}}
-    schema = ANY_OBJECT if wanted == "json" else wanted
-    if not isinstance(schema, dict):
-        shown = msgspec.json.encode(bytes(raw).decode()).decode()
-        raise BadRequest(f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
-    return {"response_format": {"type": "json_schema", "json_schema": {"name": "response", "schema": schema}}}
+    notes.mapped("think", ", ".join(found) or "its own default")
+    return found

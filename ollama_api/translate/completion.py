@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect, Fill
 from ollama_api.errors import BadRequest
-from ollama_api.translate.common import full_name, response_format, usage_fields
+from ollama_api.translate.common import NEEDS_LOGPROBS, OWN_FIELD, added_fields, full_name, usage_fields
+from ollama_api.translate.forms import ANY_OBJECT, Form, fields, of_format
+from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
 from ollama_api.types import GenerateRequest
 
@@ -21,6 +21,10 @@ PATH = "/completions"
 NO_RAW = "raw mode is not supported by this backend"
 NO_IMAGES = "images are not supported in raw mode by this backend"
 ANY_SUFFIX = Fill()
+UNTEMPLATED = {
+    "system": "the prompt is sent as it is: only a template has a place for it",
+    "think": "the prompt is sent as it is: only a template has a switch for it",
+}
 
 
 def refusal(call: GenerateRequest) -> str:
@@ -37,34 +41,40 @@ def fill_of(target: Target, rule: Rule) -> Fill | None:
     return target.dialect.fill or (ANY_SUFFIX if is_claimed and target.dialect.completes else None)
 
 
-def raw_body(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def raw_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the body of a completion."""
-    return {"prompt": call.prompt, **_shared(call, target, rule)}
+    return {"prompt": call.prompt, **_shared(call, target, rule, aside.notes)}
 
 
-def fill_body(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def fill_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the body of a completion between two texts."""
     fill = fill_of(target, rule) or ANY_SUFFIX
-    return {fill.prompt: call.prompt, fill.suffix: call.suffix, **_shared(call, target, rule)}
+    return {fill.prompt: call.prompt, fill.suffix: call.suffix, **_shared(call, target, rule, aside.notes)}
 
 
-def _shared(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> dict[str, Any]:
     if call.images:
         raise BadRequest(NO_IMAGES)
     dialect = target.dialect
-    body: dict[str, Any] = {"model": target.model}
-    body |= wire_options(merged(rule.options, call.options, rule.forced_options), dialect)
-    if call.format:
-        body |= _format(call.format, dialect)
+    body: dict[str, Any] = {**added_fields(dialect.body, OWN_FIELD, notes), "model": target.model}
+    body |= wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes)
+    form = of_format(call.format)
+    if form is not None:
+        body |= _form(form, dialect, notes)
     if call.logprobs:
         body["logprobs"] = max(1, call.top_logprobs)
-    return body | usage_fields(call, dialect)
+        notes.mapped("top_logprobs", "logprobs")
+    elif call.top_logprobs:
+        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
+    for name, reason in UNTEMPLATED.items():
+        if getattr(call, name) not in (None, ""):
+            notes.dropped(name, reason)
+    return body | usage_fields(call, dialect, notes)
 
 
-def _format(raw: msgspec.Raw, dialect: Dialect) -> dict[str, Any]:
+def _form(form: Form, dialect: Dialect, notes: Notes) -> dict[str, Any]:
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
-    wanted = response_format(raw, dialect)
-    if not wanted or not dialect.bare_schema:
-        return wanted
-    given = wanted["response_format"].get("json_schema", {}).get("schema", {"type": "object"})
-    return {dialect.bare_schema: given}
+    if not dialect.bare_schema:
+        return fields(form, dialect, notes)
+    notes.mapped("format", dialect.bare_schema)
+    return {dialect.bare_schema: ANY_OBJECT if form.schema is None else form.schema}

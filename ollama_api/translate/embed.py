@@ -11,10 +11,12 @@ import base64
 import binascii
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai import EmbeddingReply as Upstream
@@ -25,32 +27,61 @@ PATH = "/embeddings"
 NO_VECTOR = msgspec.Raw(b"[]")
 
 
-def to_upstream(inputs: list[str], dimensions: int, target: Target) -> dict[str, Any]:
+class Gathered:
+    """The answers of several calls, put back in the order of the inputs."""
+
+    def __init__(self, inputs: int) -> None:
+        self.vectors: list[msgspec.Raw] = [NO_VECTOR] * inputs
+        self.tokens = 0
+        """Of all inputs, as far as the backend counts them."""
+
+    def put(self, places: Sequence[int], reply: Upstream) -> None:
+        """Take the answer for the inputs in these places. Raises `AnswerUnusable`."""
+        for place, raw in zip(places, vectors(reply, len(places)), strict=True):
+            self.vectors[place] = raw
+        self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
+
+
+def unsupported(model: str) -> str:
+    """Tell that no backend of a model embeds."""
+    return f'"{model}" does not support embeddings'
+
+
+def is_about_dimensions(refused: UpstreamRejected) -> bool:
+    """Say whether a backend refused `dimensions`: its model has fewer, or cannot cut its vectors."""
+    said = refused.message.lower()
+    return refused.status in (400, 422) and ("dimension" in said or "matryoshka" in said)
+
+
+def to_upstream(
+    inputs: list[str], dimensions: int, target: Target, *, truncate: bool = True
+) -> dict[str, Any]:
     """Make the backend's request body. The format is always named: SDKs would ask for base64."""
     style = target.dialect.embed or EmbedStyle()
     body: dict[str, Any] = {**style.body, "model": target.model, "input": inputs, "encoding_format": "float"}
+    if truncate:
+        body |= style.truncate
     if dimensions > 0 and style.dimensions:
         body[style.dimensions] = dimensions
     return body
 
 
 def from_upstream(
-    call: EmbedRequest, reply: Upstream, dialect: Dialect, total_ns: int, load_ns: int
+    call: EmbedRequest, gathered: Gathered, dialect: Dialect, total_ns: int, load_ns: int
 ) -> EmbedReply:
     """Translate the answer of /api/embed. Raises `AnswerUnusable`."""
-    usage = reply.usage
     return EmbedReply(
         model=call.model,
-        embeddings=[unit_vector(raw, call.dimensions, dialect) for raw in vectors(reply, len(call.input))],
+        embeddings=[unit_vector(raw, call.dimensions, dialect) for raw in gathered.vectors],
         total_duration=total_ns,
         load_duration=load_ns,
-        prompt_eval_count=int(usage.prompt_tokens) if usage and usage.prompt_tokens else 0,
+        prompt_eval_count=gathered.tokens,
     )
 
 
-def single_from_upstream(reply: Upstream) -> EmbeddingReply:
+def single_from_upstream(gathered: Gathered) -> EmbeddingReply:
     """Translate the answer of /api/embeddings. Raises `AnswerUnusable`."""
-    raw = vectors(reply, 1)[0]
+    (raw,) = gathered.vectors
     return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
 
 
@@ -65,10 +96,13 @@ def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
 
 
 def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.Raw:
-    """Cut to `dimensions` (0: leave) and bring to length one."""
+    """Cut to `dimensions` (0: leave) and bring to length one.
+
+    A vector that may have been cut is read whatever the dialect says: some servers do not cut, and some do
+    not bring to length one what they cut.
+    """
     style = dialect.embed or EmbedStyle()
-    cut_here = dimensions > 0 and not style.dimensions
-    if style.normalised and not cut_here and not is_base64(raw):
+    if style.normalised and dimensions <= 0 and not is_base64(raw):
         return raw
     values = numbers(raw)
     if 0 < dimensions < len(values):

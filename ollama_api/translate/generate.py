@@ -12,7 +12,9 @@ from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
 from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
+from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import GenerateReply, GenerateRequest, Metrics
 from ollama_api.wire import rfc3339, to_json
@@ -34,13 +36,13 @@ def check(call: GenerateRequest, rule: Rule) -> None:
         raise BadRequest(NO_CONTEXT)
 
 
-def to_upstream(call: GenerateRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body: the request's system prompt replaces the mapping's."""
     system = call.system or rule.system
     turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     turns += rule.messages
     turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})
-    return completion_body(call, target, rule, turns)
+    return completion_body(call, target, rule, turns, form=of_format(call.format), aside=aside)
 
 
 def from_upstream(

@@ -16,6 +16,7 @@ from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
 from ollama_api.translate.common import full_name, require
+from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
 
 Fields = dict[str, msgspec.Raw]
@@ -133,23 +134,25 @@ def _messages(call: OpenAICall) -> list[msgspec.Raw]:
     return found
 
 
-def chat_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+def chat_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body of a chat: model, options, system prompt and example turns by the rules."""
-    fields = completion_body(call, target, rule)
+    fields = completion_body(call, target, rule, aside)
     if rule.system or rule.messages:
+        aside.notes.added("messages", "the mapping's system prompt and example turns")
         fields["messages"] = raw(_with_turns(_messages(call), rule))
     return fields
 
 
-def completion_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+def completion_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body of a completion. The tokens of a stream are counted whoever wants to know."""
-    fields = body(call, target, rule)
+    fields = body(call, target, rule, aside)
     if call.stream and target.dialect.asks_for_usage and not call.wants_usage:
+        aside.notes.added("stream_options", "the tokens of a stream are counted whoever wants to know")
         fields["stream_options"] = raw({**call.stream_options, "include_usage": True})
     return fields
 
 
-def embeddings_body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+def embeddings_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body of an embedding, which none of the mapping's rules is about."""
     return with_model(call, target)
 
@@ -159,12 +162,12 @@ def with_model(call: OpenAICall, target: Target) -> Fields:
     return {**call.fields, "model": raw(target.model)}
 
 
-def body(call: OpenAICall, target: Target, rule: Rule) -> Fields:
+def body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body: the mapping's options, and the backend's name of the model."""
-    return with_options(call.fields, rule, target.dialect) | {"model": raw(target.model)}
+    return with_options(call.fields, rule, target.dialect, aside.notes) | {"model": raw(target.model)}
 
 
-def with_options(fields: Fields, rule: Rule, names: Dialect) -> Fields:
+def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILENT) -> Fields:
     """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
     defaults = raws(wire_options(checked(rule.options), names))
     forced = raws(wire_options(checked(rule.forced_options), names))
@@ -175,6 +178,10 @@ def with_options(fields: Fields, rule: Rule, names: Dialect) -> Fields:
     if said & LIMITS:
         said |= LIMITS
     defaults = {name: value for name, value in defaults.items() if name not in said}
+    for name in fields.keys() - given.keys() | (forced.keys() & said):
+        notes.changed(name, name if name in forced else names.max_tokens, "the mapping forces another value")
+    for name in [*defaults, *(forced.keys() - said)]:
+        notes.added(name, "an option of the mapping")
     return {**given, **defaults, **forced}
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from backends.wire.dialect import Dialect
 from ollama_api.errors import BadRequest
+from ollama_api.translate.notes import SILENT, Notes
 
 Kind = Literal["float32", "integer", "boolean", "strings"]
 
@@ -40,13 +41,17 @@ KINDS: Mapping[str, Kind] = {
 MAX_FLOAT32 = 3.4028234663852886e38
 # These describe how a model is loaded. A backend is loaded already, and every client's habit of sending them
 # is not worth a warning.
-ABOUT_LOADING = frozenset(
-    {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"}
+ABOUT_LOADING: Mapping[str, str] = dict.fromkeys(
+    ("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"),
+    "it says how a model is loaded, and the backend has loaded its own",
 )
 
 
 def merged(
-    defaults: Mapping[str, Any], given: Mapping[str, Any], forced: Mapping[str, Any]
+    defaults: Mapping[str, Any],
+    given: Mapping[str, Any],
+    forced: Mapping[str, Any],
+    notes: Notes = SILENT,
 ) -> dict[str, Any]:
     """Lay the mapping's defaults under, and its forced options over, what the client gave; check the types.
 
@@ -54,7 +59,13 @@ def merged(
         BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
     """
     said = {name: value for name, value in given.items() if value is not None}
-    return checked({**defaults, **said, **forced} if defaults or forced else said)
+    if not defaults and not forced:
+        return checked(said)
+    for name in forced:
+        notes.added(f"options.{name}", "the mapping forces it")
+    for name in defaults.keys() - said.keys() - forced.keys():
+        notes.added(f"options.{name}", "the mapping's default")
+    return checked({**defaults, **said, **forced})
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,15 +75,29 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def wire_options(options: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Notes = SILENT) -> dict[str, Any]:
     """Give the body fields for checked options."""
     fields: dict[str, Any] = {}
     for name, value in options.items():
         wire_name = dialect.max_tokens if name == "num_predict" else dialect.options.get(name)
-        if wire_name is None or _means_nothing(name, value):
-            continue
-        fields[wire_name] = value[: dialect.stop_limit] if name == "stop" else value
+        if wire_name is None:
+            notes.dropped(
+                f"options.{name}", ABOUT_LOADING.get(name, "this kind of backend has no such field")
+            )
+        elif reason := _means_nothing(name, value):
+            notes.dropped(f"options.{name}", reason)
+        else:
+            fields[wire_name] = _sent(name, value, wire_name, dialect, notes)
     return fields
+
+
+def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes) -> Any:
+    if name == "stop" and len(value) > dialect.stop_limit:
+        why = f"only the first {dialect.stop_limit} of {len(value)}: more are refused there"
+        notes.changed("options.stop", wire_name, why)
+        return value[: dialect.stop_limit]
+    notes.mapped(f"options.{name}", wire_name)
+    return value
 
 
 def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
@@ -84,13 +109,13 @@ def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
     ]
 
 
-def _means_nothing(name: str, value: Any) -> bool:
-    """Ollama's special values: no limit, and a random seed, are said by saying nothing."""
-    return (
-        (name == "num_predict" and value <= 0)
-        or (name == "seed" and value < 0)
-        or (name == "stop" and not value)
-    )
+def _means_nothing(name: str, value: Any) -> str:
+    """Say why there is nothing to send: no limit, and a random seed, are said by saying nothing."""
+    if name == "num_predict" and value <= 0:
+        return "no limit is said by saying nothing"
+    if name == "seed" and value < 0:
+        return "a random seed is said by saying nothing"
+    return "there is none" if name == "stop" and not value else ""
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -19,6 +19,7 @@ from ollama_api.errors import Failure
 from ollama_api.translate import anthropic_reply, openai
 from ollama_api.translate.assembly import Assembly
 from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.translate.openai import NULL, Fields, OpenAICall, fields_decoder, raw
 from ollama_api.types import Metrics
 from ollama_api.wire import to_json
@@ -111,13 +112,16 @@ def model_of(body: bytes) -> str:
         return ""
 
 
-def to_upstream(kind: Passing, call: OpenAICall, target: Target, rule: Rule) -> Fields:
+def to_upstream(kind: Passing, call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body: options, system prompt and example turns by the mapping's rules."""
-    fields = openai.with_options(call.fields, rule, kind.names) | {"model": raw(target.model)}
+    fields = openai.with_options(call.fields, rule, kind.names, aside.notes) | {"model": raw(target.model)}
     if rule.system and fields.get(kind.system, NULL) == NULL:
+        aside.notes.added(kind.system, "the mapping's system prompt")
         fields[kind.system] = raw(rule.system)
     examples = [turn for turn in rule.messages if turn["role"] in kind.roles]
     turns = _turns(fields.get(kind.turns, NULL)) if examples else None
+    if turns is not None:
+        aside.notes.added(kind.turns, "the mapping's example turns")
     return fields if turns is None else fields | {kind.turns: raw([*examples, *turns])}
 
 

@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Rule, Target
-from backends.wire.dialect import Dialect
 from backends.wire.openai import Reply
 from ollama_api import lax
 from ollama_api.errors import BadRequest
 from ollama_api.translate import chat as chats
 from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import read_whole
-from ollama_api.translate.common import completion_body, response_format
+from ollama_api.translate.common import completion_body
+from ollama_api.translate.forms import Form
 from ollama_api.translate.metrics import Timings, measure
+from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.translate.responses_input import to_messages, with_system
 from ollama_api.translate.responses_reply import (
     begun,
@@ -51,7 +52,6 @@ __all__ = [
 
 PATH = chats.PATH
 WITH_LOGPROBS = "message.output_text.logprobs"
-JSON_WORD = msgspec.Raw(b'"json"')
 DEFAULT_NAME = "response"
 FORMATS = frozenset({"text", "json_object", "json_schema"})
 
@@ -101,13 +101,18 @@ def check(call: ResponsesRequest, rule: Rule) -> None:
     chats.check(_as_chat(call), rule)
 
 
-def to_upstream(call: ResponsesRequest, target: Target, rule: Rule) -> dict[str, Any]:
+def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
     messages = with_system(call.input, call.instructions, rule)
-    body = completion_body(_as_chat(call), target, rule, messages)
-    if call.text.format is not None:
-        body |= _format_fields(call.text.format, target.dialect)
-    return body | tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls)
+    return completion_body(
+        _as_chat(call),
+        target,
+        rule,
+        messages,
+        form=_form(call.text.format),
+        tools=tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls),
+        aside=aside,
+    )
 
 
 def from_upstream(
@@ -186,14 +191,11 @@ def _check_format(wanted: TextFormat) -> None:
         wanted.name = wanted.name or DEFAULT_NAME
 
 
-def _format_fields(wanted: TextFormat, dialect: Dialect) -> dict[str, Any]:
+def _form(wanted: TextFormat | None) -> Form | None:
+    if wanted is None or wanted.type == "text":
+        return None
     if wanted.type == "json_object":
-        return response_format(JSON_WORD, dialect)
-    if wanted.type == "text":
-        return {}
-    schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
-    if wanted.strict is not None:
-        schema["strict"] = wanted.strict
-    if wanted.description is not None:
-        schema["description"] = wanted.description
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        return Form()
+    more = {"strict": wanted.strict, "description": wanted.description}
+    said = {name: value for name, value in more.items() if value is not None}
+    return Form(wanted.schema, wanted.name, said)

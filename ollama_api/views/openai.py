@@ -22,6 +22,7 @@ from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import cards, openai, openai_answers, responses
+from ollama_api.translate.embed import unsupported
 from ollama_api.translate.openai import OpenAICall
 from ollama_api.translate.responses_types import ResponsesRequest
 
@@ -48,7 +49,7 @@ def _passing(
 
 CHAT = _passing("v1.chat", "/chat/completions", openai.check_chat, openai.chat_body)
 COMPLETIONS = _passing("v1.completions", "/completions", openai.check_completion, openai.completion_body)
-EMBEDDINGS = Endpoint(
+EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     name="v1.embeddings",
     upstream_path="/embeddings",
     to_upstream=openai.embeddings_body,
@@ -56,6 +57,8 @@ EMBEDDINGS = Endpoint(
     stream=openai_answers.OpenAIStream,
     decode=openai_answers.decode_list,
     whole=unmarked_json_response,
+    way=lambda call, target, rule: EMBEDDINGS if target.dialect.embed is not None else None,
+    no_way=lambda call: unsupported(call.model),
 )
 RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     name="v1.responses",

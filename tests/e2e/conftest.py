@@ -8,11 +8,12 @@ import pytest
 from tests.fake_backend import FakeBackend
 
 from . import needs
-from .product import API_KEY, MODELS, Newcomer
+from .product import API_KEY, FAULTY, MODELS, Newcomer
 
 HERE = Path(__file__).resolve().parent
 TEST_S = 150
 """With the start of the product, and of the model."""
+collect_ignore = ["clients"]  # suites for environments of their own: test_client_suites runs them there
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
 
 @pytest.fixture(scope="session")
 def _backend() -> Iterator[FakeBackend]:
-    with FakeBackend(models=MODELS, require_key=API_KEY) as fake:
+    with FakeBackend(models=(*MODELS, *FAULTY), require_key=API_KEY) as fake:
         yield fake
 
 

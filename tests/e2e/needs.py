@@ -1,6 +1,8 @@
 """What these tests need beside Python. What is missing fails them, with the sentence that says what to do."""
 
 import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,9 @@ import pytest
 from console.demo_model import INSTALL, missing_packages
 
 HERE = Path(__file__).resolve().parent
+SCENARIOS = HERE / "js"
+"""A folder for each JavaScript client, with an environment of its own."""
+NODE_VERSION = 20
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -22,11 +27,21 @@ def curl() -> str:
     return shutil.which("curl") or _missing("curl is missing. On Debian: apt-get install curl")
 
 
-def node() -> str:
-    """Give the path of Node.js, once the client that its scripts import is installed too."""
-    if not (HERE / "node_modules" / "ollama").is_dir():
-        _missing("The npm client is missing. Run `make e2e`, or `npm ci` in tests/e2e")
-    return shutil.which("node") or _missing("Node.js is missing. On Debian: apt-get install nodejs npm")
+def node(client: str) -> str:
+    """Give the path of Node.js, once what the client's scripts import is installed too."""
+    if not (SCENARIOS / client / "node_modules").is_dir():
+        _missing(f"The npm packages are missing. Run `make e2e`, or `npm ci` in tests/e2e/js/{client}")
+    return _new_node() or _missing(
+        f"Node.js {NODE_VERSION} or newer is missing. On Debian 13: apt-get install nodejs npm"
+    )
+
+
+@cache
+def _new_node() -> str | None:
+    if (found := shutil.which("node")) is None:
+        return None
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    return found if int(version.lstrip("v").split(".")[0]) >= NODE_VERSION else None
 
 
 def demo_model() -> None:

@@ -6,12 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.fake_backend import Script, scripts
 from tests.support import environment
 from tests.support.process import ServedProcess
 
 API_KEY = "sk-only-for-tests-0123456789"
 MODELS = ("gpt-4o-mini", "text-embedding-3-small")
 """What the backend behind the gateway lists; the first is the README's."""
+FAULTY: dict[str, Script] = {
+    "bad-request": scripts.status(400),
+    "refused-key": scripts.status(401),
+    "too-many": scripts.rate_limited(),
+    "broken": scripts.status(500),
+    "cut": scripts.cut_mid_stream(after=2),
+}
+"""Models that fail, for clients in processes of their own: they cannot say what the backend is to do."""
 
 # As good as unset: a first start makes what is missing.
 NOTHING_GIVEN = {"SECRET_KEY": "", "CREDENTIAL_KEYS": "", "ADMIN_PASSWORD": ""}

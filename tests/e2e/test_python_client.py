@@ -159,6 +159,34 @@ def test_the_old_embeddings(local: ollama.Client) -> None:
     assert len(local.embeddings(MODEL, "A cat sleeps.").embedding) == EMBEDDING_LENGTH
 
 
+def test_many_texts_at_once(local: ollama.Client) -> None:
+    """More than go to the model in one call."""
+    texts = [f"Number {number} is a number." for number in range(70)]
+    answer = local.embed(MODEL, texts)
+    assert len(answer.embeddings) == len(texts)
+    for place in (0, 31, 32, 69):
+        (alone,) = local.embed(MODEL, texts[place]).embeddings
+        assert likeness(answer.embeddings[place], alone) > 0.99
+
+
+LONG = " ".join(["A cat sleeps on the warm windowsill."] * 286)
+"""2,002 words; the demo embeds 512 tokens."""
+
+
+def test_a_long_text_is_cut(local: ollama.Client) -> None:
+    answer = local.embed(MODEL, ["A kitten naps.", LONG])
+    short, long = answer.embeddings
+    (alone,) = local.embed(MODEL, "A kitten naps.").embeddings
+    assert likeness(short, alone) > 0.99
+    assert len(long) == EMBEDDING_LENGTH
+    assert 400 < (answer.prompt_eval_count or 0) < 530
+
+
+def test_a_long_text_that_may_not_be_cut_is_refused(local: ollama.Client) -> None:
+    asked = lambda: local.embed(MODEL, ["A kitten naps.", LONG], truncate=False)  # noqa: E731
+    assert refusal(asked) == (400, "the input length exceeds the context length")
+
+
 # Models
 
 
@@ -221,5 +249,5 @@ def test_the_commands_manage_aliases(local: ollama.Client) -> None:
 
 
 def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
-    sentence = "raw mode is not supported by this backend"
-    assert refusal(lambda: local.generate(MODEL, QUESTION, raw=True)) == (400, sentence)
+    sentence = "context is not supported by this server: send the conversation to /api/chat instead"
+    assert refusal(lambda: local.generate(MODEL, QUESTION, context=[1])) == (400, sentence)

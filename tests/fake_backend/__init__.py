@@ -7,7 +7,7 @@
 
 Without a script a chat streams "Hello from the fake backend.". A last user message `echo: TEXT` is answered
 with TEXT; `use TOOLNAME`, with that tool among `tools`, with a call of the tool. `scripts` holds ready-made
-faults, `steps` what new ones are made of.
+faults, and `scripts.obedient` a model that does all it is told; `steps` is what new ones are made of.
 """
 
 from . import scripts, steps

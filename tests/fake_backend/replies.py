@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .records import Json, Request
+from .schemas import sample
 
 REPLY_TEXT = "Hello from the fake backend."
 _FRAGMENT_CHARS = 8
@@ -77,7 +78,11 @@ def _fragment(call: Json) -> Json:
 
 def reply_to(request: Request) -> Reply:
     """Say the fixed reply, echo, or call a tool, as the last user message asks; keep to `max_tokens`."""
-    reply = _tool_reply(request) or say(_reply_text(request))
+    return limited(_tool_reply(request) or say(_reply_text(request)), request)
+
+
+def limited(reply: Reply, request: Request) -> Reply:
+    """Keep a reply to `max_tokens`."""
     limit = request.json.get("max_completion_tokens") or request.json.get("max_tokens")
     if isinstance(limit, int) and limit < len(reply.deltas):
         return Reply(reply.deltas[:limit], "length")
@@ -125,19 +130,6 @@ def _tool_reply(request: Request) -> Reply | None:
     for tool in request.json.get("tools") or ():
         function = tool["function"]
         if found := re.search(rf"\buse {re.escape(function['name'])}\b\s*(\{{.*\}})?", asked, re.DOTALL):
-            arguments = found[1] or json.dumps(_sample(function.get("parameters") or {}))
+            arguments = found[1] or json.dumps(sample(function.get("parameters") or {"type": "object"}))
             return Reply(tuple(call_fragments(function["name"], arguments)), "tool_calls")
     return None
-
-
-_SAMPLES: Json = {"string": "Paris", "integer": 7, "number": 1.5, "boolean": True, "array": [], "object": {}}
-
-
-def _sample(schema: Json) -> Json:
-    """Make up arguments that fit a flat JSON schema."""
-    properties: Json = schema.get("properties") or {}
-    return {name: _sample_value(value) for name, value in properties.items()}
-
-
-def _sample_value(schema: Json) -> Any:
-    return schema["enum"][0] if schema.get("enum") else _SAMPLES.get(str(schema.get("type")))

@@ -10,7 +10,8 @@ from .records import Json, Request
 from .steps import Script
 
 ANY_MODEL = "*"
-Answering = Script | Callable[[Request], Script]
+Rule = Callable[[Request], Script | None]
+"""Chooses by what was asked; None is the ordinary answer."""
 Models = Sequence[str | Mapping[str, Any]] | Script
 
 _GENERATING = ("/chat/completions", "/completions", "/embeddings")
@@ -21,13 +22,13 @@ class Routing:
 
     def __init__(self, models: Models, require_key: str | None) -> None:
         self._lock = threading.Lock()
-        self._always: dict[str, Answering] = {}
+        self._always: dict[str, Script | Rule] = {}
         self._once: defaultdict[str, deque[Script]] = defaultdict(deque)
         self._routes: dict[tuple[str, str], Script] = {}
         self.models = models
         self.require_key = require_key
 
-    def script(self, model: str, script: Answering | None) -> None:
+    def script(self, model: str, script: Script | Rule | None) -> None:
         with self._lock:
             if script is None:
                 self._always.pop(model, None)
@@ -62,10 +63,12 @@ class Routing:
             return error_script(404, f"Unknown request URL: {url}.", "unknown_url")
         if request.method != "POST":
             return error_script(405, f"Not allowed to {request.method} on {request.path}.")
-        found = self._scripted(request.model) or ordinary_script(request)
-        return found(request) if callable(found) else found
+        found = self._scripted(request.model)
+        if callable(found):
+            found = found(request)
+        return found or ordinary_script(request)
 
-    def _scripted(self, model: str) -> Answering | None:
+    def _scripted(self, model: str) -> Script | Rule | None:
         with self._lock:
             for queue in (self._once[model], self._once[ANY_MODEL]):
                 if queue:

@@ -12,7 +12,7 @@ import msgspec
 from .connection import Connection
 from .ledger import Ledger
 from .records import Request, Stream, StreamState
-from .routing import Answering, Models, Routing
+from .routing import Models, Routing, Rule
 from .steps import Script, Send
 
 T = TypeVar("T")
@@ -115,10 +115,10 @@ class FakeBackend:
 
     # What it does
 
-    def script(self, model: str, script: Answering | None) -> None:
+    def script(self, model: str, script: Script | Rule | None) -> None:
         """Say how requests for a model are answered from now on; `*` is any model, None the ordinary way.
 
-        A function of the request gives a script for each.
+        A rule is a function from the request to a script, or to None.
         """
         self._routing.script(model, script)
 

@@ -1,10 +1,13 @@
 """Methods and paths, as Ollama answers them."""
 
+import json
+import socket
+
 import pytest
 
 from tests.fake_backend import FakeBackend
 from tests.support import factories
-from tests.support.raw_http import Client, RawHTTP
+from tests.support.raw_http import Client, RawHTTP, chat_body
 
 ROUTES = {
     "/": "GET, HEAD",
@@ -157,3 +160,38 @@ def test_a_websocket_is_refused(client: Client) -> None:
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
     assert client.call("GET", "/api/chat", headers=upgrade | key).status in (403, 404)
+
+
+# What Java's HTTP client adds to each request on a new connection.
+OFFER = {"Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAEAAEAAAAIAAAAB", "Upgrade": "h2c"}
+
+
+def test_an_offer_of_http2_is_not_taken_up(client: Client, fake: FakeBackend) -> None:
+    factories.route(fake)
+    with RawHTTP(client.port) as connection:
+        for text in ("echo: one", "echo: two"):
+            connection.request("POST", "/api/chat", chat_body(text, stream=False), OFFER)
+            assert connection.answer().json["message"]["content"] == text.removeprefix("echo: ")
+            connection.request("GET", "/api/version", headers=OFFER)
+            assert connection.answer().status == 200
+
+
+def test_an_offer_of_http2_in_pieces(client: Client, fake: FakeBackend) -> None:
+    """The parser stops behind the head, wherever the network has cut the request."""
+    factories.route(fake)
+    body = json.dumps(chat_body("echo: one", stream=False)).encode()
+    lines = [f"{name}: {value}" for name, value in OFFER.items()]
+    head = "\r\n".join(["POST /api/chat HTTP/1.1", "Host: localhost", *lines, "Transfer-Encoding: chunked"])
+    request = head.encode() + b"\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for cut in (20, len(head) + 2, len(head) + 4, len(request) - 9):
+        with RawHTTP(client.port) as connection:
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.send(request[:cut])
+            assert not connection.wait_readable(0.05)
+            connection.send(request[cut:])
+            assert connection.answer().json["message"]["content"] == "one"
+
+
+def test_a_tunnel_is_refused(client: Client) -> None:
+    for headers in ({}, OFFER):
+        assert client.call("CONNECT", "example.com:443", headers=headers).status in (400, 403, 404, 405)

@@ -161,7 +161,12 @@ def test_what_comes_after_done_is_ignored(client: Client, fake: FakeBackend) -> 
 
 REFUSED: dict[str, tuple[Script, int, str]] = {
     "error event first": (scripts.error_event_first(OVERFLOW), 400, "context length"),
-    "error event first, without a status": (scripts.error_event_first(), 502, "context length"),
+    "error event first, without a status": (
+        scripts.error_event_first({"error": {"message": "out of memory"}}),
+        502,
+        "out of memory",
+    ),
+    "too long, without a status": (scripts.error_event_first(), 400, "context length"),
     "HTML with 200": (scripts.html_200(), 502, "no answer"),
     "gzip": (scripts.gzip_sse(), 502, "no answer"),
     "not HTTP": (scripts.not_http(), 502, "before it finished"),

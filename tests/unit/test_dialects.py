@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.wire.dialect import Dialect, ThinkStyle
-from backends.wire.dialects import DIALECTS, dialect_choices
+from backends.wire.dialect import Dialect, ThinkStyle, for_model, laid_over, with_path
+from backends.wire.dialects import DIALECTS, dialect_choices, of_address
 from ollama_api import parse
 from ollama_api.translate.common import think_fields
 from ollama_api.translate.options import KINDS
-from ollama_api.views.chat import CHAT
+from ollama_api.ways import CHAT
 from tests.golden.replay import rule, target
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
@@ -109,3 +109,84 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
     body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["stream"] is True
     assert "stream_options" not in body
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1", "openai"),
+        ("https://openrouter.ai", "openrouter"),
+        ("https://api.groq.com/openai/v1/", "groq"),
+        ("http://127.0.0.1:8000/v1", "generic"),
+        ("https://openai.example/v1", "generic"),
+    ],
+)
+def test_a_host_that_serves_everybody_tells_the_kind(url: str, name: str) -> None:
+    assert of_address(url).name == name
+
+
+@pytest.mark.parametrize(
+    ("dialect", "given", "wanted"),
+    [
+        ("generic", "http://h:8000", "http://h:8000/v1"),
+        ("generic", "http://h:8000/", "http://h:8000/v1"),
+        ("generic", "http://h:8000/v1/", "http://h:8000/v1"),
+        ("generic", "http://h:8000/own/path", "http://h:8000/own/path"),
+        ("openrouter", "https://openrouter.ai", "https://openrouter.ai/api/v1"),
+        ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
+        ("azure", "https://r.openai.azure.com", "https://r.openai.azure.com/openai/v1"),
+        ("azure_deployments", "https://r.openai.azure.com", "https://r.openai.azure.com/openai"),
+        (
+            "gemini",
+            "https://generativelanguage.googleapis.com",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+        ),
+    ],
+)
+def test_an_address_without_a_path_gets_the_kinds_own(dialect: str, given: str, wanted: str) -> None:
+    assert with_path(given, DIALECTS[dialect]) == wanted
+
+
+@EACH
+def test_a_kinds_own_address_has_its_own_path(dialect: Dialect) -> None:
+    if dialect.base_url:
+        host = dialect.base_url.removesuffix(dialect.base_path)
+        assert with_path(host, dialect) == dialect.base_url
+
+
+# Profiles
+
+
+def test_a_profile_is_laid_over_member_by_member() -> None:
+    found = laid_over(DIALECTS["vllm"], {"options": {"top_k": None, "seed": "own"}, "stop_limit": 1})
+    assert (found.options["seed"], "top_k" in found.options, found.stop_limit) == ("own", False, 1)
+    assert found.options["temperature"] == "temperature"
+    assert DIALECTS["vllm"].options["seed"] == "seed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"nobody_knows": 1}, "nobody_knows"),
+        ({"name": "x"}, "name cannot be changed"),
+        ({"auth": "basic"}, "auth"),
+        ({"stop_limit": "many"}, "stop_limit"),
+        ({"think": {"of": {}}}, "of"),
+        ({"headers": {"Authorization": "Bearer x"}}, "Authorization"),
+        ({"headers": {"X Y": "z"}}, "X Y"),
+        ({"headers": {"X-Y": "a\nb"}}, "printable"),
+        ({"per_model": {"(": {}}}, "no pattern"),
+        ({"options": [1]}, "options"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        laid_over(DIALECTS["generic"], changes)
+
+
+def test_a_part_for_some_models_is_for_those_only() -> None:
+    profile = laid_over(
+        DIALECTS["generic"], {"per_model": {"^q": {"drops": ["stop"]}, "wen": {"stop_limit": 9}}}
+    )
+    assert (for_model(profile, "qwen").drops, for_model(profile, "qwen").stop_limit) == (["stop"], 9)
+    assert for_model(profile, "other") == profile

@@ -15,7 +15,7 @@ from backends.wire.dialects import DIALECTS
 from backends.wire.openai import EmbeddingReply, decode_embeddings
 from ollama_api import parse
 from ollama_api.translate.assembly import AnswerUnusable
-from ollama_api.translate.embed import from_upstream, single_from_upstream, to_upstream
+from ollama_api.translate.embed import Gathered, from_upstream, single_from_upstream, to_upstream
 from ollama_api.types import EmbedRequest
 from ollama_api.wire import to_json
 from tests.golden.replay import target
@@ -27,13 +27,21 @@ def reply(*vectors: Any, indexes: list[int] | None = None, **more: Any) -> Embed
     return decode_embeddings(json.dumps({"data": data, **more}).encode())
 
 
+def gathered(answer: EmbeddingReply, inputs: int | None = None) -> Gathered:
+    """Take one answer for so many inputs, all of its own if not said."""
+    inputs = len(answer.data or ()) if inputs is None else inputs
+    found = Gathered(inputs)
+    found.put(range(inputs), answer)
+    return found
+
+
 def call(texts: int = 1, **fields: Any) -> EmbedRequest:
     return parse.embed(json.dumps({"model": "alias", "input": ["x"] * texts, **fields}).encode())
 
 
 def embedded(answer: EmbeddingReply, dialect: str = "generic", **fields: Any) -> list[list[float]]:
     asked = call(len(answer.data or ()), **fields)
-    encoded = to_json(from_upstream(asked, answer, DIALECTS[dialect], 5, 1))
+    encoded = to_json(from_upstream(asked, gathered(answer), DIALECTS[dialect], 5, 1))
     vectors: list[list[float]] = json.loads(encoded)["embeddings"]
     return vectors
 
@@ -48,13 +56,18 @@ def test_the_format_is_always_named_and_dimensions_only_where_understood(dialect
     assert sent.pop("encoding_format") == "float"
     style = DIALECTS[dialect].embed or EmbedStyle()
     named = {style.dimensions: 2} if style.dimensions else {}
-    assert sent == {**style.body, "model": "backend-model", "input": ["a", "b"], **named}
+    assert sent == {**style.body, **style.truncate, "model": "backend-model", "input": ["a", "b"], **named}
     assert "dimensions" not in to_upstream(["a"], 0, target(dialect))
+
+
+def test_a_server_that_cuts_is_told_to_only_if_it_may() -> None:
+    assert to_upstream(["a"], 0, target("nim"))["truncate"] == "END"
+    assert "truncate" not in to_upstream(["a"], 0, target("nim"), truncate=False)
 
 
 def test_the_whole_reply() -> None:
     answer = reply([0.6, 0.8], [1, 0], usage={"prompt_tokens": 7, "total_tokens": 7})
-    encoded = to_json(from_upstream(call(2), answer, DIALECTS["vllm"], 500, 20))
+    encoded = to_json(from_upstream(call(2), gathered(answer), DIALECTS["vllm"], 500, 20))
     assert encoded == (
         b'{"model":"alias","embeddings":[[0.6, 0.8],[1, 0]],'
         b'"total_duration":500,"load_duration":20,"prompt_eval_count":7}'
@@ -74,7 +87,7 @@ def test_vectors_of_length_one_are_passed_on_unread_where_that_is_known() -> Non
     assert embedded(reply([3, 4]), "openai") == [[3, 4]]
 
 
-@pytest.mark.parametrize("dialect", ["vllm", "generic"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_dimensions_are_cut_here_and_brought_to_length_one_again(dialect: str) -> None:
     assert embedded(reply([3, 4, 12]), dialect, dimensions=2) == [[0.6, 0.8]]
 
@@ -87,11 +100,11 @@ def test_dimensions_that_cut_nothing_change_nothing(dimensions: int) -> None:
 def test_base64_is_read_although_numbers_were_asked_for() -> None:
     for dialect in DIALECTS:
         assert embedded(reply(packed(3, 4)), dialect) == [[pytest.approx(0.6), pytest.approx(0.8)]]
-    assert json.loads(bytes(single_from_upstream(reply(packed(3, 4))).embedding)) == [3.0, 4.0]
+    assert json.loads(bytes(single_from_upstream(gathered(reply(packed(3, 4)))).embedding)) == [3.0, 4.0]
 
 
 def test_the_older_endpoint_gives_what_the_backend_gave() -> None:
-    assert to_json(single_from_upstream(reply([3, 4.50]))) == b'{"embedding":[3, 4.5]}'
+    assert to_json(single_from_upstream(gathered(reply([3, 4.50])))) == b'{"embedding":[3, 4.5]}'
 
 
 NO_VECTORS = [packed(1.0, math.nan), packed(math.inf), "%%%", "abc", None, {"x": 1}, 5]
@@ -103,7 +116,7 @@ def test_what_is_no_vector_is_no_answer(vector: Any) -> None:
         embedded(reply(vector))
     assert unusable.value.status == 502
     with pytest.raises(AnswerUnusable):
-        single_from_upstream(reply(vector))
+        single_from_upstream(gathered(reply(vector)))
 
 
 def test_a_vector_holds_numbers_only() -> None:
@@ -116,7 +129,7 @@ def test_a_vector_holds_numbers_only() -> None:
 )
 def test_as_many_vectors_as_inputs_or_none(answer: EmbeddingReply) -> None:
     with pytest.raises(AnswerUnusable, match="embeddings for 2 inputs"):
-        from_upstream(call(2), answer, DIALECTS["generic"], 1, 1)
+        gathered(answer, 2)
 
 
 FLOATS = st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=6)
@@ -132,8 +145,6 @@ def test_every_vector_has_length_one_or_none(
         norm = math.hypot(*values)
         vector = [value / norm for value in values] if norm else values
     [found] = embedded(reply(vector), dialect, dimensions=dimensions)
-    # Where the backend understands `dimensions`, it has cut already.
-    if not (style.normalised and style.dimensions):
-        assert len(found) == min(len(values), dimensions or len(values))
+    assert len(found) == min(len(values), dimensions or len(values))
     length = math.hypot(*found)
     assert length == pytest.approx(1.0, abs=1e-3) or not any(found)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ollama_api import parse
 from ollama_api.exchange import Endpoint
-from ollama_api.views.chat import CHAT, GENERATE
+from ollama_api.ways import CHAT, GENERATE
 from tests.golden import replay
 
 GOLDEN = Path(replay.__file__).parent

@@ -14,7 +14,7 @@ from backends.wire.dialects import DIALECTS
 from ollama_api import parse
 from ollama_api.errors import BadRequest
 from ollama_api.types import ChatRequest
-from ollama_api.views.chat import CHAT, GENERATE
+from ollama_api.ways import CHAT, GENERATE
 from tests.golden import replay
 from tests.unit.bodies import BODIES, VALID, written
 

@@ -29,6 +29,7 @@ from .refusals import (
 from .speech import (
     invalid_tool_arguments,
     long_line,
+    obedient,
     parallel_same_tool,
     reasoning,
     saying,
@@ -68,6 +69,7 @@ __all__ = [
     "no_done",
     "no_finish",
     "not_http",
+    "obedient",
     "odd_chunking",
     "parallel_same_tool",
     "rate_limited",

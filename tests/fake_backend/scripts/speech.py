@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.fake_backend.obedience import obey
 from tests.fake_backend.records import Json
 from tests.fake_backend.replies import Reply, call_fragments, say, words
 from tests.fake_backend.steps import Script
@@ -11,6 +12,11 @@ def saying(reply: Reply | str) -> Script:
     """Say this instead of the ordinary reply."""
     said = say(reply) if isinstance(reply, str) else reply
     return Script(lambda answer: answer.saying(said).steps)
+
+
+def obedient() -> Script:
+    """Do what the request wants, as a good model would: call the tool, fill in the form, think, stop."""
+    return Script(lambda answer: answer.saying(obey(answer.request)).steps)
 
 
 def long_line(size: int) -> Script:

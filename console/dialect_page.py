@@ -1,0 +1,84 @@
+"""The documentation page about dialects, made from the table itself so that it cannot be wrong."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from backends.wire import dialect as profiles
+from backends.wire.dialect import Dialect
+from backends.wire.dialects import DIALECTS
+
+HEAD = """# Dialects
+
+Written by `manage.py dialects --markdown docs/dialects.md`; changes by hand are lost.
+
+A dialect says how a kind of backend differs from OpenAI's API: how it is reached, what it calls options, how
+thinking is switched, what its conversations may look like. It is chosen for each backend in the admin or in
+the [configuration file](configuration-file.md). A server that nobody knows works as `generic`.
+
+What is different at your server can be laid over in the backend's `profile`, field by field, in the admin or
+in the file:
+
+```yaml
+backends:
+  - name: proxy
+    base_url: http://10.0.0.7:9000      # no path: the dialect's own is added, here /v1
+    dialect: generic
+    profile:
+      max_tokens: max_completion_tokens
+      headers: {X-Team: research}
+      options: {top_k: top_k, seed: null}          # maps are merged; null takes a member out
+      per_model: {"^qwen": {drops: [logprobs]}}    # for models whose name there fits the pattern
+```
+
+`manage.py dialects NAME` shows a whole profile, `manage.py trace FILE` what a profile makes of a request.
+"""
+SHOWN = {"name", "label"}
+PLAIN = Dialect(name="", label="")
+
+
+def written() -> str:
+    """Write the page."""
+    return "\n".join([HEAD, *_fields(), "", *_table(), "", *(line for row in _rows() for line in row)])
+
+
+def _fields() -> list[str]:
+    lines = ["## Fields of a profile", "", "| Field | If not said | What it says |", "| --- | --- | --- |"]
+    told = _docs(profiles.Dialect)
+    for field in msgspec.structs.fields(Dialect):
+        if field.name not in SHOWN:
+            default = msgspec.to_builtins(getattr(PLAIN, field.name))
+            lines.append(f"| `{field.name}` | `{json.dumps(default)}` | {told.get(field.name, '')} |")
+    return lines
+
+
+def _docs(struct: type) -> dict[str, str]:
+    """Read what stands below each field in the source."""
+    found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', inspect.getsource(struct), re.M | re.S)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def _table() -> list[str]:
+    lines = ["## The kinds", "", "| Name | Kind | Address |", "| --- | --- | --- |"]
+    lines += [f"| `{row.name}` | {row.label} | {row.base_url or 'yours'} |" for row in DIALECTS.values()]
+    return lines
+
+
+def _rows() -> list[list[str]]:
+    """Tell of each what differs from the plain profile."""
+    return [[f"### {row.label}", "", "```json", _differences(row), "```", ""] for row in DIALECTS.values()]
+
+
+def _differences(row: Dialect) -> str:
+    plain: dict[str, Any] = msgspec.to_builtins(PLAIN)
+    own = {
+        name: value
+        for name, value in msgspec.to_builtins(row).items()
+        if name not in SHOWN and value != plain[name]
+    }
+    return json.dumps(own, indent=2)

@@ -1,0 +1,60 @@
+"""The account of a request that is not sent: for operators, who want to know what a backend would get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from backends.routing.snapshot import Route, RoutingSnapshot, Target
+from ollama_api import parse, ways
+from ollama_api.errors import BadRequest, ModelNotFound
+from ollama_api.exchange import Endpoint
+from ollama_api.passing import ENDPOINTS, Face
+from ollama_api.translate import anthropic, openai, passed, responses
+from ollama_api.translate.notes import Aside, Notes
+from ollama_api.translate.trace import Account, account_of
+from ollama_api.views.anthropic import MESSAGES
+from ollama_api.views.openai import CHAT, COMPLETIONS, RESPONSES
+
+Told = list[tuple[Account, dict[str, Any]]]
+
+FACES: dict[str, tuple[Callable[[bytes], Any], Endpoint[Any]]] = {
+    "/api/chat": (parse.chat, ways.CHAT),
+    "/api/generate": (parse.generate, ways.GENERATE),
+    "/v1/chat/completions": (openai.parse_chat, CHAT),
+    "/v1/completions": (openai.parse, COMPLETIONS),
+    "/v1/messages": (anthropic.parse, MESSAGES),
+    "/v1/responses": (responses.parse, RESPONSES),
+}
+OWN: dict[str, Face] = {"/v1/messages": "messages", "/v1/responses": "responses"}
+"""Faces that some backends have themselves."""
+
+
+def accounts(path: str, body: bytes, snapshot: RoutingSnapshot) -> Told:
+    """Translate for every target. Raises `RequestError` as the request itself would."""
+    read, endpoint = FACES[path]
+    model = passed.model_of(body)
+    route = snapshot.resolve(model)
+    if route is None:
+        raise ModelNotFound(f"model '{model}' not found")
+    face = OWN.get(path)
+    if face is not None and all(getattr(target.dialect, face) for target in route.targets):
+        read, endpoint = openai.parse, ENDPOINTS[face]
+    call = read(body)
+    endpoint.check(call, route.rule)
+    told = [found for target in route.targets if (found := _account(call, endpoint, target, route))]
+    if not told:
+        raise BadRequest(endpoint.no_way(call))
+    return told
+
+
+def _account(
+    call: Any, endpoint: Endpoint[Any], target: Target, route: Route
+) -> tuple[Account, dict[str, Any]] | None:
+    """Tell of one target; None if it cannot do what is asked."""
+    way = endpoint.way(call, target, route.rule) if endpoint.way is not None else endpoint
+    if way is None:
+        return None
+    notes = Notes()
+    body = way.to_upstream(call, target, route.rule, Aside(notes))
+    return account_of(target, call, body, notes), body

@@ -1,0 +1,97 @@
+"""What a conversation has to look like for one kind of backend. Pure.
+
+Works on chat completions' turns, so it serves every face. For most kinds of backend it changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.wire.dialect import Dialect
+from ollama_api.errors import BadRequest
+from ollama_api.translate.notes import SILENT, Notes
+
+Turn = dict[str, Any]
+Content = str | list[dict[str, Any]]
+
+APART = "\n\n"
+
+
+def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
+    """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
+    if dialect.merge_system != "none":
+        turns = _with_one_system(turns, dialect.merge_system == "all", notes)
+    if dialect.alternate_roles:
+        turns = _alternating(turns, notes)
+    if dialect.bare_calls == "omit":
+        turns = [_without_empty_content(turn) for turn in turns]
+    if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
+        turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
+        notes.added("messages", "the last turn is marked as one to go on with")
+    if not dialect.images and any(_has_image(turn) for turn in turns):
+        raise BadRequest("this model does not support image input")
+    return turns
+
+
+def ends_with_assistant(turns: list[Turn]) -> bool:
+    """Whether the model is to go on with a turn of its own."""
+    return bool(turns) and turns[-1]["role"] == "assistant" and "tool_calls" not in turns[-1]
+
+
+def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[Turn]:
+    """Join the system turns at the beginning, or all of them."""
+    first = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
+    systems = [turn for turn in turns if turn["role"] == "system"] if everywhere else turns[:first]
+    is_fine = systems == turns[:first] and len(systems) <= 1
+    if is_fine:
+        return turns
+    notes.changed("messages", "messages", "this kind of backend takes one system turn, at the beginning")
+    rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
+    joined: Content = systems[0]["content"]
+    for turn in systems[1:]:
+        joined = _joined(joined, turn["content"])
+    return [{"role": "system", "content": joined}, *rest]
+
+
+def _alternating(turns: list[Turn], notes: Notes) -> list[Turn]:
+    """Join neighbours of one role; calls and results stay what they are."""
+    joined: list[Turn] = []
+    for turn in turns:
+        if joined and _may_join(joined[-1], turn):
+            joined[-1] = {**joined[-1], "content": _joined(joined[-1]["content"], turn["content"])}
+            notes.changed("messages", "messages", f"neighbouring {turn['role']} turns became one")
+        else:
+            joined.append(turn)
+    return joined
+
+
+def _may_join(one: Turn, other: Turn) -> bool:
+    return (
+        one["role"] == other["role"]
+        and one["role"] in ("user", "assistant")
+        and "tool_calls" not in one
+        and "tool_calls" not in other
+    )
+
+
+def _joined(one: Content, other: Content) -> Content:
+    if isinstance(one, str) and isinstance(other, str):
+        return APART.join(text for text in (one, other) if text)
+    return _parts(one) + _parts(other)
+
+
+def _parts(content: Content) -> list[dict[str, Any]]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []
+
+
+def _without_empty_content(turn: Turn) -> Turn:
+    if "tool_calls" not in turn or turn.get("content"):
+        return turn
+    return {name: member for name, member in turn.items() if name != "content"}
+
+
+def _has_image(turn: Turn) -> bool:
+    content = turn.get("content")
+    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)

@@ -1,0 +1,93 @@
+"""The ways in which a backend is asked for a chat or a generation: a row each; the target decides which."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+
+from backends.routing.snapshot import Rule, Target
+from backends.wire.dialect import Fill
+from backends.wire.infill import decode_infill
+from backends.wire.native import decode_line
+from backends.wire.openai import decode_reply
+from ollama_api.exchange import Endpoint
+from ollama_api.translate import chat as chats
+from ollama_api.translate import completion as completions
+from ollama_api.translate import generate as generations
+from ollama_api.translate import native
+from ollama_api.types import ChatRequest, GenerateRequest
+
+FILLED = {"choices": decode_reply, "infill": decode_infill}
+
+
+def _chat_way(call: ChatRequest, target: Target, rule: Rule) -> Endpoint[ChatRequest]:
+    return CHATS[target.dialect.protocol]
+
+
+def _generate_way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint[GenerateRequest] | None:
+    """Ask in a target's own protocol; else as a chat, or as one of the ways without a template."""
+    if target.dialect.protocol == "ollama":
+        return NATIVE_GENERATE
+    if call.suffix:
+        fill = completions.fill_of(target, rule)
+        return _filling(fill) if fill else None
+    if call.raw:
+        return RAW if target.dialect.completes else None
+    return GENERATE
+
+
+CHAT: Endpoint[ChatRequest] = Endpoint(
+    name="chat",
+    upstream_path=chats.PATH,
+    way=_chat_way,
+    is_empty=lambda call: not call.messages,
+    check=chats.check,
+    to_upstream=chats.to_upstream,
+    from_upstream=chats.from_upstream,
+    mend=chats.without_echo,
+    stream=chats.stream,
+    empty_reply=chats.empty_reply,
+)
+NATIVE_CHAT = msgspec.structs.replace(
+    CHAT,
+    upstream_path=native.CHAT_PATH,
+    is_from_root=True,
+    to_upstream=native.chat_body,
+    decode=decode_line,
+)
+CHATS: dict[str, Endpoint[ChatRequest]] = {"openai": CHAT, "ollama": NATIVE_CHAT}
+
+GENERATE: Endpoint[GenerateRequest] = Endpoint(
+    name="generate",
+    upstream_path=chats.PATH,
+    way=_generate_way,
+    no_way=completions.refusal,
+    is_empty=lambda call: not call.prompt,
+    check=generations.check,
+    to_upstream=generations.to_upstream,
+    from_upstream=generations.from_upstream,
+    stream=generations.stream,
+    empty_reply=generations.empty_reply,
+)
+RAW = msgspec.structs.replace(
+    GENERATE, upstream_path=completions.PATH, is_usual=False, to_upstream=completions.raw_body
+)
+NATIVE_GENERATE = msgspec.structs.replace(
+    GENERATE,
+    upstream_path=native.GENERATE_PATH,
+    is_from_root=True,
+    to_upstream=native.generate_body,
+    decode=decode_line,
+)
+
+
+@cache
+def _filling(fill: Fill) -> Endpoint[GenerateRequest]:
+    return msgspec.structs.replace(
+        RAW,
+        upstream_path=fill.path,
+        is_from_root=fill.from_root,
+        to_upstream=completions.fill_body,
+        decode=FILLED[fill.answer],
+    )
