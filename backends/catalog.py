@@ -27,6 +27,8 @@ LOOK_AGAIN_S = 2.0
 # A backend that describes each model by itself is asked for so many at each look, a few at a time.
 DESCRIBED_AT_ONCE = 32
 DESCRIBED_TOGETHER = 4
+MOST_DESCRIBED = 1000
+"""Where a list cannot be had, names come from clients."""
 
 
 class Listing:
@@ -96,6 +98,8 @@ class Listing:
 
     async def _describe(self, model: str) -> None:
         async with self._few:
+            if len(self._described) >= MOST_DESCRIBED:
+                self._described.clear()
             found = await discovery.describe_model(Target(self._upstream, model))
             self._described[canonical(model)] = found
 

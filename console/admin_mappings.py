@@ -53,7 +53,7 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         """Offer the probe. The button belongs to the list's own form, which holds the CSRF token."""
         return format_html(
             '<button class="lg-button" type="submit" formaction="{}" formnovalidate '
-            'title="Asks each target what it can do, with about ten short requests">Probe</button>',
+            'title="Asks each target what it can do, with eight short requests">Probe</button>',
             self.button_url("probe", row),
         )
 

@@ -82,7 +82,20 @@ def told(rule: Rule, target: Target, card: ModelCard | None) -> str:
         "vectors of": knowledge.embedding_length(target, card),
     }
     parts += [f"{what} {found.value} ({found.origin})" for what, found in figures.items() if found]
-    return ", ".join(parts)
+    return ", ".join([*parts, *_terms(card)])
+
+
+def _terms(card: ModelCard | None) -> list[str]:
+    """Tell what only operators want to know: prices, and the end of a model."""
+    if card is None:
+        return []
+    prices = {"prompt": ("price_in", card.price_in), "answer": ("price_out", card.price_out)}
+    terms = [
+        f"{what} {price:g} USD a million ({'table' if field in card.from_table else 'backend'})"
+        for what, (field, price) in prices.items()
+        if price is not None
+    ]
+    return [*terms, *([f"retires {card.retires} (backend)"] if card.retires else [])]
 
 
 def summary(findings: Iterable[Finding]) -> str:

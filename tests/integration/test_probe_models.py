@@ -130,6 +130,16 @@ class TestTheCommand:
         assert near == "clients are told of m on near: completion (probe), tools (probe)"
         assert far == "clients are told of m on far: completion (assumed), tools (assumed)"
 
+    def test_prints_prices_and_ends_too(self, able: Any, fake: FakeBackend) -> None:
+        pricing = {"prompt": "0.00000015", "completion": "0.0000006"}
+        fake.models = [{"id": "m", "context_length": 9, "pricing": pricing, "expiration_date": "2027-01-31"}]
+        able("completion")
+        (line,) = (line for line in probe("m", "--target", "near") if " on near: " in line)
+        assert line.endswith(
+            "context 9 (backend), prompt 0.15 USD a million (backend), "
+            "answer 0.6 USD a million (backend), retires 2027-01-31 (backend)"
+        )
+
     def test_goes_on_when_one_backend_is_away(self, able: Any) -> None:
         able("completion")
         lines = probe("m")
@@ -193,6 +203,17 @@ class TestClients:
         mapping.capabilities = ["completion", "tools"]
         mapping.save()
         assert client.chat(tools=[TOOL], stream=False).status == 200
+
+    def test_are_refused_through_a_pattern_too(self, client: Client, fake: FakeBackend) -> None:
+        fake.models = ["m", "other"]
+        backend = factories.backend(fake)
+        factories.mapping("*", backend)
+        assert client.chat(tools=[TOOL], stream=False).status == 200
+        ProbeResult.objects.create(backend=backend, model="m", capability="tools", verdict="no", evidence="x")
+        assert client.chat(tools=[TOOL]).status == 400
+        assert client.chat(model="other", tools=[TOOL], stream=False).status == 200
+        found = {entry["name"]: entry["capabilities"] for entry in client.get("/api/tags").json["models"]}
+        assert found == {"m:latest": ["completion"], "other:latest": ["completion", "tools"]}
 
     def test_fill_in_where_a_probe_says_so(self, client: Client, fake: FakeBackend, able: Any) -> None:
         factories.mapping("m", factories.backend(fake, dialect="vllm"))

@@ -23,7 +23,7 @@ class Command(OperatorCommand):
 
     help = (
         "Ask each target of a model name what it can do (tools, images, thinking and more), and store the "
-        "answers: they outrank what is guessed. About ten short requests for each target, which cost tokens."
+        "answers: they outrank what is guessed. Eight short requests for each target, which cost tokens."
     )
     examples = """examples:
   manage.py probe gpt-4o
