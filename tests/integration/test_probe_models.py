@@ -75,6 +75,11 @@ class TestVerdicts:
         assert verdicts() == {"completion": "no", "embedding": "yes"}
         assert len(fake.streams) == 2
 
+    def test_a_model_that_neither_chats_nor_embeds_is_not_judged(self, able: Any) -> None:
+        able()
+        assert "it neither chats (status 400: completion is not supported" in probe("m")[1]
+        assert verdicts() == {}
+
     @pytest.mark.parametrize("only", ["tools", "streamed tools"])
     def test_one_tool_call_of_two_tries_is_a_yes(self, able: Any, only: str) -> None:
         able("completion", only)
