@@ -87,7 +87,7 @@ RIGHT_SENTENCES = {
         "within the models of its team, and also those that others made."
     ),
     TRACE: (
-        "trace: may send the header X-Llamagate-Trace, and is told in the answer's header of that name which "
+        "trace: may send the header X-Llamagate-Trace, and is told in the header of that name of the answer which "
         "fields of the request were mapped, changed or dropped for which backend."
     ),
 }

@@ -10,7 +10,7 @@ stop generating.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import aiohttp
@@ -28,18 +28,16 @@ from backends.errors import (
     UpstreamUnreachable,
 )
 from backends.routing.snapshot import Target
+from backends.stream import MAX_ERROR_BODY, MAX_WHOLE_BODY, Stream, error_in, read_whole
 from backends.wire import failures, openai
-from backends.wire.sse import EventTooLong, SSEDecoder
+from backends.wire.reading import Each, Reads, decode_reply
+from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
-DONE = b"[DONE]"
-MAX_ERROR_BODY = 64 * 1024
-MAX_WHOLE_BODY = 64 * 1024 * 1024
+__all__ = ["Ask", "Build", "Stream", "Whole", "ask", "error_in", "look", "open_stream"]
+
 LOOK_TIMEOUT_S = 5.0
-DRAIN_S = 0.05
 
 ResultT = TypeVar("ResultT")
-Decode = Callable[[bytes], Any]
-"""Reads an event. What it gives has `choices` and `error`, as `openai.Reply` has."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -48,11 +46,13 @@ class Ask(msgspec.Struct, frozen=True):
     path: str
     """Below the base URL."""
     body: bytes
-    decode: Decode = openai.decode_reply
+    reader: Reads[Any] = Each(decode_reply)
     """Reads one event, or a whole answer of a server that does not stream. Raises `BadReply`."""
     content_type: str = "application/json"
     from_root: bool = False
     """Whether `path` stands beside the base URL's /v1, not below it."""
+    in_lines: bool = False
+    """Whether a stream comes as a JSON object a line, not as server-sent events."""
 
     @property
     def is_json(self) -> bool:
@@ -83,7 +83,7 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
         asked = build(target)
         response = await _post(target, asked, "application/json" if asked.is_json else "*/*")
         try:
-            body = await _read_whole(target, response, MAX_WHOLE_BODY)
+            body = await read_whole(target, response, MAX_WHOLE_BODY)
         finally:
             response.release() if response.content.at_eof() else response.close()
         return read(Whole(target, asked, body, response.headers.get("Content-Type", "")))
@@ -92,15 +92,15 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
 
 
 async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
-    """POST to the first target that begins to answer: its first choice has been read when this returns.
+    """POST to the first target that begins to answer: its first words have been read when this returns.
 
     Until then another target may be tried, so a refusal in the first event still counts as a refusal.
     """
 
     async def attempt(target: Target) -> Stream:
         asked = build(target)
-        response = await _post(target, asked, "text/event-stream")
-        stream = Stream(target, response, asked.decode)
+        response = await _post(target, asked, NDJSON if asked.in_lines else EVENTS)
+        stream = Stream(target, response, asked.reader, LineDecoder() if asked.in_lines else SSEDecoder())
         try:
             await stream.begin()
         except BaseException:
@@ -122,135 +122,13 @@ async def look(
     async def attempt(target: Target) -> ResultT:
         response = await _request(target, outgoing)
         try:
-            return read(await _read_whole(target, response, MAX_WHOLE_BODY))
+            return read(await read_whole(target, response, MAX_WHOLE_BODY))
         except openai.BadReply as error:
             raise UpstreamGarbled(target.upstream.name, f"{what}: {error}") from None
         finally:
             response.release() if response.content.at_eof() else response.close()
 
     return await _first_that_answers([target], attempt, lambda _: LOOK_TIMEOUT_S)
-
-
-class Stream:
-    """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
-
-    def __init__(self, target: Target, response: aiohttp.ClientResponse, decode: Decode) -> None:
-        self.target = target
-        self._decode_event = decode
-        self.saw_done = False
-        self._response = response
-        self._content = response.content
-        self._decoder = SSEDecoder()
-        self._held: list[Any] = []
-        self._over = False
-        self._failure: UpstreamError | None = None
-        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
-        self._silence = transport.SilenceGuard(response, self._idle_s)
-
-    async def begin(self) -> None:
-        """Read up to the first chunk that holds a choice, and keep it for the first batch."""
-        if self._response.content_type == "application/json":
-            return await self._begin_whole()
-        if self._response.content_type != "text/event-stream":
-            raise UpstreamGarbled(
-                self.target.upstream.name, f"200 with {self._response.content_type}, not a stream"
-            )
-        while not self._over and not any(reply.choices for reply in self._held):
-            self._held += await self._read()
-        if not any(reply.choices for reply in self._held):
-            raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
-        self._silence.start()
-
-    async def _begin_whole(self) -> None:
-        """Some servers ignore `stream`: their whole answer becomes the one chunk."""
-        body = await _read_whole(self.target, self._response, MAX_WHOLE_BODY)
-        reply = self._decode(body)
-        if not reply.choices:
-            raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
-        for choice in reply.choices:
-            choice.delta = choice.delta or choice.message
-        self._held, self._over, self.saw_done = [reply], True, True
-
-    def __aiter__(self) -> AsyncIterator[list[Any]]:
-        return self
-
-    async def __anext__(self) -> list[Any]:
-        if self._held:
-            held, self._held = self._held, []
-            return held
-        if self._over:
-            raise StopAsyncIteration
-        return await self._read()
-
-    async def _read(self) -> list[Any]:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            data = await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(error) from None
-        self._silence.touch()
-        try:
-            events = self._decoder.feed(data) if data else self._end()
-        except EventTooLong:
-            raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
-        return self._decode_all(events)
-
-    def _decode_all(self, events: list[bytes]) -> list[Any]:
-        replies: list[Any] = []
-        try:
-            for event in events:
-                if event == DONE:
-                    self._over = self.saw_done = True
-                    break
-                if event:
-                    replies.append(self._decode(event))
-        except UpstreamError as error:
-            if not replies:
-                raise
-            self._failure = error  # told behind what came before it, however the network cut the two
-        return replies
-
-    def _decode(self, event: bytes) -> Any:
-        try:
-            reply = self._decode_event(event)
-        except openai.BadReply as error:
-            name = self.target.upstream.name
-            if self._over:  # the connection ended within this event
-                raise UpstreamCut(name, "the stream ended within an event") from None
-            raise UpstreamGarbled(name, f"a chunk that is not understood: {error}") from None
-        if reply.error is not None:
-            raise error_in(self.target, reply.error)
-        return reply
-
-    def _end(self) -> list[bytes]:
-        self._over = True
-        return self._decoder.finish()
-
-    def _broken(self, error: Exception) -> UpstreamError:
-        name = self.target.upstream.name
-        if self._silence.fired:
-            return UpstreamTimeout(name, self._idle_s)
-        return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
-
-    async def aclose(self) -> None:
-        """Give the connection back if the answer is complete, else drop it at once."""
-        self._silence.stop()
-        if self.saw_done and not self._content.at_eof():
-            await self._drain()
-        if self._content.at_eof() and self._content.exception() is None:
-            self._response.release()
-        else:
-            self._response.close()
-
-    async def _drain(self) -> None:
-        """Wait a moment for the end of the body behind [DONE]: it saves the next call a handshake."""
-        try:
-            async with asyncio.timeout(DRAIN_S):
-                while not self._content.at_eof():
-                    await self._content.readany()
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return
 
 
 def _first_event_limit(target: Target) -> float:
@@ -299,7 +177,7 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
         raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
-    if response.status != 200 or "Content-Encoding" in response.headers:
+    if response.status != 200 or _is_encoded(response):
         try:
             raise await _refusal(target, response)
         finally:
@@ -315,28 +193,13 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         )
     if response.status < 400:
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
-    body = await _read_whole(target, response, MAX_ERROR_BODY)
+    body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
     message = failures.message_of(body, response.reason or "")
+    status = failures.status_of(response.status, body)
     wait_s, about_length = failures.retry_after_s(response.headers), failures.is_too_long(message)
-    return UpstreamRejected(name, response.status, message, wait_s, speaks_of_length=about_length)
+    return UpstreamRejected(name, status, message, wait_s, speaks_of_length=about_length)
 
 
-async def _read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                raise UpstreamGarbled(target.upstream.name, f"an answer of more than {limit} bytes")
-    except (aiohttp.ClientError, OSError) as error:
-        raise UpstreamCut(target.upstream.name, f"the answer broke off ({type(error).__name__})") from None
-    return b"".join(parts)
-
-
-def error_in(target: Target, error: object) -> UpstreamRejected:
-    """Make the error that a backend tells in the body of a 200."""
-    message = failures.message_of_error(error, "the backend reported an error")
-    status, about_length = failures.status_of_error(error), failures.is_too_long(message)
-    return UpstreamRejected(target.upstream.name, status, message, speaks_of_length=about_length)
+def _is_encoded(response: aiohttp.ClientResponse) -> bool:
+    """Whether the body is compressed, although that was not wanted: it may become any size."""
+    return response.headers.get("Content-Encoding", "identity").lower() != "identity"

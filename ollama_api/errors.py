@@ -52,6 +52,12 @@ class NotOffered(RequestError):
     status = 501
 
 
+class AnswerUnusable(RequestError):
+    """The backend answered, but not with anything that may be shown as an answer."""
+
+    status = 502
+
+
 class Failure(msgspec.Struct, frozen=True):
     """What the client is told."""
 

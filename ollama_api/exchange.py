@@ -19,15 +19,18 @@ from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled, UpstreamReje
 from backends.routing import balance, registry
 from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Rule, Target
-from backends.wire.openai import BadReply, decode_reply
-from ollama_api import residency
+from backends.wire.openai import BadReply
+from backends.wire.reading import Reader, Reading, Reads
+from ollama_api import residency, turn_memory
 from ollama_api.errors import BadRequest
 from ollama_api.parse import keep_alive_s
 from ollama_api.relay import Relay, Translator
 from ollama_api.request import ClientRequest
 from ollama_api.responses import NDJSONStream, json_response
+from ollama_api.translate.assembly import Assembly, read_whole
+from ollama_api.translate.kept import Keeper, Kept
 from ollama_api.translate.metrics import Timings
-from ollama_api.translate.notes import PLAIN, Aside, Notes
+from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import ignored, merged
 from ollama_api.translate.trace import account_of
 from ollama_api.types import Metrics
@@ -79,6 +82,10 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     upstream_path: str
     is_from_root: bool = False
     """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
+    in_lines: bool = False
+    """Whether a stream comes as a JSON object a line, not as server-sent events."""
+    call_keys: Callable[[CallT], list[str]] | None = None
+    """Name the tool calls of the conversation, where there may be some."""
     to_upstream: ToUpstream[CallT]
     from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
     stream: Callable[[CallT], Translator]
@@ -93,10 +100,10 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
     no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
     """Tell the client that no target can."""
-    decode: Callable[[bytes], Any] = decode_reply
-    """Read a chunk or a whole answer of the backend."""
     mend: Callable[[CallT, Target, Any], None] | None = None
     """Take out of a whole answer what this kind of backend puts in and others do not."""
+    reader: Callable[[Reading], Reads[Any]] = Reader
+    """Make the reader of one answer, for the way in which a kind of backend has to be read."""
     whole: Callable[[Any], HttpResponseBase] = json_response
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
@@ -126,7 +133,8 @@ async def serve(
             return await _load_or_unload(call, endpoint, endpoint.empty_reply, route, entry)
         endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
-        exchange = Exchange(request, call, endpoint, route, entry)
+        exchange = Exchange(request, caller, call, endpoint, route, entry)
+        await exchange.recall()
         return await (exchange.streamed() if call.stream else exchange.whole())
 
 
@@ -178,6 +186,7 @@ class Exchange(Generic[CallT]):
     def __init__(
         self,
         request: ClientRequest,
+        caller: Caller,
         call: CallT,
         endpoint: Endpoint[CallT],
         route: Route,
@@ -190,6 +199,10 @@ class Exchange(Generic[CallT]):
         self._ways = endpoint.way
         self.route = route
         self.entry = entry
+        self.caller = caller
+        self._recalled: dict[str, Kept] = {}
+        self._assembly: Assembly | None = None
+        """The answer, where something of it is to be kept."""
 
     def targets(self) -> list[Target]:
         """Give the targets that can do it, in the order to try them. Raises `BadRequest` if there is none."""
@@ -207,21 +220,41 @@ class Exchange(Generic[CallT]):
         """Translate for one target, and note that it is being asked."""
         self.entry.backend, self.entry.upstream_model = target.upstream.name, target.model
         endpoint = self.endpoint = self._way(target) or self.endpoint
-        if self.request.trace is None:
+        if self.request.trace is None and not self._recalled:
             body = msgspec.json.encode(endpoint.to_upstream(self.call, target, self.route.rule))
         else:
-            body = self._traced(endpoint, target, self.request.trace)
+            body = self._with_aside(endpoint, target)
         if self.call.options:
             _warn_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
-        return upstream.Ask(endpoint.upstream_path, body, endpoint.decode, from_root=endpoint.is_from_root)
+        return upstream.Ask(
+            endpoint.upstream_path,
+            body,
+            endpoint.reader(target.dialect.reading),
+            from_root=endpoint.is_from_root,
+            in_lines=endpoint.in_lines,
+        )
 
-    def _traced(self, endpoint: Endpoint[CallT], target: Target, trace: list[Any]) -> bytes:
-        """Translate, and keep the account of it."""
-        notes = Notes()
-        body = endpoint.to_upstream(self.call, target, self.route.rule, Aside(notes))
-        trace.append(account_of(target, self.call, body, notes))
+    def _with_aside(self, endpoint: Endpoint[CallT], target: Target) -> bytes:
+        """Translate with what is recalled, and keep the account of it if somebody wants to see one."""
+        notes = SILENT if self.request.trace is None else Notes()
+        body = endpoint.to_upstream(self.call, target, self.route.rule, Aside(notes, self._recalled))
+        if self.request.trace is not None:
+            self.request.trace.append(account_of(target, self.call, body, notes))
         return msgspec.json.encode(body)
+
+    async def recall(self) -> None:
+        """Fetch what backends want back with the results of their calls, if there is one of such a kind."""
+        if self.endpoint.call_keys is None or not any(target.dialect.replay for target in self.route.targets):
+            return
+        keys = self.endpoint.call_keys(self.call)
+        if keys:
+            self._recalled = await turn_memory.recall(self.caller, self.route.alias, keys)
+
+    def _keep(self, assembly: Assembly) -> None:
+        kept = assembly.kept()
+        if kept:
+            turn_memory.keep(self.caller, self.route.alias, kept)
 
     async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
         """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""
@@ -244,22 +277,28 @@ class Exchange(Generic[CallT]):
         """Read a whole answer. What this refuses was no answer, and the next target is tried."""
         name = answer.target.upstream.name
         try:
-            reply = answer.asked.decode(answer.body.strip())
+            reply = answer.asked.reader.read(answer.body.strip())
         except BadReply as error:
             raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
-        if reply.error is not None:
+        if reply.error:
             raise upstream.error_in(answer.target, reply.error)
         if not reply.choices:
             raise UpstreamGarbled(name, "an answer without a choice")
         if self.endpoint.mend is not None:
             self.endpoint.mend(self.call, answer.target, reply)
+        if self.endpoint.call_keys is not None and answer.target.dialect.replay:
+            self._assembly, _ = read_whole(reply, keeper=Keeper(answer.target.dialect.replay))
         return reply
 
     async def streamed(self) -> HttpResponseBase:
         """Ask, wait for the first line, and only then commit to a 200."""
         stream = await self._offered(upstream.open_stream(self.targets(), self.build))
         self.entry.first_ns = time.monotonic_ns()
-        relay = Relay(self, stream, self.endpoint.stream(self.call))
+        translator = self.endpoint.stream(self.call)
+        if self.endpoint.call_keys is not None and stream.target.dialect.replay:
+            self._assembly = translator.assembly
+            self._assembly.keeper = Keeper(stream.target.dialect.replay)
+        relay = Relay(self, stream, translator)
         try:
             await relay.begin()
         except BaseException:
@@ -280,6 +319,8 @@ class Exchange(Generic[CallT]):
         """Record a complete answer."""
         self.entry.prompt_tokens = metrics.prompt_eval_count
         self.entry.completion_tokens = metrics.eval_count
+        if self._assembly is not None:
+            self._keep(self._assembly)
         ledger.close(self.entry, "ok")
 
 

@@ -26,6 +26,7 @@ TIMEOUT_S = 0.5
 AnswerT = TypeVar("AnswerT")
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
+_tasks: set[asyncio.Task[None]] = set()
 
 
 class Space:
@@ -42,6 +43,14 @@ class Space:
         self._keep(key, value, time.time() + ttl_s)
         if is_shared():
             await self._tried(_client().set(self._key(key), value, px=max(1, int(ttl_s * 1000))))
+
+    def put_soon(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for some seconds; other processes see it a moment later."""
+        self._keep(key, value, time.time() + ttl_s)
+        if is_shared():
+            task = asyncio.get_running_loop().create_task(self.put(key, value, ttl_s))
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
 
     async def drop(self, key: str) -> None:
         """Forget a value."""

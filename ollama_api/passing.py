@@ -11,6 +11,7 @@ from typing import Literal
 from accounts.directory import Caller
 from accounts.errors import AccessError
 from backends.errors import BackendError
+from backends.wire.reading import Each
 from ollama_api.errors import RequestError
 from ollama_api.exchange import Endpoint, find_route
 from ollama_api.responses import SSEStream, unmarked_json_response
@@ -21,13 +22,14 @@ Face = Literal["messages", "responses"]
 
 
 def _passing(face: Face, kind: passed.Passing) -> Endpoint[OpenAICall]:
+    decode = passed.decoder(kind)
     return Endpoint(
         name=f"v1.{face}",
         upstream_path=f"/{face}",
         to_upstream=partial(passed.to_upstream, kind),
         from_upstream=passed.from_upstream,
         stream=partial(passed.PassedStream, kind),
-        decode=passed.decoder(kind),
+        reader=lambda reading: Each(decode),
         whole=unmarked_json_response,
         lines=SSEStream,
     )

@@ -125,7 +125,13 @@ async def _answer(target: Target, question: Question) -> Answer:
     if endpoint is None:
         raise _NoRoute
     body = msgspec.json.encode(endpoint.to_upstream(call, target, rule))
-    asked = upstream.Ask(endpoint.upstream_path, body, endpoint.decode, from_root=endpoint.is_from_root)
+    asked = upstream.Ask(
+        endpoint.upstream_path,
+        body,
+        endpoint.reader(target.dialect.reading),
+        from_root=endpoint.is_from_root,
+        in_lines=endpoint.in_lines,
+    )
     asking = _streamed(target, asked) if call.stream else _whole(target, asked)
     return await _recorded(target, question.capability, asking, streamed=call.stream)
 
@@ -133,12 +139,12 @@ async def _answer(target: Target, question: Question) -> Answer:
 async def _whole(target: Target, asked: upstream.Ask) -> Answer:
     def read(whole: upstream.Whole) -> Answer:
         try:
-            reply: Reply = asked.decode(whole.body.strip())
+            reply: Reply = asked.reader.read(whole.body.strip())
         except BadReply as error:
             raise UpstreamGarbled(
                 target.upstream.name, f"an answer that is not understood: {error}"
             ) from None
-        if reply.error is not None:
+        if reply.error:
             raise upstream.error_in(target, reply.error)
         return _gathered([reply], _hidden_tokens(whole.body))
 

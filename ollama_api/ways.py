@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -10,15 +12,20 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Fill
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_line
-from backends.wire.openai import decode_reply
+from backends.wire.reading import Each, Reader, Reading, Reads
 from ollama_api.exchange import Endpoint
 from ollama_api.translate import chat as chats
 from ollama_api.translate import completion as completions
 from ollama_api.translate import generate as generations
 from ollama_api.translate import native
+from ollama_api.translate.kept import keys_of_messages
 from ollama_api.types import ChatRequest, GenerateRequest
 
-FILLED = {"choices": decode_reply, "infill": decode_infill}
+READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
+    "choices": Reader,
+    "infill": lambda reading: Each(decode_infill),
+    "ollama": lambda reading: Each(decode_line),
+}
 
 
 def _chat_way(call: ChatRequest, target: Target, rule: Rule) -> Endpoint[ChatRequest]:
@@ -46,6 +53,7 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
     to_upstream=chats.to_upstream,
     from_upstream=chats.from_upstream,
     mend=chats.without_echo,
+    call_keys=lambda call: keys_of_messages(call.messages),
     stream=chats.stream,
     empty_reply=chats.empty_reply,
 )
@@ -53,8 +61,9 @@ NATIVE_CHAT = msgspec.structs.replace(
     CHAT,
     upstream_path=native.CHAT_PATH,
     is_from_root=True,
+    in_lines=True,
     to_upstream=native.chat_body,
-    decode=decode_line,
+    reader=READERS["ollama"],
 )
 CHATS: dict[str, Endpoint[ChatRequest]] = {"openai": CHAT, "ollama": NATIVE_CHAT}
 
@@ -77,8 +86,9 @@ NATIVE_GENERATE = msgspec.structs.replace(
     GENERATE,
     upstream_path=native.GENERATE_PATH,
     is_from_root=True,
+    in_lines=True,
     to_upstream=native.generate_body,
-    decode=decode_line,
+    reader=READERS["ollama"],
 )
 
 
@@ -89,5 +99,5 @@ def _filling(fill: Fill) -> Endpoint[GenerateRequest]:
         upstream_path=fill.path,
         is_from_root=fill.from_root,
         to_upstream=completions.fill_body,
-        decode=FILLED[fill.answer],
+        reader=READERS[fill.answer],
     )

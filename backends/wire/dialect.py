@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from backends.wire.reading import Reading
+
 Fields = dict[str, Any]
 AUTHS = ("bearer", "api-key", "x-api-key", "none")
 
@@ -135,6 +137,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Keywords that a tool's JSON schema may not hold."""
     tool_choices: dict[str, str] = {}
     """OpenAI's word -> this kind's."""
+
+    reading: Reading = Reading()
+    """How its answers are read: `tags`, thinking between tags, none, at the start, or from the start without
+    the opening one; `counts`, what is generated as told, or the total less the prompt."""
 
     # What a conversation may look like.
     merge_system: Literal["none", "leading", "all"] = "none"

@@ -15,16 +15,104 @@ from typing import Any
 import msgspec
 
 MAX_MESSAGE = 500
+GLIMPSE = 200
 MAX_RETRY_AFTER_S = 120
 DEFAULT_STATUS = 500
 
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
 )
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+# What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
+_WORDS = {
+    **dict.fromkeys(
+        (
+            "badrequesterror",
+            "content_filter",
+            "content_policy_violation",
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "invalid_argument",
+            "invalid_prompt",
+            "invalid_request_error",
+            "string_above_max_length",
+            "unprocessableentityerror",
+            "validation",
+        ),
+        400,
+    ),
+    **dict.fromkeys(
+        ("authentication_error", "authenticationerror", "invalid_api_key", "unauthenticated"), 401
+    ),
+    **dict.fromkeys(("billing_error", "insufficient_quota", "insufficient_balance"), 402),
+    **dict.fromkeys(("permission_denied", "permission_error", "permissiondeniederror"), 403),
+    **dict.fromkeys(
+        (
+            "deploymentnotfound",
+            "invalid_model",
+            "model_not_found",
+            "not_found",
+            "not_found_error",
+            "notfounderror",
+        ),
+        404,
+    ),
+    **dict.fromkeys(
+        (
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "ratelimiterror",
+            "resource_exhausted",
+            "tokens_per_minute_exceeded",
+            "too_many_requests",
+        ),
+        429,
+    ),
+    **dict.fromkeys(
+        (
+            "capacity_exceeded",
+            "engine_overloaded",
+            "insufficient_system_resource",
+            "overloaded",
+            "overloaded_error",
+            "service_unavailable",
+            "unavailable",
+            "unavailable_error",
+        ),
+        503,
+    ),
+    **dict.fromkeys(("deadline_exceeded", "timeout", "timeout_error"), 504),
+}
+# Texts of refusals that are about the request, whatever status comes with them (llama.cpp likes 500).
+# and servers that have begun to stream have no status left. Lower case.
+_REQUEST_AT_FAULT = (
+    "context_length_exceeded",
+    "maximum context length",
+    "exceed context limit",
+    "longer than the model's context length",
+    "exceeds the available context size",
+    "input tokens exceed the configured limit",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "exceeds the maximum number of tokens",
+    "prompt is too long",
+    "requested token count exceeds",
+    "context the overflows",
+    "trying to keep the first",
+    "too large to process",
+    "provide the mmproj",
+    "image input is not supported",
+    "failed to parse messages",
+    "failed to parse tool",
+    "failed to load image",
+)
 # Where the sentence hides, first hit wins: OpenAI, flat shapes, FastAPI, API management fronts.
 _PATHS = (
     ("error", "message"),
     ("error", "message", "detail"),
+    ("error", "error", "message"),
+    ("error", "error_message"),
+    ("error", "detail"),
+    ("error", "error"),
     ("error",),
     ("message",),
     ("message", "detail"),
@@ -86,13 +174,51 @@ def message_of_error(error: Any, fallback: str) -> str:
 
 
 def status_of_error(error: Any) -> int:
-    """Read the status that an error event carries in `code` or `status`, as number or text; else 500."""
+    """Find the status that an error event means: by a number, a word, or its text; else 500."""
+    if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
+        error = error["error"]
+    stated = _number_in(error) or _word_in(error) or DEFAULT_STATUS
+    return _judged(stated, _find({"error": error}) or "")
+
+
+def status_of(status: int, body: bytes) -> int:
+    """Judge a refusal's status by what its body says."""
+    if status == 429 and b"insufficient_quota" in body:
+        return 402  # waiting does not help, and another backend may
+    return _judged(status, body.decode("utf-8", "replace")) if status == 500 else status
+
+
+def _judged(status: int, text: str) -> int:
+    """A request that is at fault is no failure of the backend, although some call it one."""
+    if status != DEFAULT_STATUS:
+        return status
+    folded = text.lower()
+    return 400 if any(sign in folded for sign in _REQUEST_AT_FAULT) else status
+
+
+def _number_in(error: Any) -> int | None:
     if isinstance(error, Mapping):
-        for name in ("code", "status", "http_status_code"):
+        for name in ("code", "status", "http_status_code", "status_code"):
             code = str(error.get(name, ""))
             if code.isdecimal() and 400 <= int(code) <= 599:
                 return int(code)
-    return DEFAULT_STATUS
+    return None
+
+
+def _word_in(error: Any) -> int | None:
+    if isinstance(error, Mapping):
+        for name in ("code", "status", "type", "error_type"):
+            status = _WORDS.get(str(error.get(name, "")).lower())
+            if status is not None:
+                return status
+    return None
+
+
+def glimpse(body: bytes) -> str:
+    """Show an operator the beginning of what is no answer: the title of a page, or its first words."""
+    text = body.decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    return clean(title.group(1) if title else text[:GLIMPSE])
 
 
 def clean(text: str) -> str:

@@ -7,6 +7,7 @@ Sources: the services' API references, and the models' tables there.
 from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Prefill, ThinkStyle
+from backends.wire.reading import Reading
 from backends.wire.styles import LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels
 
 SAMPLING = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"]
@@ -199,6 +200,7 @@ ROWS = (
         base_url="https://api.together.xyz/v1",
         options=VLLM_OPTIONS,
         asks_for_usage=False,
+        reading=Reading(tags="start"),
         think=ThinkStyle(
             off={"reasoning": {"enabled": False}},
             on={},
@@ -219,6 +221,7 @@ ROWS = (
         label="xAI",
         base_url="https://api.x.ai/v1",
         max_tokens="max_completion_tokens",
+        reading=Reading(counts="total"),
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
         embed=None,
         completes=False,

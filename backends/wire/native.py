@@ -88,7 +88,7 @@ def decode_line(data: bytes) -> Reply:
     said = line.message or Message(line.response, line.thinking)
     calls = [_call(call) for call in said.tool_calls or ()]
     choice = Choice(
-        delta=Delta(content=said.content, reasoning=said.thinking, tool_calls=calls or None),
+        delta=Delta(content=said.content, reasoning_content=said.thinking, tool_calls=calls or None),
         finish_reason=(line.done_reason or "stop") if line.done else None,
         logprobs=Logprobs(line.logprobs) if line.logprobs else None,
     )

@@ -1,6 +1,7 @@
 """OpenAI's wire types with the common extensions, as far as we read them. Pure.
 
-Accept a lot: every field may be missing or null, unknown fields are skipped without being decoded.
+Accept a lot: every field may be missing or null, unknown fields are skipped without being decoded. What these
+types refuse, `lenient` reads; what the fields mean, `reading` knows.
 Source: OpenAI API reference, "Chat completions", and the deviations noted in `docs/backends.md`.
 """
 
@@ -18,12 +19,14 @@ class FunctionDelta(msgspec.Struct, gc=False):
     arguments: str | dict[str, Any] | None = None
 
 
-class ToolCallDelta(msgspec.Struct, gc=False):
+class ToolCallDelta(msgspec.Struct):
     """A piece of a tool call. Servers leave out index, id or both."""
 
     index: int | None = None
     id: str | int | None = None
     function: FunctionDelta | None = None
+    extra_content: Any = None
+    """Gemini's signature of a thought, which has to come back with the result."""
 
 
 class Delta(msgspec.Struct):
@@ -34,6 +37,12 @@ class Delta(msgspec.Struct):
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    """OpenRouter's form of `reasoning`."""
+    thinking_blocks: list[dict[str, Any]] | None = None
+    """LiteLLM's, with Anthropic behind it."""
+    function_call: FunctionDelta | None = None
+    """What tool calls were before there could be several."""
 
 
 class Logprobs(msgspec.Struct):
@@ -61,6 +70,12 @@ class Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | float | None = None
     completion_tokens: int | float | None = None
     total_tokens: int | float | None = None
+    prompt_cache_hit_tokens: int | float | None = None
+    prompt_cache_miss_tokens: int | float | None = None
+    """DeepSeek: these two are the prompt."""
+    prompt_time: float | None = None
+    completion_time: float | None = None
+    """Groq: seconds."""
 
 
 class ServerTimings(msgspec.Struct, gc=False):
@@ -73,6 +88,13 @@ class ServerTimings(msgspec.Struct, gc=False):
     predicted_ms: float | None = None
 
 
+class GroqExtra(msgspec.Struct, gc=False):
+    """What Groq tells beside OpenAI's members."""
+
+    usage: Usage | None = None
+    error: Any = None
+
+
 class Reply(msgspec.Struct):
     """A chunk of a stream (choices hold `delta`), or a whole answer (choices hold `message`)."""
 
@@ -80,6 +102,7 @@ class Reply(msgspec.Struct):
     usage: Usage | None = None
     timings: ServerTimings | None = None
     error: Any = None
+    x_groq: GroqExtra | None = None
 
 
 class Embedding(msgspec.Struct):
@@ -103,17 +126,6 @@ embedding_decoder = msgspec.json.Decoder(EmbeddingReply)
 
 class BadReply(ValueError):
     """The bytes are not JSON, or not this shape."""
-
-
-def decode_reply(data: bytes) -> Reply:
-    """Decode one chunk or answer; an error in the choice becomes the reply's. Raises `BadReply`."""
-    try:
-        reply = reply_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadReply(str(error)) from None
-    if reply.choices and reply.choices[0].error is not None:
-        reply.error = reply.choices[0].error
-    return reply
 
 
 def decode_embeddings(data: bytes) -> EmbeddingReply:

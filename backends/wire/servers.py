@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
+from backends.wire.reading import Reading
 from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, VLLM_OPTIONS, effort, levels, template
 
 
@@ -52,6 +53,7 @@ ROWS = (
         options=LLAMA_OPTIONS,
         think=effort(off="none", on=None),
         format="schema",
+        reading=Reading(tags="start"),
         embed=EmbedStyle(dimensions=""),
         sources=[ModelSource(path="/api/v0/models", from_root=True)],
     ),
@@ -61,6 +63,7 @@ ROWS = (
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
         ranges={"top_p": (0.001, 0.999)},
         format="value",
+        reading=Reading(tags="start"),
         alternate_roles=True,
         merge_system="all",
         bare_calls="omit",

@@ -2,64 +2,154 @@
 
 Only LF, CR and CRLF end a line: never `str.splitlines`, which also splits at U+2028 and U+0085, both legal
 inside JSON strings. Source: WHATWG HTML, "Server-sent events".
+
+Taken beyond the standard: events with one newline between them, JSON without `data:`, and errors that are
+told by the name of a field or an event, which come out as `{"error": ...}`.
 """
 
 from __future__ import annotations
 
+import msgspec
+
+from backends.wire import lenient
+from backends.wire.openai import BadReply
+
 DEFAULT_LIMIT_BYTES = 4 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
+DONE = b"[DONE]"
+EVENTS = "text/event-stream"
+NDJSON = "application/x-ndjson"
+JSON_BEGINS = (b"{", b"[")
 
 
 class EventTooLong(ValueError):
     """One event grew over the limit: no honest backend sends that, so nothing more is buffered."""
 
 
-class SSEDecoder:
-    """Feed bytes, get the data of each complete event. Comments and fields other than `data` are dropped."""
+class LineDecoder:
+    """Feed bytes, get each complete line: Ollama's own streams."""
 
-    __slots__ = ("_data", "_limit", "_rest", "_size")
+    __slots__ = ("_limit", "_rest")
+
+    media_type = NDJSON
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit = limit_bytes
         self._rest = b""
-        self._data: list[bytes] = []
-        self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what one read gave. Raises `EventTooLong`."""
-        rest = self._rest + chunk if self._rest else chunk
-        if b"\r" in rest:
-            rest = _with_line_feeds(rest)
-        lines = rest.split(b"\n")
+        lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
-        events = self._events(lines)
-        if len(self._rest) + self._size > self._limit:
+        if len(self._rest) > self._limit:
             raise EventTooLong
+        return lines
+
+    def finish(self) -> list[bytes]:
+        """Take the end of the stream."""
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+
+class SSEDecoder:
+    """Feed bytes, get the data of each complete event. Comments, ids and times are dropped."""
+
+    media_type = EVENTS
+
+    __slots__ = ("_data", "_is_error", "_is_joining", "_limit", "_rest", "_rest_size", "_size")
+
+    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self._limit = limit_bytes
+        self._rest: list[bytes] = []
+        """The pieces of a line that has not ended."""
+        self._rest_size = 0
+        self._data: list[bytes] = []
+        self._size = 0
+        self._is_joining = False
+        """Whether the first line of this event is known not to be all of it."""
+        self._is_error = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take what one read gave. Raises `EventTooLong`."""
+        if self._rest:
+            if b"\n" not in chunk and b"\r" not in chunk and not self._rest[-1].endswith(b"\r"):
+                self._hold(chunk)  # joined once, at the end of the line
+                return []
+            chunk = b"".join([*self._rest, chunk])
+            self._rest.clear()
+            self._rest_size = 0
+        if b"\r" in chunk:
+            chunk = _with_line_feeds(chunk)
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        events = self._events(lines)
+        if rest:
+            self._hold(rest)
+        if self._data and not self._is_joining:
+            self._single(events)
         return events
 
     def finish(self) -> list[bytes]:
         """Take the end of the stream: some servers leave the last blank line out."""
-        lines, self._rest = [self._rest.rstrip(b"\r"), b""], b""
+        lines = [b"".join(self._rest).rstrip(b"\r"), b""]
+        self._rest.clear()
         return self._events(lines)
+
+    def _hold(self, piece: bytes) -> None:
+        self._rest.append(piece)
+        self._rest_size += len(piece)
+        if self._rest_size + self._size > self._limit:
+            raise EventTooLong
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events: list[bytes] = []
         for line in lines:
-            if line:
-                self._field(line)
-            elif self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data.clear()
-                self._size = 0
+            if not line:
+                if self._data:
+                    self._dispatch(events)
+                self._is_error = False
+            elif line.startswith(b"data:") and not self._data:
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+                self._size = len(line)
+            else:
+                self._unusual(line, events)
         return events
 
-    def _field(self, line: bytes) -> None:
+    def _dispatch(self, events: list[bytes]) -> None:
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        events.append(_as_error(data) if self._is_error else data)
+        self._data.clear()
+        self._size = 0
+        self._is_joining = self._is_error = False
+
+    def _unusual(self, line: bytes, events: list[bytes]) -> None:
+        """Take a line that is not the first of an event's data."""
         if line.startswith(BOM):
-            line = line[3:]
-        if line.startswith(b"data:"):
-            value = line[6:] if line[5:6] == b" " else line[5:]
-            self._data.append(value)
-            self._size += len(value)
+            line = line[len(BOM) :]
+        name, colon, value = line.partition(b":")
+        if line[:1] in JSON_BEGINS:
+            name, value = b"data", line
+        if not colon or name not in (b"data", b"event", b"error"):
+            return
+        value = value.removeprefix(b" ")
+        if self._data and not self._is_joining:
+            self._single(events)
+        if name == b"event":
+            self._is_error = value == b"error"
+            return
+        self._is_error = self._is_error or name == b"error"
+        self._data.append(value)
+        self._size += len(line)
+        if self._size > self._limit:
+            raise EventTooLong
+
+    def _single(self, events: list[bytes]) -> None:
+        """Give an event at once whose one line is all there can be of it: the blank line may never come."""
+        data = self._data[0]
+        if data.strip() == DONE or lenient.is_whole(data.strip()):
+            self._dispatch(events)
+        else:
+            self._is_joining = True
 
 
 def _with_line_feeds(text: bytes) -> bytes:
@@ -67,3 +157,14 @@ def _with_line_feeds(text: bytes) -> bytes:
     held = text.endswith(b"\r")
     body = text[:-1] if held else text
     return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + (b"\r" if held else b"")
+
+
+def _as_error(data: bytes) -> bytes:
+    """Put the data of an error event where errors are looked for, if it is not there already."""
+    try:
+        value = lenient.clean(lenient.loads(data))
+    except BadReply:
+        value = data.decode("utf-8", "replace")
+    if isinstance(value, dict) and value.get("error"):
+        return data
+    return msgspec.json.encode({"error": value or "an error event"})

@@ -38,15 +38,24 @@ def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PL
     )
     brings_system = bool(call.messages) and call.messages[0].role == "system"
     system = "" if brings_system else rule.system
+    with_thinking = "reasoning_content" in target.dialect.replay
+    if with_thinking:
+        _note_thinking(call, aside)
     return completion_body(
         call,
         target,
         rule,
-        messages.to_openai(turns, system),
+        messages.to_openai(turns, system, with_thinking=with_thinking),
         form=of_format(call.format),
         tools={"tools": [_tool(tool) for tool in call.tools]} if call.tools else None,
         aside=aside,
     )
+
+
+def _note_thinking(call: ChatRequest, aside: Aside) -> None:
+    for place, message in enumerate(call.messages):
+        if message.thinking and message.tool_calls:
+            aside.notes.mapped(f"messages[{place}].thinking", "messages")
 
 
 def from_upstream(

@@ -11,6 +11,7 @@ from backends.wire.dialect import Dialect
 from ollama_api.errors import BadRequest
 from ollama_api.translate.forms import Form, in_words
 from ollama_api.translate.forms import fields as form_fields
+from ollama_api.translate.kept import replayed
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
 from ollama_api.translate.shaping import ends_with_assistant, shaped
@@ -40,6 +41,8 @@ def completion_body(
     dialect, notes = target.dialect, aside.notes
     if form is not None:
         turns = in_words(form, turns, dialect, notes)
+    if dialect.replay:
+        turns = replayed(turns, aside.recalled, dialect, notes)
     body: Fields = {
         **added_fields(dialect.body, OWN_FIELD, notes),
         "model": target.model,

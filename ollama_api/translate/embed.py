@@ -20,7 +20,7 @@ from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai import EmbeddingReply as Upstream
-from ollama_api.translate.assembly import AnswerUnusable
+from ollama_api.errors import AnswerUnusable
 from ollama_api.types import EmbeddingReply, EmbedReply, EmbedRequest
 
 PATH = "/embeddings"

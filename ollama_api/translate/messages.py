@@ -25,9 +25,14 @@ IMAGE_TYPES = (
 UNKNOWN_IMAGE_TYPE = "image/jpeg"
 
 
-def to_openai(messages: Iterable[Message], system: str) -> list[dict[str, Any]]:
-    """Translate a conversation. `system` goes first unless the conversation begins with a system message."""
-    linker = _Linker()
+def to_openai(
+    messages: Iterable[Message], system: str, *, with_thinking: bool = False
+) -> list[dict[str, Any]]:
+    """Translate a conversation. `system` goes first unless the conversation begins with a system message.
+
+    `with_thinking`: what a client sends back of the thinking before a call goes along with the call.
+    """
+    linker = _Linker(with_thinking=with_thinking)
     translated = [_message(turn, message, linker) for turn, message in enumerate(messages)]
     if system and not (translated and translated[0]["role"] == "system"):
         translated.insert(0, {"role": "system", "content": system})
@@ -61,7 +66,10 @@ def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
 def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
     calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
     linker.open_calls = [(call["id"], call["function"]["name"]) for call in calls]
-    return {"role": message.role, "content": message.content, "tool_calls": calls}
+    made = {"role": message.role, "content": message.content, "tool_calls": calls}
+    if linker.with_thinking and message.thinking:
+        made["reasoning_content"] = message.thinking
+    return made
 
 
 def _call(turn: int, place: int, call: ToolCall) -> dict[str, Any]:
@@ -94,7 +102,8 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_thinking: bool) -> None:
+        self.with_thinking = with_thinking
         self.open_calls: list[tuple[str, str]] = []
 
     def take(self, call_id: str, name: str) -> str | None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from backends.wire.openai import ServerTimings, Usage
+from backends.wire.reading import LARGEST_COUNT
 from ollama_api.types import Metrics
+
+LONGEST_MS = 24 * 3600 * 1000
 
 
 class Timings(msgspec.Struct):
@@ -46,8 +49,9 @@ def counts(usage: Usage | None, server: ServerTimings | None) -> tuple[int, int]
 
 
 def _count(value: float | None) -> int:
-    return max(0, int(value)) if value is not None else 0
+    """A count beyond all bounds is none, and must not reach a database column."""
+    return int(value) if value is not None and 0 <= value <= LARGEST_COUNT else 0
 
 
 def _ms_to_ns(milliseconds: float | None) -> int:
-    return max(0, int(milliseconds * 1e6)) if milliseconds is not None else 0
+    return int(milliseconds * 1e6) if milliseconds is not None and 0 <= milliseconds <= LONGEST_MS else 0

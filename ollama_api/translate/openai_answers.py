@@ -6,12 +6,15 @@ request on its way added: the token counts of a stream.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 
-from backends.wire.openai import BadReply, Choice, Reply, decode_reply
-from ollama_api.errors import Failure
+from backends.wire import lenient
+from backends.wire.openai import BadReply, Choice, Reply
+from backends.wire.reading import FAULTS, USUAL, Reader, Reading
+from ollama_api.errors import AnswerUnusable, Failure
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.openai import NOTHING, NULL, Fields, OpenAICall, error_body, fields_decoder, raw
@@ -42,12 +45,41 @@ class Chunk(msgspec.Struct):
         return self.reply.error
 
 
-def decode_chunk(data: bytes) -> Chunk:
-    """Read a chunk or an answer both ways. Raises `BadReply`."""
-    reply = decode_reply(data)
+class ChunkReader:
+    """Reads the chunks of one answer both ways: what they mean, and what they are."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reading: Reading = USUAL) -> None:
+        # Text passes where it came, so thinking is not looked for in it.
+        self._reader = Reader(msgspec.structs.replace(reading, tags="none"))
+
+    def read(self, data: bytes, /) -> Chunk:
+        """Read a chunk or an answer. Raises `BadReply`."""
+        reply = self._reader.read(data)
+        try:
+            if not data.isascii():
+                data.decode()
+            return Chunk(reply, fields_decoder.decode(data))
+        except FAULTS:
+            return Chunk(reply, _lax_fields(data, reply))
+
+    def end(self) -> None:
+        """Everything has been passed on."""
+
+
+def _lax_fields(data: bytes, reply: Reply) -> Fields:
+    """Write anew what only Python takes for JSON. In a stream, half a pair of surrogates keeps its escape."""
+    value = lenient.loads(data)
+    if not isinstance(value, dict):
+        return {}
+    is_whole = any(choice.message is not None for choice in reply.choices or ())
     try:
-        return Chunk(reply, fields_decoder.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return {
+            name: msgspec.Raw(json.dumps(member, separators=(",", ":")).encode())
+            for name, member in lenient.clean(value, mend=is_whole).items()
+        }
+    except (ValueError, RecursionError) as error:
         raise BadReply(str(error)) from None
 
 
@@ -68,7 +100,7 @@ class VectorList(Chunk):
 
 def decode_list(data: bytes) -> VectorList:
     """Read the answer of /embeddings. Raises `BadReply`."""
-    chunk = decode_chunk(data)
+    chunk = ChunkReader().read(data)
     return VectorList(chunk.reply, chunk.fields)
 
 
@@ -118,21 +150,28 @@ class OpenAIStream:
     def _events(self, chunk: Chunk) -> bytes:
         self.assembly.take(chunk.reply)
         fields = chunk.fields
+        if fields.get("choices", NULL) == NULL:
+            if fields.get("usage", NULL) == NULL:
+                return b""  # a heartbeat or the like: official clients fail at a chunk without a list
+            fields["choices"] = msgspec.Raw(b"[]")
         fields["model"] = self._model
         if chunk.choices and chunk.choices[0].message is not None:
             return b"".join(map(_event, self._chunks_of_whole(fields)))
         if not self._wants_usage and "usage" in fields:
             # What was asked for here and not by the client: a chunk of its own, and a null in the others.
-            if not chunk.choices and chunk.reply.usage is not None:
-                return b""
             if fields["usage"] == NULL:
                 del fields["usage"]
+            elif not chunk.choices:
+                return b""
         return _event(fields)
 
     def _chunks_of_whole(self, fields: Fields) -> list[Fields]:
         """Make chunks of an answer that came in one piece, from a backend that does not stream."""
         usage = fields.pop("usage", NULL)
-        choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
+        try:
+            choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise AnswerUnusable(f"the backend's answer is not understood: {error}") from None
         chunk = {**fields, "object": CHUNK, "choices": raw(choices)}
         if not self._wants_usage or usage == NULL:
             return [chunk]

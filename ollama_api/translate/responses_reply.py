@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from ollama_api.errors import AnswerUnusable
 from ollama_api.translate import responses_tools as tools
-from ollama_api.translate.assembly import FILTERED_REASONS, AnswerUnusable, Assembly
+from ollama_api.translate.assembly import FILTERED_REASONS, Assembly
 from ollama_api.translate.responses_types import (
     FunctionCallItem,
     IncompleteDetails,

@@ -11,6 +11,7 @@ from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import anthropic, openai
 from ollama_api.translate.anthropic_types import MessagesRequest
+from ollama_api.translate.kept import keys_of_turns
 
 MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     name="v1.messages",
@@ -19,6 +20,7 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     to_upstream=anthropic.to_upstream,
     from_upstream=anthropic.from_upstream,
     stream=anthropic.stream,
+    call_keys=lambda call: keys_of_turns(call.turns),
     whole=unmarked_json_response,
     lines=SSEStream,
 )

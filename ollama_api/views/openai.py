@@ -15,6 +15,7 @@ from django.http import HttpResponse, HttpResponseBase
 from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Rule
+from backends.wire.reading import Each
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import Endpoint, find_route, serve
 from ollama_api.listing import known_models
@@ -23,6 +24,7 @@ from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import cards, openai, openai_answers, responses
 from ollama_api.translate.embed import unsupported
+from ollama_api.translate.kept import keys_of_turns
 from ollama_api.translate.openai import OpenAICall
 from ollama_api.translate.responses_types import ResponsesRequest
 
@@ -41,7 +43,7 @@ def _passing(
         to_upstream=to_upstream,
         from_upstream=openai_answers.from_upstream,
         stream=openai_answers.OpenAIStream,
-        decode=openai_answers.decode_chunk,
+        reader=openai_answers.ChunkReader,
         whole=unmarked_json_response,
         lines=SSEStream,
     )
@@ -55,7 +57,7 @@ EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     to_upstream=openai.embeddings_body,
     from_upstream=openai_answers.from_upstream,
     stream=openai_answers.OpenAIStream,
-    decode=openai_answers.decode_list,
+    reader=lambda reading: Each(openai_answers.decode_list),
     whole=unmarked_json_response,
     way=lambda call, target, rule: EMBEDDINGS if target.dialect.embed is not None else None,
     no_way=lambda call: unsupported(call.model),
@@ -67,6 +69,7 @@ RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     to_upstream=responses.to_upstream,
     from_upstream=responses.from_upstream,
     stream=responses.stream,
+    call_keys=lambda call: keys_of_turns(call.input),
     whole=unmarked_json_response,
     lines=SSEStream,
 )

@@ -14,8 +14,10 @@ import msgspec
 from backends import upstream
 from backends.routing.snapshot import Route, Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai import decode_reply
+from backends.wire.reading import USUAL, Reading, Reads, decode_reply
+from backends.wire.sse import SSEDecoder
 from ollama_api import exchange, relay
+from ollama_api.door import NOBODY
 from ollama_api.errors import RequestError, failure_of
 from ollama_api.request import ClientRequest
 from ollama_api.translate.metrics import Timings
@@ -43,8 +45,14 @@ class StoppedClock:
 class ScriptedAnswer:
     """A backend's answer that comes in the given reads; its own content, too."""
 
-    def __init__(self, reads: Iterable[bytes], content_type: str = "text/event-stream") -> None:
+    reason = ""
+
+    def __init__(
+        self, reads: Iterable[bytes], content_type: str = "text/event-stream", status: int = 200
+    ) -> None:
         self.content_type = content_type
+        self.status = status
+        self.headers: dict[str, str] = {}
         self.content = self
         self._reads: Iterator[bytes] = iter(list(reads))
         self._at_end = False
@@ -84,21 +92,33 @@ def rule(*targets: Target, name: str = "alias", **fields: Any) -> Rule:
     return Rule(name=name, targets=targets or (target(),), **fields)
 
 
-def stream(endpoint: exchange.Endpoint[Any], call: Any, reads: Sequence[bytes], **answer: str) -> Outcome:
+def stream(
+    endpoint: exchange.Endpoint[Any],
+    call: Any,
+    reads: Sequence[bytes],
+    reading: Reading = USUAL,
+    **answer: Any,
+) -> Outcome:
     """Let a backend answer in these reads, and gather what the client gets."""
     with mock.patch.object(exchange, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
-        return asyncio.run(_streamed(endpoint, call, ScriptedAnswer(reads, **answer)))
+        return asyncio.run(
+            _streamed(endpoint, call, endpoint.reader(reading), ScriptedAnswer(reads, **answer))
+        )
 
 
-async def _streamed(endpoint: exchange.Endpoint[Any], call: Any, answer: ScriptedAnswer) -> Outcome:
+async def _streamed(
+    endpoint: exchange.Endpoint[Any], call: Any, reader: Reads[Any], answer: ScriptedAnswer
+) -> Outcome:
     mapping = rule()
     entry = _entry(endpoint.name, mapping.name)
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
-    source = upstream.Stream(mapping.targets[0], response, endpoint.decode)
+    source = upstream.Stream(mapping.targets[0], response, reader, SSEDecoder())
     route = Route(mapping.name, mapping, mapping.targets)
-    asked = exchange.Exchange(_client(), call, endpoint, route, entry)
+    asked = exchange.Exchange(_client(), NOBODY, call, endpoint, route, entry)
     answering = relay.Relay(asked, source, endpoint.stream(call))
     try:
+        if answer.status != 200:
+            raise await upstream._refusal(mapping.targets[0], response)
         await source.begin()
         await answering.begin()
         return Outcome(200, b"".join([lines async for lines in answering]))

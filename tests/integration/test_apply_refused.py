@@ -63,8 +63,8 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown right": (
         team_with({"name": "a", "rights": ["manage_models", "fly"]}, {"name": "b", "rights": [""]}),
         [
-            "teams[0].keys[0].rights: Unknown right 'fly'. Known: manage_models.",
-            "teams[0].keys[1].rights: Unknown right ''. Known: manage_models.",
+            "teams[0].keys[0].rights: Unknown right 'fly'. Known: manage_models, trace.",
+            "teams[0].keys[1].rights: Unknown right ''. Known: manage_models, trace.",
         ],
     ),
     "secrets that are not there": (

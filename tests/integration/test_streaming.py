@@ -161,12 +161,33 @@ def test_what_comes_after_done_is_ignored(client: Client, fake: FakeBackend) -> 
 
 REFUSED: dict[str, tuple[Script, int, str]] = {
     "error event first": (scripts.error_event_first(OVERFLOW), 400, "context length"),
-    "error event first, without a status": (
-        scripts.error_event_first({"error": {"message": "out of memory"}}),
+    # The text says whose fault it is, also where no status does: another backend would not help.
+    "error event first, without a status": (scripts.error_event_first(), 400, "context length"),
+    "error event first, that tells nothing": (
+        scripts.error_event_first({"error": {"message": "The model has crashed."}}),
         502,
-        "out of memory",
+        "crashed",
     ),
-    "too long, without a status": (scripts.error_event_first(), 400, "context length"),
+    "error event first, with a word": (
+        scripts.error_event_first({"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}),
+        429,
+        "Slow down.",
+    ),
+    "500 that is the request's fault": (
+        scripts.status(500, {"error": {"code": 500, "message": "Failed to parse messages: no role"}}),
+        400,
+        "Failed to parse messages",
+    ),
+    "500 for an image without a projector": (
+        scripts.status(500, {"error": {"message": "image input is not supported - provide the mmproj"}}),
+        400,
+        "mmproj",
+    ),
+    "429 for want of money": (
+        scripts.status(429, {"error": {"message": "Check your plan.", "code": "insufficient_quota"}}),
+        502,
+        "credentials",
+    ),
     "HTML with 200": (scripts.html_200(), 502, "no answer"),
     "gzip": (scripts.gzip_sse(), 502, "no answer"),
     "not HTTP": (scripts.not_http(), 502, "before it finished"),

@@ -6,7 +6,8 @@ from typing import Any
 import pydantic
 from openai.types.responses import ResponseStreamEvent
 
-from backends.wire.openai import Reply, decode_reply
+from backends.wire.openai import Reply
+from backends.wire.reading import decode_reply
 from ollama_api.translate import responses
 from ollama_api.translate.metrics import Timings
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.wire.openai import BadReply, decode_embeddings, decode_reply
-from ollama_api.translate.assembly import AnswerUnusable, Assembly, read_whole
+from backends.wire.openai import BadReply, decode_embeddings
+from backends.wire.reading import decode_reply
+from ollama_api.errors import AnswerUnusable
+from ollama_api.translate.assembly import Assembly, read_whole
 
 NOW_NS = 1_787_306_400_000_000_000
 
@@ -106,6 +108,70 @@ def test_fragments_without_index_are_joined_by_id_and_else_to_the_last_call() ->
     ) == [("c1", "f", {"x": 1}), ("c2", "g", {"y": 2})]
 
 
+@pytest.mark.parametrize("place", [{"index": 0}, {"index": 0, "id": ""}, {"id": "0"}, {}])
+def test_calls_of_one_place_part_where_the_arguments_are_complete(place: dict[str, Any]) -> None:
+    wanted: list[tuple[str, Any]] = [("f", '{"x":1}'), ("f", '{"x":2}'), ("g", {"x": 3}), ("g", {"x": 4})]
+    found = calls_of(*(chunk(tool_calls=[place | call(None, *given)]) for given in wanted))
+    assert [(name, arguments["x"]) for _, name, arguments in found] == [
+        ("f", 1),
+        ("f", 2),
+        ("g", 3),
+        ("g", 4),
+    ]
+    assert len({made for made, _, _ in found}) == 4
+
+
+@pytest.mark.parametrize("place", [{"index": 0}, {"index": 0, "id": "c"}, {"id": "c"}, {}])
+def test_a_name_in_every_fragment_begins_nothing(place: dict[str, Any]) -> None:
+    pieces = ['{"x"', ":", "1}", *([""] if place else [])]
+    found = calls_of(*(chunk(tool_calls=[place | call(None, "f", piece)]) for piece in pieces))
+    assert [(name, arguments) for _, name, arguments in found] == [("f", {"x": 1})]
+
+
+def test_an_id_that_changes_in_mid_argument_begins_nothing() -> None:
+    found = calls_of(
+        chunk(tool_calls=[call(0, "f", '{"x":', id="a")]), chunk(tool_calls=[call(0, "f", "1}", id="b")])
+    )
+    assert found == [("a", "f", {"x": 1})]
+
+
+def test_arguments_that_begin_as_an_empty_object_may_go_on_as_text() -> None:
+    found = calls_of(
+        chunk(tool_calls=[call(0, "f", {}, id="a")]), chunk(tool_calls=[call(0, None, '{"x":1}')])
+    )
+    assert found == [("a", "f", {"x": 1})]
+
+
+def test_a_pair_of_surrogates_may_be_cut_in_arguments_too() -> None:
+    halves = ['{"x":"\ud83d', '\ude00"}']
+    found = calls_of(*(chunk(tool_calls=[call(0, "f", half, id="a")]) for half in halves))
+    assert found == [("a", "f", {"x": "\U0001f600"})]
+
+
+def test_the_limit_drops_only_the_call_that_it_cut() -> None:
+    pieces = [
+        chunk(tool_calls=[call(0, "f", '{"x":1}', id="a"), call(1, "g", '{"y":"lon', id="b")]),
+        chunk("length"),
+    ]
+    assert calls_of(*pieces) == [("a", "f", {"x": 1})]
+    assert assembled(*pieces).done_reason() == "length"
+
+
+def test_a_call_that_was_cut_is_no_answer_of_any_other_kind() -> None:
+    for finish in ("stop", "tool_calls", "content_filter"):
+        with pytest.raises(AnswerUnusable):
+            assembled(chunk(finish, tool_calls=[call(0, "f", '{"x":')])).tool_calls(NOW_NS)
+
+
+def test_two_calls_of_a_hundred_kilobytes_in_small_pieces() -> None:
+    text = json.dumps({"x": "y}" * 50_000})
+    pieces = [text[at : at + 16] for at in range(0, len(text), 16)]
+    events = [
+        chunk(tool_calls=[call(0, "f", piece, id="a"), call(1, "g", piece, id="b")]) for piece in pieces
+    ]
+    assert [len(arguments["x"]) for _, _, arguments in calls_of(*events)] == [100_000, 100_000]
+
+
 def test_a_name_that_grows_is_joined_and_one_that_is_repeated_is_not() -> None:
     assert (
         calls_of(chunk(tool_calls=[call(0, "get_")]), chunk(tool_calls=[call(0, "time")]))[0][1] == "get_time"
@@ -187,12 +253,6 @@ def test_ends(finish: str, reason: str) -> None:
 def test_the_last_reason_wins_and_an_empty_one_is_none() -> None:
     assert assembled(chunk("stop", content="a"), chunk("length")).done_reason() == "length"
     assert not assembled(chunk("", content="a")).is_complete
-
-
-@pytest.mark.parametrize("finish", ["error", "abort", "network_error", "insufficient_system_resource"])
-def test_an_end_that_is_a_failure_is_no_answer(finish: str) -> None:
-    with pytest.raises(AnswerUnusable, match="broke off"):
-        assembled(chunk(content="half"), chunk(finish)).done_reason()
 
 
 @pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal"])

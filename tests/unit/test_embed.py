@@ -14,7 +14,7 @@ from backends.wire.dialect import EmbedStyle
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai import EmbeddingReply, decode_embeddings
 from ollama_api import parse
-from ollama_api.translate.assembly import AnswerUnusable
+from ollama_api.errors import AnswerUnusable
 from ollama_api.translate.embed import Gathered, from_upstream, single_from_upstream, to_upstream
 from ollama_api.types import EmbedRequest
 from ollama_api.wire import to_json

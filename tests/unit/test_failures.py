@@ -16,14 +16,22 @@ from backends.upstream import error_in
 from backends.wire.failures import (
     MAX_MESSAGE,
     clean,
+    glimpse,
     message_of,
     message_of_error,
     retry_after_s,
+    status_of,
     status_of_error,
 )
-from ollama_api.errors import BadRequest, ModelNotFound, NotOffered, failure_of, unknown_failure
+from ollama_api.errors import (
+    AnswerUnusable,
+    BadRequest,
+    ModelNotFound,
+    NotOffered,
+    failure_of,
+    unknown_failure,
+)
 from ollama_api.responses import error_response
-from ollama_api.translate.assembly import AnswerUnusable
 from ollama_api.wire import error_line
 from tests.golden.replay import target
 
@@ -109,7 +117,20 @@ def test_a_cleaned_text_is_one_bounded_line(text: str) -> None:
         ({"code": "503"}, 503),
         ({"status": 400}, 400),
         ({"http_status_code": 422}, 422),
-        ({"code": "rate_limit_exceeded"}, 500),
+        ({"code": "rate_limit_exceeded"}, 429),
+        ({"code": "insufficient_quota", "type": "insufficient_quota"}, 402),
+        ({"code": "context_length_exceeded", "message": "m"}, 400),
+        ({"code": None, "type": "BadRequestError"}, 400),
+        ({"type": "overloaded_error", "message": "Overloaded"}, 503),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, 503),
+        ({"status": "RESOURCE_EXHAUSTED"}, 429),
+        ({"error_type": "validation"}, 400),
+        ({"code": 429, "type": "invalid_request_error"}, 429),
+        ({"type": "server_error", "message": "boom"}, 500),
+        ({"message": "This model's maximum context length is 4096 tokens."}, 400),
+        ("the request exceeds the available context size, try increasing it", 400),
+        ({"code": 503, "message": "maximum context length"}, 503),
+        ({"code": {"a": 1}, "type": ["b"]}, 500),
         ({"code": None, "status": 404}, 404),
         ({"code": 200}, 500),
         ({"code": 1234}, 500),
@@ -126,8 +147,41 @@ def test_the_status_that_an_event_carries(error: Any, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "meant"),
+    [
+        (500, b'{"error":{"code":500,"message":"Failed to parse tools: no type"}}', 400),
+        (500, b'{"error":{"message":"image input is not supported - provide the mmproj"}}', 400),
+        (500, b"input is too large to process", 400),
+        (500, b'{"error":{"message":"out of memory"}}', 500),
+        (503, b"too large to process", 503),
+        (429, b'{"error":{"code":"insufficient_quota"}}', 402),
+        (429, b'{"error":{"code":"rate_limit_exceeded"}}', 429),
+        (500, b"\xff", 500),
+    ],
+)
+def test_a_status_is_judged_by_what_the_body_says(status: int, body: bytes, meant: int) -> None:
+    assert status_of(status, body) == meant
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (b"<html><TITLE>Sign\n in</TITLE>", "Sign in"),
+        (b"hello " * 100, ("hello " * 100)[:200].strip()),
+        (b"", ""),
+        (b"see https://x.example/", "see [redacted]"),
+    ],
+)
+def test_a_glimpse_for_the_operator(body: bytes, seen: str) -> None:
+    assert glimpse(body) == seen
+
+
+@pytest.mark.parametrize(
     ("error", "message"),
     [
+        ({"error": {"message": "no"}, "type": "error"}, "no"),
+        ({"error_message": "no", "error_type": "t"}, "no"),
+        ({"detail": "no"}, "no"),
         ({"message": "no"}, "no"),
         ("no", "no"),
         ({"code": 1}, "fallback"),

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai import decode_reply
+from backends.wire.reading import decode_reply
 from ollama_api import parse
 from ollama_api.translate import cards
 from ollama_api.translate.chat import stream as chat_stream

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response
 
-from ollama_api.errors import Failure
+from ollama_api.errors import AnswerUnusable, Failure
 from ollama_api.translate import responses
-from ollama_api.translate.assembly import AnswerUnusable
 from ollama_api.wire import to_json
 from tests.unit.responses_parts import (
     NOW_NS,
@@ -242,7 +241,7 @@ def test_cached_tokens_are_those_that_the_backend_names() -> None:
     assert body.usage.input_tokens_details.cached_tokens == 3
 
 
-@pytest.mark.parametrize("choices", [[call(0, "{"), end()], [*SAY, end("error")], [end("content_filter")]])
+@pytest.mark.parametrize("choices", [[call(0, "{"), end()], [end("content_filter")]])
 def test_what_is_no_answer_is_not_shown_as_one(choices: list[dict[str, Any]]) -> None:
     with pytest.raises(AnswerUnusable):
         responses.from_upstream(ask(), whole(*choices), TIMINGS, NOW_NS)

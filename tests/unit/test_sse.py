@@ -1,5 +1,7 @@
 """Server-sent events, however the network cuts them."""
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -36,6 +38,24 @@ def decode(*reads: bytes) -> list[bytes]:
             ['"a\u2028b\u0085c\u2029d\x0b\x0c\x1c"'.encode()],
         ),
         (b"database: a\n\n", []),
+        # Beyond the standard
+        (b'data: {"a":1}\ndata: {"b":2}\ndata: [DONE]\n', [b'{"a":1}', b'{"b":2}', b"[DONE]"]),
+        (b'data: {"a":\ndata: 1}\n\n', [b'{"a":\n1}']),
+        (b'data: {"a":\ndata: 1}\ndata: {}\n\n', [b'{"a":\n1}\n{}']),
+        (b'data: {"a":NaN}\ndata: {"b":"\xff"}\n', [b'{"a":NaN}', b'{"b":"\xff"}']),
+        (b'{"error":"no"}\n', [b'{"error":"no"}']),
+        (b'\n\n[{"error":"no"}]', [b'[{"error":"no"}]']),
+        (b'error: {"code":500}\n\n', [b'{"error":{"code":500}}']),
+        (b"error: boom\n\n", [b'{"error":"boom"}']),
+        (b'event: error\ndata: {"message":"m"}\n\n', [b'{"error":{"message":"m"}}']),
+        (b'event: error\ndata: {"type":"error","error":{}}\n\n', [b'{"error":{"type":"error","error":{}}}']),
+        (b'event: error\ndata: {"error":{"code":5}}\n\n', [b'{"error":{"code":5}}']),
+        (b"event: error\ndata: 5\n\n", [b'{"error":5}']),
+        (b"event: error\ndata: null\n\n", [b'{"error":"an error event"}']),
+        (b'event: error\ndata: "\xff\n\n', ['{"error":"\\"\ufffd"}'.encode()]),
+        (b"event: error\n\ndata: a\n\n", [b"a"]),
+        (b"event: message\ndata: a\n\n", [b"a"]),
+        (b"event: error\ndata: a\n\ndata: b\n\n", [b'{"error":"a"}', b"b"]),
     ],
 )
 def test_events(stream: bytes, events: list[bytes]) -> None:
@@ -47,6 +67,25 @@ def test_an_event_is_given_as_soon_as_it_is_complete() -> None:
     assert decoder.feed(b"data: a\n") == []
     assert decoder.feed(b"\n") == [b"a"]
     assert decoder.finish() == []
+
+
+def test_an_event_that_is_whole_is_given_before_its_blank_line() -> None:
+    """It may never come."""
+    decoder = SSEDecoder()
+    assert decoder.feed(b'data: {"a":1}\n') == [b'{"a":1}']
+    assert decoder.feed(b"\n") == []
+    assert decoder.feed(b"data: [DONE]\n") == [b"[DONE]"]
+
+
+def test_a_long_line_in_small_reads_is_joined_once() -> None:
+    """Joined at each read, four megabytes take many seconds."""
+    decoder = SSEDecoder()
+    decoder.feed(b"data: ")
+    start = time.process_time()
+    for _ in range(20_000):
+        decoder.feed(b"x" * 200)
+    assert len(decoder.feed(b"\n\n")[0]) == 4_000_000
+    assert time.process_time() - start < 2.0
 
 
 def test_a_cr_at_the_end_of_a_read_waits_for_its_lf() -> None:
@@ -68,6 +107,10 @@ PIECES = st.sampled_from(
         b"event: x",
         b"a",
         b"{}",
+        b"event: error",
+        b"error: ",
+        b"[DONE]",
+        b"data: {}\n",
         "\u2028".encode(),
         b"\xf0\x9f",
         b" ",

@@ -1,0 +1,189 @@
+"""One streamed answer of a backend: bytes in, decoded chunks out, and an end that is never invented."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from django.conf import settings
+
+from backends import transport
+from backends.errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
+from backends.routing.snapshot import Target
+from backends.wire import failures, openai
+from backends.wire.reading import Reads, says_something
+from backends.wire.sse import DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
+
+LONGEST_MARK = 16
+"""Events up to this length may be a mark or nothing. No chunk is that short."""
+MAX_ERROR_BODY = 64 * 1024
+MAX_WHOLE_BODY = 64 * 1024 * 1024
+DRAIN_S = 0.05
+MOST_EVENTS_BEFORE_TEXT = 10_000
+
+
+class Stream:
+    """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
+
+    def __init__(
+        self,
+        target: Target,
+        response: aiohttp.ClientResponse,
+        reader: Reads[Any],
+        decoder: SSEDecoder | LineDecoder,
+    ) -> None:
+        self.target = target
+        self._read_event = reader.read
+        self._read_rest = reader.end
+        self.saw_done = False
+        self._response = response
+        self._content = response.content
+        self._decoder = decoder
+        self._held: list[Any] = []
+        self._over = False
+        self._failure: UpstreamError | None = None
+        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
+        self._silence = transport.SilenceGuard(response, self._idle_s)
+
+    async def begin(self) -> None:
+        """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
+        if self._response.content_type == "application/json":
+            return await self._begin_whole()
+        if self._response.content_type != self._decoder.media_type:
+            raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
+        while not self._over:
+            came = await self._read()
+            self._held += came
+            if any(map(says_something, came)):
+                return self._silence.start()
+            if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
+                raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
+        raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
+
+    async def _no_stream(self) -> str:
+        """Describe for the operator what came instead."""
+        kind = self._response.content_type
+        if kind == NDJSON:
+            return f"200 with {kind}: is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+        body = await read_whole(self.target, self._response, MAX_ERROR_BODY)
+        return f"200 with {kind}, not a stream: {failures.glimpse(body)}"
+
+    async def _begin_whole(self) -> None:
+        """Some servers ignore `stream`: their whole answer becomes the one chunk."""
+        body = await read_whole(self.target, self._response, MAX_WHOLE_BODY)
+        (reply,) = self._decode_all([body.strip()]) or (None,)
+        self._over = self.saw_done = True
+        if reply is None or not reply.choices:
+            raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
+        for choice in reply.choices:
+            choice.delta = choice.delta or choice.message
+        self._held = [reply]
+
+    def __aiter__(self) -> AsyncIterator[list[Any]]:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        if self._over:
+            raise StopAsyncIteration
+        return await self._read()
+
+    async def _read(self) -> list[Any]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            data = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(error) from None
+        self._silence.touch()
+        try:
+            events = self._decoder.feed(data) if data else self._end()
+        except EventTooLong:
+            raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
+        return self._decode_all(events)
+
+    def _decode_all(self, events: list[bytes]) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            for event in events:
+                if len(event) <= LONGEST_MARK:
+                    event = event.strip()
+                    if event == DONE:
+                        self._over = self.saw_done = True
+                        break
+                    if not event:
+                        continue
+                reply = self._read_event(event)
+                if reply.error:
+                    raise error_in(self.target, reply.error)
+                replies.append(reply)
+        except (UpstreamError, openai.BadReply) as error:
+            failure = error if isinstance(error, UpstreamError) else self._garbled(error)
+            if not replies:
+                raise failure from None
+            self._failure = failure  # told behind what came before it, however the network cut the two
+            return replies
+        if self._over and (rest := self._read_rest()) is not None:
+            replies.append(rest)
+        return replies
+
+    def _garbled(self, error: openai.BadReply) -> UpstreamError:
+        name = self.target.upstream.name
+        if self._over:  # the connection ended within this event
+            return UpstreamCut(name, "the stream ended within an event")
+        return UpstreamGarbled(name, f"a chunk that is not understood: {error}")
+
+    def _end(self) -> list[bytes]:
+        self._over = True
+        return self._decoder.finish()
+
+    def _broken(self, error: Exception) -> UpstreamError:
+        name = self.target.upstream.name
+        if self._silence.fired:
+            return UpstreamTimeout(name, self._idle_s)
+        return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer is complete, else drop it at once."""
+        self._silence.stop()
+        if self.saw_done and not self._content.at_eof():
+            await self._drain()
+        if self._content.at_eof() and self._content.exception() is None:
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def _drain(self) -> None:
+        """Wait a moment for the end of the body behind [DONE]: it saves the next call a handshake."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not self._content.at_eof():
+                    await self._content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return
+
+
+async def read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read a whole body, up to a limit. Raises an `UpstreamError`."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise UpstreamGarbled(target.upstream.name, f"an answer of more than {limit} bytes")
+    except (aiohttp.ClientError, OSError) as error:
+        raise UpstreamCut(target.upstream.name, f"the answer broke off ({type(error).__name__})") from None
+    return b"".join(parts)
+
+
+def error_in(target: Target, error: object) -> UpstreamRejected:
+    """Make the error that a backend tells in the body of a 200."""
+    message = failures.message_of_error(error, "the backend reported an error")
+    status, about_length = failures.status_of_error(error), failures.is_too_long(message)
+    return UpstreamRejected(target.upstream.name, status, message, speaks_of_length=about_length)

@@ -1,0 +1,196 @@
+"""The slow path: what strict JSON or our types refuse, read as far as it makes sense. Pure.
+
+Python servers write NaN and unpaired surrogates, small ones send half a character as a token, and any member
+may be of another type than documented. What is text is kept, what is nothing we can use counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+from backends.wire.openai import (
+    BadReply,
+    Choice,
+    Delta,
+    FunctionDelta,
+    GroqExtra,
+    Logprobs,
+    Reply,
+    ServerTimings,
+    ToolCallDelta,
+    Usage,
+)
+
+BOM = b"\xef\xbb\xbf"
+# JSON has no infinity. OpenAI itself writes this for the probability of what cannot come.
+NO_NUMBER = -9999.0
+
+Members = dict[str, Any]
+
+
+def loads(data: bytes) -> Any:
+    """Parse what Python would: bad UTF-8 replaced, control characters in strings taken. Raises `BadReply`."""
+    try:
+        return json.loads(data.removeprefix(BOM).decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError) as error:  # also an integer of too many digits
+        raise BadReply(str(error)) from None
+
+
+def is_whole(data: bytes) -> bool:
+    """Say whether the bytes are a JSON object or list from its first to its last byte."""
+    if data[:1] not in (b"{", b"[") or data[-1:] not in (b"}", b"]"):
+        return False
+    try:
+        loads(data)
+    except BadReply:
+        return False
+    return True
+
+
+def mended(text: str) -> str:
+    """Join surrogates that belong together, and replace those that are alone: they could not be written."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def clean(value: Any, *, mend: bool = True) -> Any:
+    """Make a parsed value writable: no surrogates alone (unless they are to be kept), no NaN."""
+    if isinstance(value, str):
+        return mended(value) if mend else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else NO_NUMBER
+    if isinstance(value, list):
+        return [clean(item, mend=mend) for item in value]
+    if isinstance(value, dict):
+        return {clean(name): clean(item, mend=mend) for name, item in value.items()}
+    return value
+
+
+def read(data: bytes) -> Reply:
+    """Read a chunk or an answer. What is no object says nothing, unless it holds an error.
+
+    Raises:
+        BadReply: it is no JSON at all.
+    """
+    value = loads(data)
+    if isinstance(value, list) and value and isinstance(value[0], dict) and value[0].get("error"):
+        value = value[0]  # Gemini's errors come in a list
+    try:
+        return _reply(value) if isinstance(value, dict) else Reply()
+    except RecursionError as error:
+        raise BadReply(str(error)) from None
+
+
+def _reply(value: Members) -> Reply:
+    extra = value.get("x_groq")
+    return Reply(
+        choices=[_choice(choice) for choice in _objects(value.get("choices"))] or None,
+        usage=_fitting(Usage, value.get("usage")),
+        timings=_fitting(ServerTimings, value.get("timings")),
+        error=clean(value.get("error")),
+        x_groq=GroqExtra(_fitting(Usage, extra.get("usage")), clean(extra.get("error")))
+        if isinstance(extra, dict)
+        else None,
+    )
+
+
+def _choice(value: Members) -> Choice:
+    return Choice(
+        delta=_delta(value.get("delta")),
+        message=_delta(value.get("message")),
+        text=_text(value.get("text")),
+        finish_reason=_reason(value.get("finish_reason")),
+        logprobs=_logprobs(value.get("logprobs")),
+        index=_whole_number(value.get("index")) or 0,
+        error=clean(value.get("error")),
+    )
+
+
+def _delta(value: Any) -> Delta | None:
+    if not isinstance(value, dict):
+        return None
+    content = value.get("content")
+    if isinstance(content, dict):
+        content = [content]
+    return Delta(
+        content=content if isinstance(content, list) else _text(content),
+        reasoning_content=_text(value.get("reasoning_content")),
+        reasoning=_text(value.get("reasoning")),
+        refusal=_text(value.get("refusal")),
+        tool_calls=[_call(call) for call in _objects(value.get("tool_calls"))] or None,
+        reasoning_details=_objects(value.get("reasoning_details")) or None,
+        thinking_blocks=_objects(value.get("thinking_blocks")) or None,
+        function_call=_function(value.get("function_call")),
+    )
+
+
+def _call(value: Members) -> ToolCallDelta:
+    given = value.get("id")
+    named = mended(given) if isinstance(given, str) else _whole_number(given)
+    return ToolCallDelta(_whole_number(value.get("index")), named, _function(value.get("function")))
+
+
+def _function(value: Any) -> FunctionDelta | None:
+    if not isinstance(value, dict):
+        return None
+    name, arguments = value.get("name"), value.get("arguments")
+    return FunctionDelta(
+        mended(name) if isinstance(name, str) else None,
+        clean(arguments) if isinstance(arguments, dict) else _text(arguments),
+    )
+
+
+def _logprobs(value: Any) -> Logprobs | None:
+    found = _objects(value.get("content")) if isinstance(value, dict) else []
+    return Logprobs(clean(found)) if found else None
+
+
+def _fitting(kind: type[msgspec.Struct], value: Any) -> Any:
+    """Read numbers, also where they came as text; one that is none counts as absent."""
+    if not isinstance(value, dict):
+        return None
+    names = (field.name for field in msgspec.structs.fields(kind))
+    return kind(**{name: _number(value.get(name)) for name in names})
+
+
+def _number(value: Any) -> int | float | None:
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    return number if isinstance(number, int) or math.isfinite(number) else None
+
+
+def _whole_number(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _objects(value: Any) -> list[Members]:
+    found = value if isinstance(value, list) else [value]
+    return [item for item in found if isinstance(item, dict)]
+
+
+def _reason(value: Any) -> str | None:
+    """A reason that is no text is unknown, but it ends the answer."""
+    if isinstance(value, dict):
+        value = value.get("type")
+    return mended(value) if isinstance(value, str) else ("stop" if value else None)
+
+
+def _text(value: Any) -> str | None:
+    """Keep text as it is: a surrogate may find its other half in the next chunk."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(_text(item) or "" for item in value)
+    if isinstance(value, dict):
+        return _text(value.get("text") or value.get("content"))
+    return json.dumps(value)

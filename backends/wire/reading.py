@@ -1,0 +1,311 @@
+"""From an event of any OpenAI-compatible backend to one plain form, so that nobody behind knows quirks. Pure.
+
+What comes out: text in `content`, thinking in `reasoning_content`, calls in `tool_calls`, counts in `usage`,
+times in `timings`, and whatever is an error in `error`, wherever a backend keeps them.
+Source: the vendors' API references and the deviations noted in `docs/backends.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import msgspec
+
+from backends.wire import lenient
+from backends.wire.openai import (
+    Choice,
+    Delta,
+    Reply,
+    ServerTimings,
+    ToolCallDelta,
+    Usage,
+    reply_decoder,
+)
+from backends.wire.thinking import TagSplitter
+
+ReplyT_co = TypeVar("ReplyT_co", covariant=True)
+
+# Ends that are none -> the status that says so.
+BROKEN_OFF = {
+    "error": 500,
+    "abort": 500,
+    "network_error": 500,
+    "insufficient_system_resource": 503,
+}
+LARGEST_COUNT = 10**9
+LARGEST_ERROR = 16 * 1024
+FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode = reply_decoder.decode
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How the answers of a kind of backend have to be read."""
+
+    tags: Literal["none", "start", "open"] = "none"
+    """Thinking between tags: only at the start of an answer; `open`: the template has opened the tag."""
+    counts: Literal["completion", "total"] = "completion"
+    """What was generated: as told, or the total less the prompt, where thinking is not in what is told."""
+
+
+USUAL = Reading()
+
+
+class Reads(Protocol[ReplyT_co]):
+    """Reads the events of one answer. What it gives has `choices` and `error`, as `Reply` has."""
+
+    def read(self, event: bytes, /) -> ReplyT_co:
+        """Read an event, or a whole answer. Raises `BadReply`."""
+
+    def end(self) -> ReplyT_co | None:
+        """Give what was held back, once the answer is over."""
+
+
+class Each(Generic[ReplyT_co]):
+    """Reads every event by itself, with the function given."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[bytes], ReplyT_co]) -> None:
+        self.read = read
+
+    def end(self) -> None:
+        """Nothing is held back."""
+
+
+class Reader:
+    """Reads one answer."""
+
+    __slots__ = ("_is_busy", "_reading", "_said", "_tags", "_thought")
+
+    def __init__(self, reading: Reading = USUAL) -> None:
+        self._reading = reading
+        self._tags = TagSplitter(is_open=reading.tags == "open") if reading.tags != "none" else None
+        self._said = _Pairs()
+        self._thought = _Pairs()
+        self._is_busy = self._tags is not None
+        """Whether text has to go through one of these."""
+
+    def read(self, event: bytes, /) -> Reply:
+        """Read an event. Raises `BadReply`."""
+        try:
+            reply = _decode(event)
+        except FAULTS:
+            reply = lenient.read(event)
+            self._is_busy = True
+        if reply.usage is not None or reply.x_groq is not None:
+            self._count(reply)
+        choices = reply.choices
+        if not choices:
+            return self._without_choice(reply, event)
+        choice = choices[0]
+        if choice.finish_reason is not None or choice.error is not None:
+            _end(reply, choice)
+        delta = choice.delta
+        if (
+            delta is None
+            or self._is_busy
+            or delta.content.__class__ is not str
+            or delta.reasoning is not None
+            or delta.reasoning_details is not None
+            or delta.thinking_blocks is not None
+            or delta.refusal is not None
+            or delta.function_call is not None
+        ):
+            self._unusual(choice)
+        return reply
+
+    def end(self) -> Reply | None:
+        """Give what was held back: the beginning of a tag, or half a pair of surrogates."""
+        if not self._is_busy:
+            return None
+        thinking, content = self._thought.end(), self._said.end()
+        if self._tags is not None:
+            inside, text = self._tags.feed(content)
+            inside_too, text_too = self._tags.end()
+            thinking, content = thinking + inside + inside_too, text + text_too
+            self._tags = None
+        if not thinking and not content:
+            return None
+        return Reply([Choice(delta=Delta(content or None, thinking or None))])
+
+    def _unusual(self, choice: Choice) -> None:
+        delta = choice.delta
+        if delta is None:
+            if choice.text is not None:
+                choice.text = self._said.join(choice.text) if self._is_busy else choice.text
+            if choice.message is None:
+                return
+            delta = choice.message
+        _straighten(delta)
+        if self._is_busy:
+            self._split(delta)
+            if choice.delta is None:
+                self._flush_into(delta)
+
+    def _split(self, delta: Delta) -> None:
+        content = self._said.join(delta.content) if isinstance(delta.content, str) else ""
+        thinking = self._thought.join(delta.reasoning_content or "")
+        if self._tags is not None and thinking:  # it has a place of its own, so tags are the user's
+            content = self._tags.end()[1] + content
+            self._tags = None
+        elif self._tags is not None and content:
+            thinking, content = self._tags.feed(content)
+            if self._tags.is_over:
+                self._tags = None
+        delta.content, delta.reasoning_content = content, thinking
+        self._is_busy = self._tags is not None or bool(self._said.held or self._thought.held)
+
+    def _flush_into(self, message: Delta) -> None:
+        """Complete a whole answer: nothing more comes."""
+        rest = self.end()
+        if rest is not None and rest.choices and (delta := rest.choices[0].delta) is not None:
+            message.content = f"{message.content or ''}{delta.content or ''}"
+            message.reasoning_content = f"{message.reasoning_content or ''}{delta.reasoning_content or ''}"
+
+    def _count(self, reply: Reply) -> None:
+        extra = reply.x_groq
+        if extra is not None:
+            reply.usage = reply.usage or extra.usage
+            reply.error = reply.error or extra.error
+        if reply.usage is not None:
+            reply.timings = reply.timings or _timings(reply.usage)
+            reply.usage = _counted(reply.usage, self._reading.counts)
+
+    def _without_choice(self, reply: Reply, event: bytes) -> Reply:
+        """Find the errors that are told without the member for it."""
+        if reply.usage is None and reply.error is None and len(event) <= LARGEST_ERROR:
+            value = lenient.loads(event)
+            if isinstance(value, dict):
+                reply.error = _flat_error(value)
+            elif isinstance(value, list):
+                reply.error = lenient.read(event).error
+        return reply
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Read a whole answer, or a chunk that has no others. Raises `BadReply`."""
+    return Reader().read(data)
+
+
+def says_something(reply: Any) -> bool:
+    """Whether an event begins to answer. Faces that read events of their own kind say so in `choices`."""
+    choices = reply.choices
+    return any(map(_has_words, choices)) if isinstance(choices, list) else bool(choices)
+
+
+def _has_words(choice: Choice) -> bool:
+    delta = choice.delta or choice.message or Delta()
+    words = delta.content or delta.reasoning_content or delta.tool_calls or choice.text
+    return bool(words or choice.finish_reason)
+
+
+class _Pairs:
+    """Text whose last character may be half a pair of surrogates: it waits for the other half."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def join(self, text: str) -> str:
+        if not text:
+            return ""
+        text, self.held = self.held + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self.held = text[:-1], text[-1]
+        return lenient.mended(text)
+
+    def end(self) -> str:
+        held, self.held = self.held, ""
+        return lenient.mended(held)
+
+
+def _end(reply: Reply, choice: Choice) -> None:
+    """Tell an end that is a failure as one."""
+    if choice.error is not None:
+        reply.error = choice.error
+    elif choice.finish_reason in BROKEN_OFF and reply.error is None:
+        reply.error = {
+            "code": BROKEN_OFF[choice.finish_reason],
+            "message": "the backend broke off this answer",
+        }
+
+
+def _straighten(delta: Delta) -> None:
+    """Bring text, thinking and calls to where they belong; of several copies of the thinking, take one."""
+    listed = ""
+    if isinstance(delta.content, list):
+        delta.content, listed = _from_parts(delta.content)
+    delta.content = delta.content or delta.refusal
+    delta.reasoning_content = (
+        delta.reasoning_content
+        or delta.reasoning
+        or _joined(delta.reasoning_details, "text", "summary")
+        or _joined(delta.thinking_blocks, "thinking")
+        or listed
+        or None
+    )
+    if delta.function_call is not None and not delta.tool_calls:
+        delta.tool_calls = [ToolCallDelta(0, None, delta.function_call)]
+
+
+def _joined(items: list[dict[str, Any]] | None, *names: str) -> str:
+    found = (item.get(name) for item in items or () for name in names)
+    return "".join(text for text in found if isinstance(text, str))
+
+
+def _from_parts(parts: list[Any]) -> tuple[str, str]:
+    """Join a list of content parts (Mistral): (text, thinking)."""
+    text: list[str] = []
+    thinking: list[str] = []
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        if part.get("type") == "thinking":
+            inner = part.get("thinking")
+            thinking.append(inner if isinstance(inner, str) else _joined(_dicts(inner), "text"))
+        elif isinstance(part.get("text"), str):
+            text.append(part["text"])
+    return "".join(text), "".join(thinking)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _timings(usage: Usage) -> ServerTimings | None:
+    """Read Groq's seconds."""
+    if usage.prompt_time is None and usage.completion_time is None:
+        return None
+    return ServerTimings(
+        prompt_ms=(usage.prompt_time or 0) * 1000, predicted_ms=(usage.completion_time or 0) * 1000
+    )
+
+
+def _counted(usage: Usage, counts: str) -> Usage | None:
+    """Give whole, sensible counts. All of them zero say nothing."""
+    prompt = _whole(usage.prompt_tokens)
+    if prompt is None and usage.prompt_cache_miss_tokens is not None:
+        prompt = (_whole(usage.prompt_cache_hit_tokens) or 0) + (_whole(usage.prompt_cache_miss_tokens) or 0)
+    completion, total = _whole(usage.completion_tokens), _whole(usage.total_tokens)
+    if total and prompt is not None and total >= prompt and (counts == "total" or completion is None):
+        completion = total - prompt
+    if not prompt and not completion:
+        return None
+    return Usage(prompt, completion, total)
+
+
+def _whole(count: float | None) -> int | None:
+    """Read a count; one that cannot be, below nothing or beyond all bounds, is none."""
+    if count is None or not 0 <= count <= LARGEST_COUNT:
+        return None
+    return int(count)
+
+
+def _flat_error(value: dict[str, Any]) -> Any:
+    """Find an error that has no `error` around it: older vLLM by its `object`, Venice by another name."""
+    if value.get("object") == "error" or value.get("type") == "error" or "error_message" in value:
+        return lenient.clean(value)
+    return None

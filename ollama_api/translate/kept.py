@@ -1,0 +1,126 @@
+"""What a backend gave with its tool calls and wants back with their results: signatures, and reasoning. Pure.
+
+Ollama's protocol has no place for it, so it is kept for the life of a tool turn (`turn_memory`), under a
+key that follows from the call itself: most clients send no ids back. When it is gone, the request goes
+without it, and the trace says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from backends.wire.dialect import Dialect
+from ollama_api.translate.notes import SILENT, Notes
+from ollama_api.types import Message, ReplyToolCall
+
+Turn = dict[str, Any]
+Kept = dict[str, Any]
+"""`turn`: members of the assistant's turn; `call`: members of the call."""
+
+OF_CALLS = frozenset({"extra_content"})
+"""Members that belong to a call; all others belong to the turn."""
+JOINED = ("text", "summary", "data")
+"""Members of a reasoning detail that come in pieces."""
+
+
+def key(name: str, arguments: bytes | str) -> str:
+    """Name a call by what it calls, whatever the order of its arguments and the spaces between them."""
+    try:
+        value = msgspec.json.encode(msgspec.json.decode(arguments), order="sorted")
+    except (msgspec.DecodeError, RecursionError):
+        value = arguments.encode() if isinstance(arguments, str) else bytes(arguments)
+    return hashlib.blake2s(name.encode() + b"\0" + value, digest_size=16).hexdigest()
+
+
+def keys_of_messages(messages: Iterable[Message]) -> list[str]:
+    """Name the calls in Ollama's messages."""
+    return [
+        key(call.function.name, bytes(call.function.arguments))
+        for message in messages
+        for call in message.tool_calls
+    ]
+
+
+def keys_of_turns(turns: Iterable[Turn]) -> list[str]:
+    """Name the calls in a chat completion's turns."""
+    return [_key(call) for turn in turns for call in turn.get("tool_calls", ())]
+
+
+def _key(call: dict[str, Any]) -> str:
+    return key(call["function"]["name"], call["function"]["arguments"])
+
+
+def replayed(
+    turns: list[Turn], recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes = SILENT
+) -> list[Turn]:
+    """Put back what was given along with the calls of these turns."""
+    return [_replayed(turn, recalled, dialect, notes) if "tool_calls" in turn else turn for turn in turns]
+
+
+def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes) -> Turn:
+    found = [recalled.get(_key(call), {}) for call in turn["tool_calls"]]
+    calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
+    more: Kept = next((kept["turn"] for kept in found if kept.get("turn")), {})
+    wanted = {name: value for name, value in more.items() if name in dialect.replay and name not in turn}
+    if any(found):
+        notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
+    elif not any(name in turn for name in dialect.replay):
+        notes.changed(
+            "messages", "messages", "what the backend gave with these tool calls is gone: sent without"
+        )
+    return {**turn, **wanted, "tool_calls": calls}
+
+
+class Keeper:
+    """Gathers what one answer gives along."""
+
+    __slots__ = ("_names", "_text", "_turn")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._turn: dict[str, Any] = {}
+        self._text: list[str] = []
+
+    def take(self, thinking: str, details: list[dict[str, Any]] | None) -> None:
+        """Take what one chunk gives."""
+        if thinking and "reasoning_content" in self._names:
+            self._text.append(thinking)
+        if details and "reasoning_details" in self._names:
+            self._turn["reasoning_details"] = _merged(self._turn.get("reasoning_details", []), details)
+
+    def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, Kept]:
+        """Give what is to be kept, by the call's key; nothing where nothing came."""
+        turn = dict(self._turn)
+        if self._text:
+            turn["reasoning_content"] = "".join(self._text)
+        found: dict[str, Kept] = {}
+        for call, extra in zip(calls, extras, strict=True):
+            of_call = {"extra_content": extra} if extra and "extra_content" in self._names else {}
+            if turn or of_call:
+                found[key(call.function.name, bytes(call.function.arguments))] = {
+                    "turn": turn,
+                    "call": of_call,
+                }
+        return found
+
+
+def _merged(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join the pieces of a detail, which have its index and type; what is set later wins."""
+    merged = list(before)
+    for detail in more:
+        last = merged[-1] if merged else {}
+        if last and (last.get("index"), last.get("type")) == (detail.get("index"), detail.get("type")):
+            pieces = {name: last[name] + detail[name] for name in JOINED if _both_text(last, detail, name)}
+            said = {name: value for name, value in detail.items() if value is not None}
+            merged[-1] = {**last, **said, **pieces}
+        else:
+            merged.append(detail)
+    return merged
+
+
+def _both_text(one: dict[str, Any], other: dict[str, Any], name: str) -> bool:
+    return isinstance(one.get(name), str) and isinstance(other.get(name), str)

@@ -1,0 +1,52 @@
+"""What backends want back with the results of their tool calls, for the life of a tool turn.
+
+In memory, or in Redis when there are several processes; never in the database. Each caller has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+
+from accounts.directory import Caller
+from ollama_api.live import Space
+from ollama_api.translate.kept import Kept
+
+log = structlog.get_logger("llamagate.turns")
+
+LIFE_S = 3600.0
+LARGEST = 256 * 1024
+"""Bytes of one call's; what is larger is not kept, and said so."""
+
+_space = Space("turn", most=2000)
+_decoder = msgspec.json.Decoder(Kept)
+
+
+async def recall(caller: Caller, alias: str, keys: Iterable[str]) -> dict[str, Kept]:
+    """Give what is still there of these calls."""
+    wanted = {_scoped(caller, alias, key): key for key in keys}
+    found = await _space.get(wanted)
+    return {wanted[scoped]: _decoder.decode(value) for scoped, value in found.items()}
+
+
+def keep(caller: Caller, alias: str, kept: dict[str, Kept]) -> None:
+    """Keep what came with an answer's calls."""
+    for key, value in kept.items():
+        encoded = msgspec.json.encode(value)
+        if len(encoded) > LARGEST:
+            log.warning("too large to be kept for the tool's result", alias=alias, bytes=len(encoded))
+            continue
+        _space.put_soon(_scoped(caller, alias, key), encoded, LIFE_S)
+
+
+def _scoped(caller: Caller, alias: str, key: str) -> str:
+    whose = f"{caller.team}\0{caller.label}\0{alias}".encode()
+    return f"{hashlib.blake2s(whose, digest_size=8).hexdigest()}.{key}"
+
+
+def forget() -> None:
+    """Forget everything, between tests."""
+    _space.forget()

@@ -1,0 +1,82 @@
+# ruff: noqa: E501
+"""Tool calls in pieces."""
+
+from tests.golden.streams.case import Case
+
+CASES = (
+    Case(
+        "N22 two calls at once",
+        why="Fragments go by their index.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"call_2","type":"function","function":{"name":"g","arguments":""}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"x\\":"}},{"index":1,"function":{"arguments":"{}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}), ("g", {})),
+    ),
+    Case(
+        "N23 no index no id",
+        why="Gemini; the calls count although the finish reason is stop.",
+        reads=(
+            b'data: {"choices":[{"delta":{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{\\"x\\":1}"},"id":"","type":"function","extra_content":{"google":{"thought_signature":"AAAA"}}}]},"index":0}]}\n\n',
+            b'data: {"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N24 one index for two calls",
+        why="Gemini: whole arguments are there, so what follows is another call.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a1","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]}}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a2","type":"function","function":{"name":"f","arguments":"{\\"x\\":2}"}}]},"finish_reason":"stop"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}), ("f", {"x": 2})),
+    ),
+    Case(
+        "N25 id and name in every fragment",
+        why="What is repeated is set, not appended.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":"{\\"x\\""}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":":"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"","type":"function","function":{"name":"","arguments":"1}"}}]},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N26 no arguments",
+        why="No arguments are an empty object.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":null}}]},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {}),),
+    ),
+    Case(
+        "N27 arguments as an object",
+        why="Not in the API reference, and clear enough.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":{"x":1}}}]},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N28 arguments cut by the limit",
+        why="The call broke off, the answer did not.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"content":"ok","tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":\\"lon"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        content="ok",
+        done_reason="length",
+    ),
+)
