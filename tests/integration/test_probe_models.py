@@ -271,3 +271,23 @@ class TestTheAdmin:
         assert "What is known of its models" in looker.get(self.page)
         assert looker.client.get(self.button).status_code == 405
         assert fake.streams == []
+
+
+class TestThroughOllamasOwnAPI:
+    """A Llamagate behind Llamagate: here the same one, under another name."""
+
+    @pytest.fixture(autouse=True)
+    def _routes(self, client: Client, fake: FakeBackend) -> None:
+        factories.mapping("m", factories.backend(fake, dialect="vllm"))
+        itself = factories.backend(f"http://127.0.0.1:{client.port}/v1", "itself", dialect="ollama")
+        factories.mapping("outer", itself, model="m")
+
+    def test_the_same_is_found(self, able: Any) -> None:
+        able("completion", "tools", "streamed tools", "vision", "thinking", "schema")
+        probe("outer")
+        assert verdicts() == dict.fromkeys(EVERYTHING, "yes") | {"embedding": "no", "insert": "no"}
+
+    def test_what_the_inner_one_found_is_told_by_the_outer_one(self, client: Client, able: Any) -> None:
+        able("completion", "vision")
+        probe("m")
+        assert client.post("/api/show", {"model": "outer"}).json["capabilities"] == ["completion", "vision"]
