@@ -80,6 +80,10 @@ lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no diffe
 	@cd build/lock && $(compile_locks)
 	@for file in requirements.txt requirements-dev.txt requirements-demo.txt $(CLIENTS:.in=.txt); do diff -u $$file build/lock/$$file || exit 1; done
 
+model-table: $(VENV)/.installed-dev ## write the table of models' context lengths and prices anew (needs the network)
+	$(BIN)/uv run --quiet --no-project --with genai-prices .ci/model_table.py > backends/model_table.json.new
+	mv backends/model_table.json.new backends/model_table.json
+
 ##@ Ship
 image: ## build the container image (docker or podman)
 	docker build --tag llamagate .
@@ -120,4 +124,4 @@ $(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check image ci clean
+.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check model-table image ci clean

@@ -23,6 +23,7 @@ from backends.admin_base import GuidedAdmin, TabularInline
 from backends.crypto import SecretUnreadable
 from backends.forms import CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
+from backends.routing import registry
 from backends.wire.dialects import DIALECTS
 
 NOTHING = "-"
@@ -182,13 +183,15 @@ def _probe(row: Backend, key: Credential | None) -> probe.Report:
         secret = "" if key is None else key.reveal()
     except SecretUnreadable as reason:
         return probe.Report("key_unreadable", f"the stored key cannot be read: {reason}")
-    dialect = DIALECTS.get(row.dialect, DIALECTS["generic"])
+    dialect = registry.dialect_of(row)
     return probe.list_models(
         row.base_url,
         auth=dialect.auth,
         secret=secret,
         verify_tls=row.verify_tls,
         timeout=TEST_TIMEOUT_S,
+        headers=dialect.headers,
+        query=dialect.query,
     )
 
 

@@ -14,22 +14,27 @@ import msgspec
 import structlog
 from django.conf import settings
 
-from backends import upstream as upstreams
+from backends import discovery, model_table
 from backends.errors import NoRoute, UpstreamError
 from backends.routing.names import canonical
-from backends.routing.snapshot import Route, Target, Upstream
-from backends.wire.cards import ModelCard
+from backends.routing.snapshot import Route, Target, Upstream, informed
+from backends.wire.cards import ModelCard, laid_over
 
 log = structlog.get_logger("llamagate.catalog")
 
 # A name that is missing may be new at the backend: look again, but not more often than this.
 LOOK_AGAIN_S = 2.0
+# A backend that describes each model by itself is asked for so many at each look, a few at a time.
+DESCRIBED_AT_ONCE = 32
+DESCRIBED_TOGETHER = 4
+MOST_DESCRIBED = 1000
+"""Where a list cannot be had, names come from clients."""
 
 
 class Listing:
     """One backend's list."""
 
-    __slots__ = ("_reading", "_upstream", "cards", "is_known", "looked_at")
+    __slots__ = ("_described", "_few", "_reading", "_upstream", "cards", "is_known", "looked_at")
 
     def __init__(self, upstream: Upstream) -> None:
         self.cards: dict[str, ModelCard] = {}
@@ -38,10 +43,18 @@ class Listing:
         self.looked_at = float("-inf")
         self._upstream = upstream
         self._reading: asyncio.Task[None] | None = None
+        self._described: dict[str, ModelCard | None] = {}
+        """What the backend says of single models; None: it was asked in vain."""
+        self._few = asyncio.Semaphore(DESCRIBED_TOGETHER)
 
     def is_older_than(self, age_s: float) -> bool:
         """Say whether the last look, good or bad, is that long ago."""
         return time.monotonic() - self.looked_at > age_s
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Say whether a look, good or bad, is over."""
+        return self.looked_at > float("-inf")
 
     async def look(self, upstream: Upstream) -> None:
         """Wait for a fresh list. Whoever stops waiting does not stop the others' reading."""
@@ -55,13 +68,40 @@ class Listing:
         return self._reading
 
     async def _read(self) -> None:
+        if not self._upstream.dialect.models_path:
+            return self._note(known=False, reason="this kind of server has no list")
         try:
-            cards = await upstreams.list_models(self._upstream)
+            listed = await discovery.list_models(self._upstream)
         except UpstreamError as error:
-            self._note(known=False, reason=str(error))
-        else:
-            self.cards = {canonical(card.id): card for card in cards}
-            self._note(known=True)
+            return self._note(known=False, reason=str(error))
+        before, self.cards = self.cards, {canonical(card.id): card for card in listed}
+        if discovery.describes_singly(self._upstream.dialect):
+            same = {name for name, card in before.items() if self.cards.get(name) == card}
+            self._described = {name: card for name, card in self._described.items() if card and name in same}
+            unknown = [card for name, card in self.cards.items() if name not in self._described]
+            await asyncio.gather(*(self._describe(card.id) for card in unknown[:DESCRIBED_AT_ONCE]))
+        self._note(known=True)
+
+    async def card_of(self, model: str) -> ModelCard:
+        """Give what is known of a model, asking for it by itself where the backend is one that needs that."""
+        name = canonical(model)
+        if discovery.describes_singly(self._upstream.dialect) and name not in self._described:
+            await self._describe(model)
+        return self.known_card(model)
+
+    def known_card(self, model: str) -> ModelCard:
+        """Give what is known of a model by now, with the gaps filled from our table."""
+        name = canonical(model)
+        card = self.cards.get(name) or ModelCard(model)
+        more = self._described.get(name)
+        return model_table.filled(laid_over(card, more) if more else card, self._upstream.base_url)
+
+    async def _describe(self, model: str) -> None:
+        async with self._few:
+            if len(self._described) >= MOST_DESCRIBED:
+                self._described.clear()
+            found = await discovery.describe_model(Target(self._upstream, model))
+            self._described[canonical(model)] = found
 
     def _note(self, *, known: bool, reason: str = "") -> None:
         if known != self.is_known or self.looked_at == float("-inf"):
@@ -93,16 +133,31 @@ def forget() -> None:
 
 async def cards_of(upstream: Upstream) -> list[ModelCard]:
     """List the backend's models as far as they are known, waiting for the first look only."""
+    found = await _looked_at(upstream)
+    return [found.known_card(card.id) for card in found.cards.values()]
+
+
+async def card_of(target: Target) -> ModelCard:
+    """Give what is known of a target's model; of one that no list has, what our table knows."""
+    return await (await _looked_at(target.upstream)).card_of(target.model)
+
+
+def known_card(target: Target) -> ModelCard:
+    """Give what is known of a target's model by now, without asking anybody."""
+    return listing(target.upstream).known_card(target.model)
+
+
+def seen_card(target: Target) -> ModelCard | None:
+    """Give what was heard of a target's model, if anything: for threads without an event loop to ask in."""
+    found = _listings.get((target.upstream.id, target.upstream.base_url))
+    return found.known_card(target.model) if found is not None and found.was_looked_at else None
+
+
+async def _looked_at(upstream: Upstream) -> Listing:
     found = listing(upstream)
     if found.is_older_than(settings.PROXY.model_list_ttl_s):
         await found.look(upstream)
-    return list(found.cards.values())
-
-
-async def card_of(target: Target) -> ModelCard | None:
-    """Give what the backend says of a target's model, if it says anything."""
-    await cards_of(target.upstream)
-    return listing(target.upstream).cards.get(canonical(target.model))
+    return found
 
 
 async def narrow(route: Route) -> Route:
@@ -117,7 +172,7 @@ async def narrow(route: Route) -> Route:
     targets = tuple(target for target in found if target is not None)
     if not targets:
         raise NoRoute(route.alias)
-    return msgspec.structs.replace(route, targets=targets)
+    return msgspec.structs.replace(route, targets=targets, rule=informed(route.rule, targets))
 
 
 async def _confirm(target: Target) -> Target | None:

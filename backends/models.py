@@ -294,3 +294,28 @@ class MappingTarget(FollowedModel):
         if mapping is not None and "*" in self.model and "*" not in mapping.name:
             wanted = "Give the backend's name: * stands for something in patterns only, such as qwen*."
             raise ValidationError({"model": wanted})
+
+
+class ProbeResult(FollowedModel):
+    """What a backend did when it was asked whether a model can something. The last probe counts."""
+
+    follows = ROUTING
+    YES, NO, UNCLEAR = "yes", "no", "unclear"
+
+    backend = models.ForeignKey(Backend, on_delete=models.CASCADE, related_name="probe_results")
+    model = models.CharField(max_length=255)
+    capability = models.CharField(max_length=32)
+    verdict = models.CharField(max_length=8, choices=[(word, word) for word in (YES, NO, UNCLEAR)])
+    evidence = models.CharField(max_length=300)
+    length = models.PositiveIntegerField(null=True, blank=True, help_text="Of a vector.")
+    tokens = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["backend", "model", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["backend", "model", "capability"], name="probe_result_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.capability} of {self.model} on {self.backend}: {self.verdict}"

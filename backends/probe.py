@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import requests
@@ -62,16 +63,28 @@ class Report:
 
 
 def list_models(
-    base_url: str, *, auth: Auth, secret: str, verify_tls: bool = True, timeout: float = 5.0
+    base_url: str,
+    *,
+    auth: Auth,
+    secret: str,
+    verify_tls: bool = True,
+    timeout: float = 5.0,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    query: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
     """Get the list of models. `timeout`: seconds for the connection, and for the whole answer."""
     url = base_url.rstrip("/") + "/models"
     deadline = time.monotonic() + timeout
     try:
         with (
-            _session(auth, secret) as session,
+            _session(auth, secret, headers) as session,
             session.get(
-                url, timeout=timeout, verify=verify_tls, allow_redirects=False, stream=True
+                url,
+                params=dict(query),
+                timeout=timeout,
+                verify=verify_tls,
+                allow_redirects=False,
+                stream=True,
             ) as response,
         ):
             report = _read(response, base_url, has_key=bool(secret), deadline=deadline)
@@ -82,9 +95,10 @@ def list_models(
     return _without(secret, report)
 
 
-def _session(auth: Auth, secret: str) -> requests.Session:
+def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    session.headers.update(headers)
     session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
     session.headers["User-Agent"] = "Llamagate"
     if secret and auth == "bearer":

@@ -27,15 +27,15 @@ from backends.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from backends.routing.snapshot import Target, Upstream
+from backends.routing.snapshot import Target
 from backends.stream import MAX_ERROR_BODY, MAX_WHOLE_BODY, Stream, error_in, read_whole
-from backends.wire import cards, failures, openai
+from backends.wire import failures, openai
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
-__all__ = ["Ask", "Build", "Stream", "Whole", "ask", "error_in", "list_models", "open_stream"]
+__all__ = ["Ask", "Build", "Stream", "Whole", "ask", "error_in", "look", "open_stream"]
 
-MODEL_LIST_TIMEOUT_S = 5.0
+LOOK_TIMEOUT_S = 5.0
 
 ResultT = TypeVar("ResultT")
 
@@ -111,19 +111,24 @@ async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
     return await _first_that_answers(targets, attempt, _first_event_limit)
 
 
-async def list_models(upstream: Upstream) -> tuple[cards.ModelCard, ...]:
-    """GET the backend's model list. Raises an `UpstreamError`."""
+async def look(
+    target: Target, outgoing: transport.Outgoing, read: Callable[[bytes], ResultT], what: str
+) -> ResultT:
+    """Get what describes models, within seconds. `what` names it where it is not understood.
 
-    async def attempt(target: Target) -> tuple[cards.ModelCard, ...]:
-        response = await _request(target, transport.Outgoing("GET", target.dialect.models_path))
+    Raises an `UpstreamError`; what `read` refuses with `BadReply` is one.
+    """
+
+    async def attempt(target: Target) -> ResultT:
+        response = await _request(target, outgoing)
         try:
-            return cards.parse_model_list(await read_whole(target, response, MAX_WHOLE_BODY))
+            return read(await read_whole(target, response, MAX_WHOLE_BODY))
         except openai.BadReply as error:
-            raise UpstreamGarbled(upstream.name, f"its model list: {error}") from None
+            raise UpstreamGarbled(target.upstream.name, f"{what}: {error}") from None
         finally:
             response.release() if response.content.at_eof() else response.close()
 
-    return await _first_that_answers([Target(upstream, "")], attempt, lambda _: MODEL_LIST_TIMEOUT_S)
+    return await _first_that_answers([target], attempt, lambda _: LOOK_TIMEOUT_S)
 
 
 def _first_event_limit(target: Target) -> float:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from backends.admin_base import ModelAdmin
+from console import admin_mappings as admin_mappings
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -174,7 +174,7 @@ class _Asking:
 
     async def _context_length(self) -> int | None:
         card = await catalog.card_of(self.target)
-        return self._route.rule.context_length or (card.context_length if card else None)
+        return self._route.rule.context_length or card.context_length
 
 
 def _read(answer: upstream.Whole) -> EmbeddingReply:

@@ -21,26 +21,25 @@ async def known_models(caller: Caller) -> list[Described]:
     by_upstream = {upstream.id: list_ for upstream, list_ in zip(upstreams, lists, strict=True)}
     found: dict[str, Described] = {}
     for rule in snapshot.exact.values():
-        _add_exact(found, rule, by_upstream)
+        _add_exact(found, rule)
     for _, rule in snapshot.patterns:
         _add_matching(found, rule, by_upstream)
     return [model for name, model in found.items() if caller.may_use(name)]
 
 
-def _add_exact(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
+def _add_exact(found: dict[str, Described], rule: Rule) -> None:
     if not rule.targets:
         return
     target = min(rule.targets, key=lambda target: target.priority)
-    card = next(
-        (card for card in lists[target.upstream.id] if canonical(card.id) == canonical(target.model)), None
-    )
-    found[canonical(rule.name)] = Described(rule.name, rule, target, card)
+    found[canonical(rule.name)] = Described(rule.name, rule, target, catalog.known_card(target))
 
 
 def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
     """Show each listed model under the name that leads to it through this pattern."""
     for target in sorted(rule.targets, key=lambda target: target.priority):
         for card in lists[target.upstream.id]:
+            if not card.active:
+                continue
             name = _name_through(rule, target, card)
             if name is not None:
                 found.setdefault(canonical(name), Described(name, rule, _at(target, card), card))

@@ -215,7 +215,7 @@ class ModelEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
     size: int | None = None
     digest: str = ""
     details: Details
-    capabilities: list[str] = []
+    capabilities: list[str] | msgspec.UnsetType = msgspec.UNSET
     expires_at: str = ""
     size_vram: int = 0
     context_length: int = 0
@@ -234,7 +234,8 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     remote_model: str = ""
     remote_host: str = ""
     model_info: dict[str, Any] | None = None
-    capabilities: list[str] = []
+    capabilities: list[str]
+    """Written when empty, too: clients look into it without asking whether it is there."""
     modified_at: str = ""
 
 

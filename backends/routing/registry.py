@@ -8,9 +8,9 @@ from django.db.models import Prefetch
 
 from backends import revisions
 from backends.crypto import SecretUnreadable
-from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
 from backends.routing.cache import RevisionedCache
-from backends.routing.snapshot import RoutingSnapshot, Rule, Target, Upstream
+from backends.routing.snapshot import Probed, RoutingSnapshot, Rule, Target, Upstream, informed
 from backends.wire.dialect import Dialect, laid_over
 from backends.wire.dialects import DIALECTS
 
@@ -18,9 +18,10 @@ log = structlog.get_logger("llamagate.routing")
 
 
 def load() -> tuple[int, RoutingSnapshot]:
-    """Read everything in four queries. The revision comes first: what changes meanwhile is read again."""
+    """Read everything in five queries. The revision comes first: what changes meanwhile is read again."""
     revision = revisions.number(revisions.ROUTING)
-    upstreams = {backend.id: _upstream(backend) for backend in _backends()}
+    probed = _probed()
+    upstreams = {backend.id: _upstream(backend, probed) for backend in _backends()}
     rules = [_rule(mapping, upstreams) for mapping in _mappings()]
     return revision, RoutingSnapshot(revision, upstreams.values(), rules)
 
@@ -37,7 +38,17 @@ def _mappings() -> list[ModelMapping]:
     return list(enabled.prefetch_related(Prefetch("targets", targets, to_attr="live_targets")))
 
 
-def _upstream(backend: Backend) -> Upstream:
+def _probed() -> dict[int, dict[str, Probed]]:
+    """Gather the clear verdicts, by backend and by model."""
+    found: dict[int, dict[str, Probed]] = {}
+    for row in ProbeResult.objects.exclude(verdict=ProbeResult.UNCLEAR):
+        before = found.setdefault(row.backend_id, {}).get(row.model, Probed())
+        can = {**before.can, row.capability: row.verdict == ProbeResult.YES}
+        found[row.backend_id][row.model] = Probed(can, row.length or before.embedding_length)
+    return found
+
+
+def _upstream(backend: Backend, probed: dict[int, dict[str, Probed]]) -> Upstream:
     credentials: list[Credential] = backend.live_credentials  # type: ignore[attr-defined]  # set by the Prefetch
     secrets = [_reveal(backend, credential) for credential in credentials]
     readable = tuple(secret for secret in secrets if secret)
@@ -45,14 +56,15 @@ def _upstream(backend: Backend) -> Upstream:
         id=backend.id,
         name=backend.name,
         base_url=backend.base_url.rstrip("/"),
-        dialect=_dialect(backend),
+        dialect=dialect_of(backend),
         verify_tls=backend.verify_tls,
         secrets=readable,
         unreadable=len(secrets) - len(readable),
+        probed=probed.get(backend.id, {}),
     )
 
 
-def _dialect(backend: Backend) -> Dialect:
+def dialect_of(backend: Backend) -> Dialect:
     """Lay the operator's profile over the dialect. One of a newer release is served as what it surely is."""
     dialect = DIALECTS.get(backend.dialect, DIALECTS["generic"])
     try:
@@ -74,13 +86,14 @@ def _reveal(backend: Backend, credential: Credential) -> str | None:
 
 def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
     targets: list[MappingTarget] = mapping.live_targets  # type: ignore[attr-defined]  # set by the Prefetch
-    return Rule(
+    usable = tuple(
+        Target(upstreams[target.backend_id], target.model, target.priority, target.weight)
+        for target in targets
+        if target.backend_id in upstreams
+    )
+    rule = Rule(
         name=mapping.name,
-        targets=tuple(
-            Target(upstreams[target.backend_id], target.model, target.priority, target.weight)
-            for target in targets
-            if target.backend_id in upstreams
-        ),
+        targets=usable,
         system=mapping.system,
         options=mapping.options,
         forced_options=mapping.forced_options,
@@ -91,6 +104,7 @@ def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
         license=mapping.license,
         changed_at=mapping.updated_at.timestamp(),
     )
+    return informed(rule, usable)
 
 
 routing = RevisionedCache("routing", load)

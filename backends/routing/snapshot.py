@@ -19,6 +19,17 @@ MOST_PROFILES = 1000
 """Names of models come from clients where a mapping is a pattern."""
 
 
+class Probed(msgspec.Struct, frozen=True):
+    """What came out clearly when a model was probed."""
+
+    can: dict[str, bool] = {}
+    """Ollama's words, and what only a probe tells: a streamed tool call, a schema that is kept to."""
+    embedding_length: int | None = None
+
+
+NOT_PROBED = Probed()
+
+
 class Upstream(msgspec.Struct, frozen=True, eq=False):
     """A backend as the caller needs it. Two snapshots' upstreams are the same if `id` is."""
 
@@ -31,6 +42,8 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     """Live API keys, in turns. Hidden from every repr."""
     unreadable: int = 0
     """How many live credentials could not be opened."""
+    probed: dict[str, Probed] = {}
+    """By the model's name there."""
     profiles: dict[str, Dialect] = {}
     """The dialect of each model that was asked for, with what is particular to it. Filled on demand."""
 
@@ -71,6 +84,11 @@ class Target(msgspec.Struct, frozen=True):
         found = self.upstream.profiles.get(self.model)
         return found if found is not None else self.upstream.profile_of(self.model)
 
+    @property
+    def probed(self) -> Probed:
+        """What a probe found of it."""
+        return self.upstream.probed.get(self.model, NOT_PROBED)
+
 
 class Rule(msgspec.Struct, frozen=True):
     """One mapping: its targets and what it adds to each request."""
@@ -88,11 +106,24 @@ class Rule(msgspec.Struct, frozen=True):
     license: str = ""
     changed_at: float = 0.0
     """Unix time of the last change, for `modified_at`."""
+    lacks: frozenset[str] = frozenset()
+    """What a probe found that none of the targets can."""
 
     @property
     def is_wildcard(self) -> bool:
         """Whether the name is a pattern."""
         return "*" in self.name
+
+    def rules_out(self, capability: str) -> bool:
+        """Say whether the operator's word or a probe speaks against it. What is guessed rules out nothing."""
+        return capability not in self.capabilities if self.capabilities else capability in self.lacks
+
+
+def informed(rule: Rule, targets: tuple[Target, ...]) -> Rule:
+    """Note what none of these targets can, as far as they were probed."""
+    lacking = [{word for word, can in target.probed.can.items() if not can} for target in targets]
+    lacks = frozenset(set.intersection(*lacking)) if lacking else frozenset()
+    return rule if lacks == rule.lacks else msgspec.structs.replace(rule, lacks=lacks)
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def check(call: MessagesRequest, rule: Rule) -> None:
 
 def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
-    thinks = not rule.capabilities or "thinking" in rule.capabilities
+    thinks = not rule.rules_out("thinking")
     chat = ChatRequest(
         model=call.model,
         stream=call.stream,

@@ -1,7 +1,8 @@
 """What tags, show and ps tell of a model. Pure.
 
-The operator's word wins, then the backend's, then a rule over the name; nothing else is made up. That a
-model is served elsewhere is said honestly, in `remote_model` and `remote_host`, as Ollama does itself.
+The operator's word wins, then a probe's, the backend's, our table's, and a rule over the name; nothing else
+is made up (`backends.routing.knowledge`). That a model is served elsewhere is said honestly, in
+`remote_model` and `remote_host`, as Ollama does itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 
 import msgspec
 
+from backends.routing import knowledge
 from backends.routing.names import DEFAULT_TAG
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
@@ -19,17 +21,6 @@ from ollama_api.wire import rfc3339
 
 FAMILY = re.compile(r"[a-z]+\d*")
 SIZE_IN_NAME = re.compile(r"(?<![a-z0-9])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
-# Rules over the last part of a backend's model id, for servers that tell nothing. Guesses: the operator's
-# `capabilities` outrank them.
-EMBEDDING = re.compile(r"embed|bge-|gte-|e5-|minilm|jina-emb|voyage|stella|arctic-embed")
-VISION = re.compile(
-    r"-vl\b|vision|llava|pixtral|gemma-?[34](?!.*(270m|1b))|gpt-4o|gpt-4\.1|gpt-5|^o[134]\b(?!-mini)|claude|gemini|"
-    r"llama-?4|minicpm-v|internvl|qwen.*vl|mistral-small-3|grok-4"
-)
-THINKING = re.compile(
-    r"^o[134]\b|gpt-5(?!.*chat)|gpt-oss|-r1\b|qwq|qwen-?3(?!.*(coder|instruct))|(?<!non-)(thinking|reason)|magistral|"
-    r"deepseek-(v4|reasoner|r1)|grok-3-mini|grok-4(?!.*non-)|gemini-(2\.5|3)|glm-4\.[5-9]|kimi-k2"
-)
 
 PLAIN_TEMPLATE = "{{ .Prompt }}"
 WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
@@ -50,20 +41,11 @@ def tagged(name: str) -> str:
 
 
 def capabilities(model: Described) -> list[str]:
-    """List what a model can do."""
+    """List what a model can do: the operator's list as it stands, else what is known or guessed."""
     if model.rule.capabilities:
         return list(model.rule.capabilities)
-    name = _last_part(model.target.model)
-    if EMBEDDING.search(name):
-        return ["embedding"]
-    found = ["completion", "tools"]
-    modalities = model.card.modalities if model.card else ()
-    if "image" in modalities or (not modalities and VISION.search(name)):
-        found.append("vision")
-    supported = model.card.supported if model.card else ()
-    if {"reasoning", "include_reasoning"} & set(supported) or (not supported and THINKING.search(name)):
-        found.append("thinking")
-    return found
+    found = knowledge.abilities(model.rule, model.target, model.card)
+    return [word for word, fact in found.items() if fact.can]
 
 
 def digest(model: Described) -> str:
@@ -126,7 +108,14 @@ def _template(model: Described) -> str:
 
 def context_length(model: Described) -> int | None:
     """Give the context length in tokens, if anybody knows it."""
-    return model.rule.context_length or (model.card.context_length if model.card else None)
+    found = knowledge.context_length(model.rule, model.card)
+    return found.value if found else None
+
+
+def embedding_length(model: Described) -> int | None:
+    """Give the length of the vectors, if anybody knows it."""
+    found = knowledge.embedding_length(model.target, model.card)
+    return found.value if found else None
 
 
 def modelfile(model: Described) -> str:
@@ -168,7 +157,7 @@ def _model_info(model: Described, basename: str) -> dict[str, str | int]:
     numbers = {
         "general.parameter_count": card.parameters if card else None,
         f"{family}.context_length": context_length(model),
-        f"{family}.embedding_length": card.embedding_length if card else None,
+        f"{family}.embedding_length": embedding_length(model),
     }
     known = {name: value for name, value in numbers.items() if value}
     return {"general.architecture": family, "general.basename": basename, **known}
@@ -182,9 +171,9 @@ def _details(model: Described, *, lengths: bool) -> Details:
         family=family,
         families=[family],
         parameter_size=_parameter_size(model),
-        quantization_level="unknown",
+        quantization_level=(model.card.quantisation if model.card else "") or "unknown",
         context_length=(context_length(model) or 0) if lengths else 0,
-        embedding_length=(model.card.embedding_length or 0) if lengths and model.card else 0,
+        embedding_length=(embedding_length(model) or 0) if lengths else 0,
     )
 
 
@@ -193,7 +182,7 @@ def _parameter_size(model: Described) -> str:
     count = model.card.parameters if model.card else None
     if count:
         return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"
-    found = SIZE_IN_NAME.search(_last_part(model.target.model))
+    found = SIZE_IN_NAME.search(knowledge.last_part(model.target.model))
     return found.group(1) + found.group(2).upper() if found else ""
 
 
@@ -207,12 +196,10 @@ def _size(model: Described) -> int:
 
 
 def _family(model: Described) -> str:
-    found = FAMILY.match(_last_part(model.target.model))
+    if model.card and model.card.architecture:
+        return model.card.architecture
+    found = FAMILY.match(knowledge.last_part(model.target.model))
     return found.group() if found else "unknown"
-
-
-def _last_part(model_id: str) -> str:
-    return model_id.rpartition("/")[2].lower()
 
 
 def _modified_at(rule: Rule) -> str:

@@ -143,15 +143,15 @@ def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: N
 
 
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
-    """Hold a call against what the operator says of the model. Raises `BadRequest` in Ollama's words."""
+    """Hold a call against what is known for sure of the model. Raises `BadRequest` in Ollama's words."""
     require(rule, "completion", f'"{call.model}" does not support {verb}')
     if call.think:
         require(rule, "thinking", f'"{call.model}" does not support thinking')
 
 
 def require(rule: Rule, capability: str, refusal: str) -> None:
-    """Refuse only on the operator's word: capabilities that are guessed refuse nothing."""
-    if rule.capabilities and capability not in rule.capabilities:
+    """Refuse only on the operator's word or a probe's: capabilities that are guessed refuse nothing."""
+    if rule.rules_out(capability):
         raise BadRequest(refusal)
 
 

@@ -33,9 +33,12 @@ def refusal(call: GenerateRequest) -> str:
 
 
 def fill_of(target: Target, rule: Rule) -> Fill | None:
-    """Say how a target fills in the middle: its dialect's way, or OpenAI's on the operator's word."""
-    claimed = ANY_SUFFIX if "insert" in rule.capabilities and target.dialect.completes else None
-    return target.dialect.fill or claimed
+    """Say how a target fills in the middle: its dialect's way, or OpenAI's if that is known to work."""
+    probed = target.probed.can.get("insert")
+    if probed is False and not rule.capabilities:
+        return None
+    is_claimed = "insert" in rule.capabilities or probed is True
+    return target.dialect.fill or (ANY_SUFFIX if is_claimed and target.dialect.completes else None)
 
 
 def raw_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

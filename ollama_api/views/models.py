@@ -8,10 +8,9 @@ from django.http import HttpResponseBase
 from accounts.directory import Caller
 from backends import catalog
 from backends.errors import NoRoute
-from backends.routing import balance
 from ollama_api import parse, residency
 from ollama_api.errors import BadRequest, ModelNotFound
-from ollama_api.exchange import find_route, rng
+from ollama_api.exchange import find_route
 from ollama_api.listing import known_models
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response, plain_response
@@ -68,6 +67,6 @@ async def _described(caller: Caller, name: str) -> Described:
         route = await find_route(caller, name)
     except NoRoute:
         raise ModelNotFound(f"model '{cards.tagged(name)}' not found") from None
-    target = balance.order(route.targets, rng)[0]
+    target = min(route.targets, key=lambda target: target.priority)  # as in the list
     shown = name if route.rule.is_wildcard else route.rule.name
     return Described(shown, route.rule, target, await catalog.card_of(target))

@@ -33,6 +33,7 @@ class Newcomer(ServedProcess):
 
     def __init__(self, directory: Path, *arguments: str, **variables: str) -> None:
         super().__init__(directory, *arguments, **NOTHING_GIVEN | variables)
+        self.directory = directory
 
     @property
     def address(self) -> str:

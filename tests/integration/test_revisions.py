@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import ClientKey, Team
 from backends import revisions
-from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
 from backends.revisions import FollowedModel
 from tests.support import factories
 
@@ -21,6 +21,10 @@ MAKERS: dict[type[FollowedModel], tuple[Callable[[str], FollowedModel], str]] = 
     Credential: (lambda name: Credential(backend=_backend(), label=name, secret="sk-1"), "label"),
     ModelMapping: (lambda name: ModelMapping(name=name), "system"),
     MappingTarget: (lambda name: MappingTarget(mapping=_mapping(), backend=_backend(), model=name), "model"),
+    ProbeResult: (
+        lambda name: ProbeResult(backend=_backend(), model="m", capability=name, verdict="no", evidence="x"),
+        "evidence",
+    ),
     Team: (lambda name: Team(name=name), "name"),
     ClientKey: (
         lambda name: ClientKey(team=_team(), name=name, public_id=name[:16], digest=name),

@@ -60,6 +60,15 @@ class TestWhatIsSent:
         assert KEY not in str(web.calls[0].request.headers)
         assert "Authorization" not in web.calls[0].request.headers
 
+    def test_what_the_dialect_always_sends_is_sent_and_the_key_is_ours(
+        self, web: responses.RequestsMock
+    ) -> None:
+        web.get(f"{BASE}/models", body=listed("a"))
+        look(auth="x-api-key", headers={"anthropic-version": "2023-06-01"}, query={"api-version": "1"})
+        sent = web.calls[0].request
+        assert (sent.headers["anthropic-version"], sent.headers["x-api-key"]) == ("2023-06-01", KEY)
+        assert sent.url == f"{BASE}/models?api-version=1"
+
     def test_a_slash_at_the_end_makes_no_difference(self, web: responses.RequestsMock) -> None:
         web.get(f"{BASE}/models", body=listed("a"))
         assert look(f"{BASE}/").is_good

@@ -3,6 +3,7 @@
 Each works for streams and whole answers alike, as far as the fault makes sense for both.
 """
 
+from .abilities import able
 from .breaks import (
     close_without_answer,
     cut_mid_stream,
@@ -47,6 +48,7 @@ from .timing import (
 )
 
 __all__ = [
+    "able",
     "close_without_answer",
     "comments",
     "crlf",

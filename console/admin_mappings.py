@@ -1,0 +1,115 @@
+"""Mappings in the admin, with what backends were found to be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from backends import catalog
+from backends.admin import ModelMappingAdmin
+from backends.models import ModelMapping, ProbeResult
+from backends.routing import registry
+from backends.routing.snapshot import Target
+from console import probes
+from ollama_api.probing import ProbeFailed
+
+PATTERN = (
+    "{} is a pattern, and only a model can be probed: give the model a mapping of its own, "
+    "or run `manage.py probe MODEL`."
+)
+UNREAD = "; the backend's own list was not read by this process yet"
+NOT_PROBED = "Nothing was probed. Until then clients are told what the backend says, or what is guessed."
+
+admin.site.unregister(ModelMapping)
+
+
+@admin.register(ModelMapping)
+class ProbedMappingAdmin(ModelMappingAdmin):
+    """Names that clients use, where they lead, and what is known of that."""
+
+    list_display = [*ModelMappingAdmin.list_display, "probe"]
+    readonly_fields = [*ModelMappingAdmin.readonly_fields, "told", "found"]
+    buttons = {**ModelMappingAdmin.buttons, "probe": "run_probe"}
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Offer no button to those who may not press it."""
+        shown = list(self.list_display)
+        return shown if self.has_change_permission(request) else shown[:-1]
+
+    def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
+        """Add what is known, once there is something to know of."""
+        sections = super().get_fieldsets(request, obj)
+        known = [("What is known of its models", {"fields": ["told", "found"]})] if obj is not None else []
+        return [*sections, *known]
+
+    @admin.display(description="")
+    def probe(self, row: ModelMapping) -> SafeString:
+        """Offer the probe. The button belongs to the list's own form, which holds the CSRF token."""
+        return format_html(
+            '<button class="lg-button" type="submit" formaction="{}" formnovalidate '
+            'title="Asks each target what it can do, with eight short requests">Probe</button>',
+            self.button_url("probe", row),
+        )
+
+    @admin.display(description="Clients are told")
+    def told(self, row: ModelMapping) -> SafeString | str:
+        """Tell of each target what clients hear, and whose word it is."""
+        return format_html_join("", '<span class="lg-sub">{}: {}</span>', _told(row)) or "-"
+
+    @admin.display(description="Probes found")
+    def found(self, row: ModelMapping) -> SafeString | str:
+        """Show what probes found, to be read only."""
+        groups = groupby(probes.results_of(row), key=lambda result: (result.backend.name, result.model))
+        tables = [_table(list(results)) for _, results in groups]
+        return format_html_join("", "{}", ((table,) for table in tables)) or NOT_PROBED
+
+    def run_probe(self, request: HttpRequest, row: ModelMapping) -> None:
+        """Probe each target, and tell what came."""
+        route = registry.current().resolve(row.name)
+        if "*" in row.name or route is None or route.rule.name != row.name:
+            reason = PATTERN.format(row.name) if "*" in row.name else f"{row.name} is disabled."
+            self.message_user(request, reason, messages.WARNING)
+            return
+        if not route.targets:
+            self.message_user(request, f"{row.name} leads nowhere: no enabled target.", messages.WARNING)
+        for target in route.targets:
+            self._probe_one(request, target)
+        self.log_change(request, row, "Probed.")
+
+    def _probe_one(self, request: HttpRequest, target: Target) -> None:
+        name = f"{target.model} on {target.upstream.name}"
+        try:
+            found = probes.run(target)
+        except ProbeFailed as reason:
+            self.message_user(request, f"{name} was not probed: {reason}", messages.ERROR)
+        else:
+            self.message_user(request, f"{name}: {probes.summary(found)}", messages.SUCCESS)
+
+
+def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
+    route = None if "*" in row.name else registry.current().resolve(row.name)
+    if route is not None and route.rule.name == row.name:
+        for target in route.targets:
+            card = catalog.seen_card(target)
+            unread = "" if card is not None else UNREAD
+            yield f"{target.model} on {target.upstream.name}", probes.told(route.rule, target, card) + unread
+
+
+def _table(results: list[ProbeResult]) -> SafeString:
+    first, tokens = results[0], sum(result.tokens for result in results)
+    lines = ((result.capability, result.verdict, result.evidence) for result in results)
+    return format_html(
+        '<table class="lg-table"><caption>{} on {}: {}, {} tokens</caption>'
+        "<thead><tr><th>Can it</th><th>Answer</th><th>Evidence</th></tr></thead><tbody>{}</tbody></table>",
+        first.model,
+        first.backend.name,
+        f"{first.at:%Y-%m-%d %H:%M}",
+        tokens,
+        format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", lines),
+    )
