@@ -72,7 +72,7 @@ def test_the_answer_is_that_of_one_hop(direct: ollama.Client, client: ollama.Cli
 def test_a_schema_holds(client: ollama.Client) -> None:
     asked = [{"role": "user", "content": FORM_QUESTION}]
     answer = client.chat(MODEL, asked, format=Capital.model_json_schema(), options=FORM_OPTIONS)
-    assert Capital.model_validate_json(answer.message.content or "")
+    Capital.model_validate_json(answer.message.content or "")
 
 
 def test_raw_and_embeddings(client: ollama.Client) -> None:
