@@ -12,6 +12,7 @@ import msgspec
 from backends.wire import dialect as profiles
 from backends.wire.dialect import Dialect
 from backends.wire.dialects import DIALECTS
+from backends.wire.styles import OPTIONS
 
 HEAD = """# Dialects
 
@@ -44,7 +45,8 @@ PLAIN = Dialect(name="", label="")
 
 def written() -> str:
     """Write the page."""
-    return "\n".join([HEAD, *_fields(), "", *_table(), "", *(line for row in _rows() for line in row)])
+    lines = [HEAD, *_fields(), "", *_table(), "", *_options(), "", *(line for row in _rows() for line in row)]
+    return "\n".join(lines)
 
 
 def _fields() -> list[str]:
@@ -67,6 +69,36 @@ def _table() -> list[str]:
     lines = ["## The kinds", "", "| Name | Kind | Address |", "| --- | --- | --- |"]
     lines += [f"| `{row.name}` | {row.label} | {row.base_url or 'yours'} |" for row in DIALECTS.values()]
     return lines
+
+
+def _options() -> list[str]:
+    """Give the verdict on each option: where it maps, and what is an extension of OpenAI's API."""
+    names = [*{name: None for row in DIALECTS.values() for name in row.options}]
+    lines = [
+        "## Options",
+        "",
+        "What Ollama's options become. *In italics*: an extension of OpenAI's API. Empty: there is no such field,",
+        "so the option is not sent, and the trace says so. `num_predict` becomes the field in the last column; 0 and",
+        "less are said by saying nothing, as is a `seed` below 0. Options about loading a model (`num_ctx`,",
+        "`num_gpu`, ...) are never sent, except to Ollama, which gets every option as it is.",
+        "",
+        f"| Dialect | {' | '.join(f'`{name}`' for name in names)} | `num_predict` |",
+        f"| --- |{' --- |' * (len(names) + 1)}",
+    ]
+    return lines + [_option_row(row, names) for row in DIALECTS.values()]
+
+
+def _option_row(row: Dialect, names: list[str]) -> str:
+    if row.protocol == "ollama":
+        return f"| `{row.name}` |{' as it is |' * (len(names) + 1)}"
+    cells = [_cell(row.options.get(name, ""), name) for name in names]
+    return f"| `{row.name}` | {' | '.join(cells)} | `{row.max_tokens}` |"
+
+
+def _cell(wire_name: str, option: str) -> str:
+    if not wire_name:
+        return ""
+    return f"`{wire_name}`" if option in OPTIONS else f"*{wire_name}*"
 
 
 def _rows() -> list[list[str]]:
