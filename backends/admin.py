@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Prefetch, QuerySet, TextField
+from django.db.models import Count, JSONField, Prefetch, QuerySet, TextField
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -73,7 +73,10 @@ class BackendAdmin(GuidedAdmin[Backend]):
     list_filter = ["enabled", "dialect"]
     search_fields = ["name", "base_url"]
     fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "profile", "notes"]
-    formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})}}
+    formfield_overrides = {
+        TextField: {"widget": UnfoldAdminTextareaWidget({"rows": 3})},
+        JSONField: {"widget": UnfoldAdminTextareaWidget({"rows": 4})},
+    }
     inlines = [CredentialInline]
     buttons = {"test": "run_test"}
     empty_title = "No backend yet"

@@ -6,6 +6,7 @@ Everything here is read through the snapshot (`routing.registry`); every change 
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
@@ -63,9 +64,11 @@ def validate_secret(value: Any) -> None:
 
 
 def validate_object(value: Any) -> None:
-    """Accept a JSON object."""
+    """Accept a JSON object that every database can keep."""
     if not isinstance(value, dict):
         raise ValidationError("This must be a JSON object, such as {}.")
+    if "\\u0000" in json.dumps(value):
+        raise ValidationError("This holds the character NUL, which PostgreSQL cannot keep.")
 
 
 def validate_capabilities(value: Any) -> None:
@@ -128,11 +131,11 @@ class Backend(FollowedModel, Timestamped):
     def clean(self) -> None:
         """Drop the slash that people copy along, add the path that they leave out, and check the profile."""
         dialect = DIALECTS.get(self.dialect)
-        if dialect is None:
+        if dialect is None or not isinstance(self.profile, dict):
             return  # told at the field
         self.base_url = with_path(self.base_url, dialect)
         try:
-            laid_over(dialect, self.profile or {})
+            laid_over(dialect, self.profile)
         except ValueError as error:
             raise ValidationError({"profile": f"This does not fit a profile: {error}."}) from None
 

@@ -194,9 +194,8 @@ def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
     fixed = FIXED & changes.keys()
     if fixed:
         raise ValueError(f"{min(fixed)} cannot be changed")
-    for pattern in changes.get("per_model") or {}:
-        _checked_pattern(pattern)
-    _check_headers(changes.get("headers") or {})
+    _check_parts(changes.get("per_model"))
+    _check_headers(changes.get("headers"))
     whole = msgspec.to_builtins(dialect)
     for name, value in changes.items():
         whole[name] = _merged(whole.get(name), value) if name in MERGED else value
@@ -235,8 +234,11 @@ def _check_headers(headers: Any) -> None:
             raise ValueError(f"headers: the value of {name} is not printable ASCII")
 
 
-def _checked_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"per_model: {pattern!r} is no pattern: {error}") from None
+def _check_parts(parts: Any) -> None:
+    for pattern, fields in parts.items() if isinstance(parts, dict) else ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"per_model: {pattern!r} is no pattern: {error}") from None
+        if isinstance(fields, dict):
+            laid_over(Dialect(name="", label=""), fields)
