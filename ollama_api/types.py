@@ -217,8 +217,8 @@ class ModelEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
     details: Details
     capabilities: list[str] | msgspec.UnsetType = msgspec.UNSET
     expires_at: str = ""
-    size_vram: int = 0
-    context_length: int = 0
+    size_vram: int | msgspec.UnsetType = msgspec.UNSET
+    context_length: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -302,3 +302,12 @@ def test_long_numbers_in_tool_arguments_kept(client: Client, fake: FakeBackend) 
     }
     fake.script("m", scripts.saying(Reply(({"tool_calls": [call]},), "tool_calls")))
     assert b'{"n":12345678901234567890123}' in client.chat(tools=[WEATHER]).body
+
+
+def test_a_model_in_use_tells_its_lengths_even_when_they_are_unknown(
+    client: Client, fake: FakeBackend
+) -> None:
+    """Ollama always sends them, and `ollama launch` reads them."""
+    client.chat()
+    (entry,) = client.get("/api/ps").json["models"]
+    assert (entry["context_length"], type(entry["size_vram"])) == (0, int)

@@ -40,7 +40,7 @@ def is_in_use(answer: Answer) -> None:
     assert answer.json["models"]
     for model in answer.json["models"]:
         assert isinstance(model["size_vram"], int)
-        assert isinstance(model.get("context_length", 0), int)
+        assert isinstance(model["context_length"], int)
 
 
 def is_loaded(answer: Answer) -> None:
