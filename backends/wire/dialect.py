@@ -149,6 +149,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether neighbours of one role have to become one turn."""
     bare_calls: Literal["empty", "omit"] = "empty"
     """What an assistant's turn with tool calls and no text has as content."""
+    call_ids: Literal["any", "nine"] = "any"
+    """Which ids of tool calls are taken: any, or nine letters and digits."""
     prefill: Prefill | None = None
     """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True

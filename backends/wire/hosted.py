@@ -178,6 +178,7 @@ ROWS = (
         asks_for_usage=False,
         schema_drops=["$id", "$schema", "additionalProperties", "strict"],
         tool_choices={"required": "any"},
+        call_ids="nine",
         merge_system="all",
         alternate_roles=True,
         bare_calls="omit",

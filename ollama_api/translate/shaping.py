@@ -5,6 +5,8 @@ Works on chat completions' turns, so it serves every face. For most kinds of bac
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from backends.wire.dialect import Dialect
@@ -15,6 +17,7 @@ Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]
 
 APART = "\n\n"
+NINE = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
@@ -23,6 +26,8 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
         turns = _with_one_system(turns, dialect.merge_system == "all", notes)
     if dialect.alternate_roles:
         turns = _alternating(turns, notes)
+    if dialect.call_ids == "nine":
+        turns = [_with_nine(turn, notes) for turn in turns]
     if dialect.bare_calls == "omit":
         turns = [_without_empty_content(turn) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
@@ -84,6 +89,31 @@ def _parts(content: Content) -> list[dict[str, Any]]:
     if isinstance(content, list):
         return content
     return [{"type": "text", "text": content}] if content else []
+
+
+def _with_nine(turn: Turn, notes: Notes) -> Turn:
+    """Give calls and results ids of nine letters and digits: the same one for the same id."""
+    changed: Turn
+    if "tool_calls" in turn:
+        ids = [_nine(call["id"]) for call in turn["tool_calls"]]
+        changed = {
+            "tool_calls": [{**call, "id": nine} for call, nine in zip(turn["tool_calls"], ids, strict=True)]
+        }
+    elif "tool_call_id" in turn:
+        changed = {"tool_call_id": _nine(turn["tool_call_id"])}
+    else:
+        return turn
+    if {**turn, **changed} != turn:
+        notes.changed("messages", "messages", "ids of calls are nine letters and digits here")
+    return {**turn, **changed}
+
+
+def _nine(call_id: str) -> str:
+    return (
+        call_id
+        if NINE.fullmatch(call_id)
+        else hashlib.blake2s(call_id.encode(), digest_size=5).hexdigest()[:9]
+    )
 
 
 def _without_empty_content(turn: Turn) -> Turn:
