@@ -78,7 +78,7 @@ def _fitted(body: Fields, call: ChatRequest | GenerateRequest, dialect: Dialect,
         _drop(body, dialect.drops_thinking, dialect, "this model refuses it while it thinks", notes)
     for name, (least, most) in dialect.ranges.items():
         value = body.get(name)
-        if value is not None and not least <= value <= most:
+        if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
             notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
     limit = body.get(dialect.max_tokens)
