@@ -154,6 +154,35 @@ def test_a_kinds_own_address_has_its_own_path(dialect: Dialect) -> None:
         assert with_path(host, dialect) == dialect.base_url
 
 
+# Models of a service
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "temperature", "stop", "off"),
+    [
+        ("openai", "o3-mini", False, False, "low"),
+        ("openai", "gpt-5", False, False, "minimal"),
+        ("openai", "gpt-5-2025-08-07", False, False, "minimal"),
+        ("openai", "gpt-5-mini-2025-08-07", False, False, "minimal"),
+        ("openai", "gpt-5-codex", False, False, "low"),
+        ("openai", "gpt-5-pro", False, False, "low"),
+        ("openai", "gpt-5-chat-latest", True, True, None),
+        ("openai", "gpt-5.1", True, True, None),
+        ("openai", "gpt-5.5-2027-01-01", True, True, "none"),
+        ("openai", "gpt-4o", True, True, None),
+        ("xai", "grok-4-0709", True, False, None),
+        ("xai", "grok-4.5", True, False, None),
+        ("xai", "grok-4-fast-non-reasoning", True, True, None),
+    ],
+)
+def test_a_model_is_told_by_its_name_with_and_without_a_date(
+    dialect: str, model: str, temperature: bool, stop: bool, off: str | None
+) -> None:
+    found = for_model(DIALECTS[dialect], model)
+    assert ("temperature" not in found.drops, "stop" not in found.drops) == (temperature, stop)
+    assert (found.think.off or {}).get("reasoning_effort") == off
+
+
 # Profiles
 
 
