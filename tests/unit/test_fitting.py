@@ -75,3 +75,13 @@ def test_what_the_mapping_adds_to_a_body_that_passes_is_fitted(
     options: dict[str, Any] = {kind: {"temperature": 0.2, "num_predict": 9}}
     body = body_of(openai.chat_body, call, target("openai", model), **options)
     assert body == {"model": model, "messages": [{"role": "user", "content": "hi"}], "top_p": 0.5, **sent}
+
+
+def test_a_backends_own_fields_go_to_ollama_too() -> None:
+    backend = of_profile("ollama", body={"keep_alive": "1h", "model": "other"})
+    chat = parse.chat(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+    generation = parse.generate(b'{"model":"m","prompt":"hi","keep_alive":"5m"}')
+    chat_body = body_of(ways.NATIVE_CHAT.to_upstream, chat, backend)
+    generate_body = body_of(ways.NATIVE_GENERATE.to_upstream, generation, backend)
+    assert (chat_body["keep_alive"], chat_body["model"]) == ("1h", backend.model)
+    assert (generate_body["keep_alive"], generate_body["model"]) == ("5m", backend.model)
