@@ -10,8 +10,10 @@ from backends.routing.snapshot import Target
 from backends.wire.dialect import laid_over
 from backends.wire.dialects import DIALECTS
 from ollama_api import parse, ways
-from ollama_api.translate import openai
+from ollama_api.translate import openai, responses
 from ollama_api.translate.common import tools_fields
+from ollama_api.translate.notes import Aside, Notes
+from ollama_api.translate.trace import LOST, account
 from tests.golden.replay import rule, target
 
 SCHEMA = {
@@ -85,3 +87,10 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
     generate_body = body_of(ways.NATIVE_GENERATE.to_upstream, generation, backend)
     assert (chat_body["keep_alive"], chat_body["model"]) == ("1h", backend.model)
     assert (generate_body["keep_alive"], generate_body["model"]) == ("5m", backend.model)
+
+
+def test_a_form_that_is_told_in_words_is_not_told_as_lost() -> None:
+    call = responses.parse(b'{"model":"m","input":"hi","text":{"format":{"type":"json_object"}}}')
+    notes = Notes()
+    body = responses.to_upstream(call, target("anthropic"), rule(), Aside(notes))
+    assert LOST not in [note.why for note in account(call, body, notes)]
