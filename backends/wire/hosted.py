@@ -158,7 +158,7 @@ ROWS = (
                         level: {"reasoning_effort": "default", "reasoning_format": "parsed"}
                         for level in LEVELS
                     },
-                }
+                },
             },
             r"gpt-oss": {
                 "think": {
