@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
+from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate.notes import SILENT, Notes
 
@@ -36,6 +38,22 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
 def ends_with_assistant(turns: list[Turn]) -> bool:
     """Whether the model is to go on with a turn of its own."""
     return bool(turns) and turns[-1]["role"] == "assistant" and "tool_calls" not in turns[-1]
+
+
+def without_echo(turns: list[Turn], target: Target, reply: Reply) -> None:
+    """Take the turn that an answer goes on with out of its beginning."""
+    if ends_with_assistant(turns) and isinstance(turns[-1]["content"], str):
+        take_echo(turns[-1]["content"], target, reply)
+
+
+def take_echo(text: str, target: Target, reply: Reply) -> None:
+    """Take a text out of the beginning of a whole answer, from a kind of backend that repeats it there."""
+    prefill = target.dialect.prefill
+    if prefill is None or not prefill.echoes or not reply.choices:
+        return
+    message = reply.choices[0].message
+    if message is not None and isinstance(message.content, str):
+        message.content = message.content.removeprefix(text)
 
 
 def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[Turn]:

@@ -1,0 +1,37 @@
+"""Conversations and answers, shaped for one kind of backend."""
+
+import json
+from typing import Any
+
+import pytest
+
+from backends.wire.reading import decode_reply
+from ollama_api import parse, ways
+from ollama_api.exchange import Endpoint
+from ollama_api.translate import anthropic, responses
+from ollama_api.views.anthropic import MESSAGES
+from ollama_api.views.openai import RESPONSES
+from tests.golden.replay import target
+
+TURNS = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one, "}]
+FACES = {
+    "/api/chat": (parse.chat, ways.CHAT, {"messages": TURNS}),
+    "/v1/messages": (anthropic.parse, MESSAGES, {"messages": TURNS, "max_tokens": 9}),
+    "/v1/responses": (responses.parse, RESPONSES, {"input": TURNS}),
+}
+
+
+@pytest.mark.parametrize(("read", "endpoint", "body"), FACES.values(), ids=FACES.keys())
+@pytest.mark.parametrize(
+    ("dialect", "said"), [("llamacpp", "two"), ("vllm", "one, two")]
+)  # the latter does not repeat a turn, so this is its own answer
+def test_a_turn_that_is_gone_on_with_is_not_repeated_on_any_face(
+    read: Any, endpoint: Endpoint[Any], body: dict[str, Any], dialect: str, said: str
+) -> None:
+    call = read(json.dumps({"model": "m", **body}).encode())
+    reply = decode_reply(b'{"choices":[{"message":{"content":"one, two"},"finish_reason":"stop"}]}')
+    assert endpoint.mend is not None
+    endpoint.mend(call, target(dialect), reply)
+    assert reply.choices is not None
+    assert reply.choices[0].message is not None
+    assert reply.choices[0].message.content == said
