@@ -67,6 +67,7 @@ def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> 
         body |= _form(form, dialect, notes)
     if call.logprobs:
         body["logprobs"] = max(1, call.top_logprobs)
+    if call.logprobs and "logprobs" not in dialect.drops:
         notes.mapped("top_logprobs", "logprobs")
     elif call.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
