@@ -183,6 +183,7 @@ ROWS = (
         merge_system="all",
         alternate_roles=True,
         bare_calls="omit",
+        short_call_ids=True,
         prefill=Prefill(turn={"prefix": True}),
         embed=EmbedStyle(batch=32, dimensions="output_dimension", normalised=True),
         completes=False,

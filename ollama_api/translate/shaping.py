@@ -5,6 +5,8 @@ Works on chat completions' turns, so it serves every face. For most kinds of bac
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from backends.routing.snapshot import Target
@@ -17,6 +19,7 @@ Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]
 
 APART = "\n\n"
+SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
@@ -27,6 +30,8 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
         turns = _alternating(turns, notes)
     if dialect.bare_calls == "omit":
         turns = [_without_empty_content(turn) for turn in turns]
+    if dialect.short_call_ids:
+        turns = [_with_short_ids(turn, notes) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
         notes.added("messages", "the last turn is marked as one to go on with")
@@ -108,6 +113,24 @@ def _without_empty_content(turn: Turn) -> Turn:
     if "tool_calls" not in turn or turn.get("content"):
         return turn
     return {name: member for name, member in turn.items() if name != "content"}
+
+
+def _with_short_ids(turn: Turn, notes: Notes) -> Turn:
+    """Give calls, and the results that name them, ids that this kind of backend takes."""
+    shortened = dict(turn)
+    if "tool_calls" in turn:
+        shortened["tool_calls"] = [{**call, "id": _short_id(call["id"])} for call in turn["tool_calls"]]
+    if "tool_call_id" in turn:
+        shortened["tool_call_id"] = _short_id(turn["tool_call_id"])
+    if shortened != turn:
+        notes.changed("messages", "messages", "ids of tool calls are nine letters and digits here")
+    return shortened
+
+
+def _short_id(given: str) -> str:
+    if SHORT_ID.fullmatch(given):
+        return given
+    return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
 
 
 def _has_image(turn: Turn) -> bool:
