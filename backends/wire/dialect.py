@@ -151,7 +151,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bare_calls: Literal["empty", "omit"] = "empty"
     """What an assistant's turn with tool calls and no text has as content."""
     short_call_ids: bool = False
-    """Whether a call's id has to be nine letters and digits; others are sent as such, always the same ones."""
+    """Whether a call's id has to be nine letters and digits; any other is made one, always the same."""
     prefill: Prefill | None = None
     """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True
