@@ -6,9 +6,10 @@ Everything here is read through the snapshot (`routing.registry`); every change 
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import uuid
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from backends.wire.dialect import laid_over, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
 
 CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
+UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 SECRET_PATTERN = re.compile(r"[!-~]+")
 NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 
@@ -67,8 +69,28 @@ def validate_object(value: Any) -> None:
     """Accept a JSON object that every database can keep."""
     if not isinstance(value, dict):
         raise ValidationError("This must be a JSON object, such as {}.")
-    if "\\u0000" in json.dumps(value):
-        raise ValidationError("This holds the character NUL, which PostgreSQL cannot keep.")
+    if not all(map(_can_be_kept, _scalars(value))):
+        raise ValidationError("This holds a number or a character that no database can keep.")
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    """Walk without recursion: JSON may be nested deeper than calls may be."""
+    rest = [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, dict):
+            rest += [*inner, *inner.values()]
+        elif isinstance(inner, list):
+            rest += inner
+        else:
+            yield inner
+
+
+def _can_be_kept(value: Any) -> bool:
+    """Python's JSON has infinity, zero bytes and half characters; PostgreSQL's has not."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, str) or not UNKEEPABLE.search(value)
 
 
 def validate_capabilities(value: Any) -> None:

@@ -77,6 +77,8 @@ class Stream:
         self._over = self.saw_done = True
         if reply is None or not reply.choices:
             raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
+        if not isinstance(reply.choices, list):  # a face of its own, whose events no whole answer tells
+            raise UpstreamGarbled(self.target.upstream.name, "200 with a whole answer, not a stream")
         for choice in reply.choices:
             choice.delta = choice.delta or choice.message
         self._held = [reply]

@@ -7,7 +7,8 @@ wrote into the backend's `profile`, and of each the parts whose pattern fits the
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -118,7 +119,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Wire names that are not sent while the model thinks."""
     ranges: dict[str, tuple[float, float]] = {}
     """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
-    stop_limit: int = 4
+    stop_limit: Annotated[int, msgspec.Meta(ge=1)] = 4
     """How many `stop` strings are taken; of more, the first ones are sent."""
     asks_for_usage: bool = True
     """Whether `stream_options.include_usage` is understood."""
@@ -149,8 +150,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether neighbours of one role have to become one turn."""
     bare_calls: Literal["empty", "omit"] = "empty"
     """What an assistant's turn with tool calls and no text has as content."""
-    call_ids: Literal["any", "nine"] = "any"
-    """Which ids of tool calls are taken: any, or nine letters and digits."""
+    short_call_ids: bool = False
+    """Whether a call's id has to be nine letters and digits; any other is made one, always the same."""
     prefill: Prefill | None = None
     """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True
@@ -185,6 +186,10 @@ OURS = frozenset(
 """Headers that are made here: keys belong to the backend's API keys, which are stored encrypted."""
 MERGED = frozenset({"headers", "query", "body", "options", "ranges", "per_model", "tool_choices"})
 FIXED = frozenset({"name", "label", "base_url"})
+OF_THE_BACKEND = frozenset(
+    {"base_path", "auth", "path_prefix", "headers", "query", "models_path", "sources", "per_model"}
+)
+"""Fields that say how the whole backend is reached, so that a part for some models cannot have them."""
 
 
 def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
@@ -193,18 +198,21 @@ def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
     Raises:
         ValueError: a field is unknown, or of the wrong kind. The text names it.
     """
+    if not isinstance(changes, dict):
+        raise ValueError("it is no object")
     fixed = FIXED & changes.keys()
     if fixed:
         raise ValueError(f"{min(fixed)} cannot be changed")
-    _check_parts(changes.get("per_model"))
     _check_headers(changes.get("headers"))
     whole = msgspec.to_builtins(dialect)
     for name, value in changes.items():
         whole[name] = _merged(whole.get(name), value) if name in MERGED else value
     try:
-        return msgspec.convert(whole, Dialect)
+        found = msgspec.convert(whole, Dialect)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+    _check_parts(found, changes.get("per_model"))
+    return found
 
 
 def with_path(base_url: str, dialect: Dialect) -> str:
@@ -216,9 +224,10 @@ def with_path(base_url: str, dialect: Dialect) -> str:
 
 def for_model(dialect: Dialect, model: str) -> Dialect:
     """Give the profile of one model. A part that does not fit is left out: the admin refused it before."""
-    changes = [fields for pattern, fields in dialect.per_model.items() if re.search(pattern, model)]
-    for fields in changes:
-        dialect = laid_over(dialect, fields)
+    for pattern, fields in dialect.per_model.items():
+        with suppress(ValueError, re.error):
+            if re.search(pattern, model):
+                dialect = laid_over(dialect, fields)
     return dialect
 
 
@@ -236,11 +245,17 @@ def _check_headers(headers: Any) -> None:
             raise ValueError(f"headers: the value of {name} is not printable ASCII")
 
 
-def _check_parts(parts: Any) -> None:
+def _check_parts(dialect: Dialect, parts: Any) -> None:
+    """Try every part for some models now: a request is no time to find out that one does not fit."""
     for pattern, fields in parts.items() if isinstance(parts, dict) else ():
         try:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(f"per_model: {pattern!r} is no pattern: {error}") from None
-        if isinstance(fields, dict):
-            laid_over(Dialect(name="", label=""), fields)
+        wrong = OF_THE_BACKEND & (fields or {}).keys()
+        if wrong:
+            raise ValueError(f"per_model: {pattern!r}: {min(wrong)} is the same for all models")
+        try:
+            laid_over(dialect, fields or {})
+        except ValueError as error:
+            raise ValueError(f"per_model: {pattern!r}: {error}") from None

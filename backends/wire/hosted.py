@@ -59,8 +59,8 @@ _GPT_5_ON: Fields = {
 }
 _NO_THINKING: Fields = {"think": {}}
 _OPENAI_MODELS: dict[str, Fields] = {
-    r"^o[134]\b": _O_SERIES,
-    r"^gpt-5$|^gpt-5-(mini|nano)": _GPT_5,
+    r"^o[134]\b|^gpt-5(?!\.|.*chat)": _O_SERIES,
+    r"^gpt-5(-mini|-nano)?(-\d|$)": _GPT_5,
     r"^gpt-5\.[1-4]": _GPT_5_OFF,
     r"^gpt-5\.[5-9]|^gpt-[6-9]": _GPT_5_ON,
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
@@ -150,6 +150,7 @@ ROWS = (
         completes=False,
         per_model={
             r"qwen": {
+                "reading": {"tags": "start"},  # unless `think` is said, it thinks in the text
                 "think": {
                     "off": {"reasoning_effort": "none"},
                     "on": {"reasoning_effort": "default", "reasoning_format": "parsed"},
@@ -157,7 +158,7 @@ ROWS = (
                         level: {"reasoning_effort": "default", "reasoning_format": "parsed"}
                         for level in LEVELS
                     },
-                }
+                },
             },
             r"gpt-oss": {
                 "think": {
@@ -176,12 +177,13 @@ ROWS = (
         ranges={"temperature": (0.0, 1.5)},
         drops=["logprobs", "top_logprobs"],
         asks_for_usage=False,
+        says_json=True,
         schema_drops=["$id", "$schema", "additionalProperties", "strict"],
         tool_choices={"required": "any"},
-        call_ids="nine",
         merge_system="all",
         alternate_roles=True,
         bare_calls="omit",
+        short_call_ids=True,
         prefill=Prefill(turn={"prefix": True}),
         embed=EmbedStyle(batch=32, dimensions="output_dimension", normalised=True),
         completes=False,
@@ -235,10 +237,8 @@ ROWS = (
                     "levels": levels("reasoning_effort", medium="high", max="high"),
                 },
             },
-            r"grok-4\.[3-9]": {
-                "drops": ["stop"],
-                "think": {"on": {}, "levels": levels("reasoning_effort", max="high")},
-            },
+            r"grok-4(?!.*non-reasoning)": {"drops": ["stop"]},
+            r"grok-4\.[3-9]": {"think": {"on": {}, "levels": levels("reasoning_effort", max="high")}},
         },
     ),
     Dialect(
@@ -271,6 +271,7 @@ ROWS = (
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
         ranges={"temperature": (0.0, 1.0)},
         drops=["logprobs", "top_logprobs"],
+        drops_thinking=["temperature", "top_p"],
         think=_ANTHROPIC_THINKING,
         format="prompt",
         merge_system="all",

@@ -123,7 +123,7 @@ def _delta(value: Any) -> Delta | None:
         reasoning=_text(value.get("reasoning")),
         refusal=_text(value.get("refusal")),
         tool_calls=[_call(call) for call in _objects(value.get("tool_calls"))] or None,
-        reasoning_details=_objects(value.get("reasoning_details")) or None,
+        reasoning_details=clean(_objects(value.get("reasoning_details"))) or None,
         thinking_blocks=_objects(value.get("thinking_blocks")) or None,
         function_call=_function(value.get("function_call")),
     )
@@ -132,7 +132,12 @@ def _delta(value: Any) -> Delta | None:
 def _call(value: Members) -> ToolCallDelta:
     given = value.get("id")
     named = mended(given) if isinstance(given, str) else _whole_number(given)
-    return ToolCallDelta(_whole_number(value.get("index")), named, _function(value.get("function")))
+    return ToolCallDelta(
+        _whole_number(value.get("index")),
+        named,
+        _function(value.get("function")),
+        clean(value.get("extra_content")),
+    )
 
 
 def _function(value: Any) -> FunctionDelta | None:

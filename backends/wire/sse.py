@@ -29,26 +29,40 @@ class EventTooLong(ValueError):
 class LineDecoder:
     """Feed bytes, get each complete line: Ollama's own streams."""
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_limit", "_rest", "_size")
 
     media_type = NDJSON
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit = limit_bytes
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The pieces of a line that has not ended, joined once, at its end."""
+        self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what one read gave. Raises `EventTooLong`."""
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
-        if len(self._rest) > self._limit:
-            raise EventTooLong
+        if b"\n" not in chunk:
+            self._hold(chunk)
+            return []
+        if self._rest:
+            chunk = b"".join([*self.finish(), chunk])
+        lines = chunk.split(b"\n")
+        if rest := lines.pop():
+            self._hold(rest)
         return lines
 
     def finish(self) -> list[bytes]:
         """Take the end of the stream."""
-        rest, self._rest = self._rest, b""
+        rest = b"".join(self._rest)
+        self._rest.clear()
+        self._size = 0
         return [rest] if rest else []
+
+    def _hold(self, piece: bytes) -> None:
+        self._rest.append(piece)
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise EventTooLong
 
 
 class SSEDecoder:

@@ -14,6 +14,7 @@ from ollama_api.translate.common import completion_body, full_name, require, req
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
+from ollama_api.translate.shaping import take_echo
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import ChatReply, ChatRequest, Message, Metrics, ReplyMessage, ReplyToolCall
 from ollama_api.wire import rfc3339, to_json
@@ -78,12 +79,9 @@ def from_upstream(
 
 def without_echo(call: ChatRequest, target: Target, reply: Reply) -> None:
     """Take the turn that an answer goes on with out of its beginning: Ollama does not repeat it."""
-    prefill, last = target.dialect.prefill, call.messages[-1]
-    if prefill is None or not prefill.echoes or last.role != "assistant" or not reply.choices:
-        return
-    message = reply.choices[0].message
-    if message is not None and isinstance(message.content, str):
-        message.content = message.content.removeprefix(last.content)
+    last = call.messages[-1]
+    if last.role == "assistant":
+        take_echo(last.content, target, reply)
 
 
 def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:

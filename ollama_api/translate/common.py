@@ -21,6 +21,8 @@ Fields = dict[str, Any]
 Turn = dict[str, Any]
 
 NEEDS_LOGPROBS = "it says nothing without logprobs"
+NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+"""Keywords of a JSON schema whose members are named by who wrote it."""
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
@@ -60,7 +62,7 @@ def completion_body(
         body |= added_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
     if tools:
         body |= tools_fields(tools, dialect, notes)
-    return _fitted(body | usage_fields(call, dialect, notes), call, dialect, notes)
+    return fitted(body | usage_fields(call, dialect, notes), call.think, dialect, notes)
 
 
 def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
@@ -70,15 +72,15 @@ def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
     return fields
 
 
-def _fitted(body: Fields, call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes) -> Fields:
+def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
     """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
     if dialect.drops:
         _drop(body, dialect.drops, dialect, "this model or kind of backend refuses it", notes)
-    if dialect.drops_thinking and thinks(call.think, dialect):
+    if dialect.drops_thinking and thinks(think, dialect):
         _drop(body, dialect.drops_thinking, dialect, "this model refuses it while it thinks", notes)
     for name, (least, most) in dialect.ranges.items():
         value = body.get(name)
-        if value is not None and not least <= value <= most:
+        if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
             notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
     limit = body.get(dialect.max_tokens)
@@ -119,10 +121,21 @@ def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fiel
 
 
 def _without(value: Any, names: frozenset[str]) -> Any:
-    """Take members out at every level; the depth is bounded, since the request was decoded."""
+    """Take keywords out at every level; the depth is bounded, since the request was decoded."""
     if isinstance(value, dict):
-        return {name: _without(member, names) for name, member in value.items() if name not in names}
+        return {
+            name: _without_in_each(member, names) if name in NAMED_SCHEMAS else _without(member, names)
+            for name, member in value.items()
+            if name not in names
+        }
     return [_without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def _without_in_each(schemas: Any, names: frozenset[str]) -> Any:
+    """Keep the names of properties, which may be called as keywords are."""
+    if not isinstance(schemas, dict):
+        return _without(schemas, names)
+    return {name: _without(schema, names) for name, schema in schemas.items()}
 
 
 def thinks(think: Any, dialect: Dialect) -> bool:

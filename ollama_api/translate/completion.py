@@ -11,7 +11,14 @@ from typing import Any
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect, Fill
 from ollama_api.errors import BadRequest
-from ollama_api.translate.common import NEEDS_LOGPROBS, OWN_FIELD, added_fields, full_name, usage_fields
+from ollama_api.translate.common import (
+    NEEDS_LOGPROBS,
+    OWN_FIELD,
+    added_fields,
+    fitted,
+    full_name,
+    usage_fields,
+)
 from ollama_api.translate.forms import ANY_OBJECT, Form, fields, of_format
 from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
@@ -63,13 +70,14 @@ def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> 
         body |= _form(form, dialect, notes)
     if call.logprobs:
         body["logprobs"] = max(1, call.top_logprobs)
+    if call.logprobs and "logprobs" not in dialect.drops:
         notes.mapped("top_logprobs", "logprobs")
     elif call.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
     for name, reason in UNTEMPLATED.items():
         if getattr(call, name) not in (None, ""):
             notes.dropped(name, reason)
-    return body | usage_fields(call, dialect, notes)
+    return fitted(body | usage_fields(call, dialect, notes), None, dialect, notes)
 
 
 def _form(form: Form, dialect: Dialect, notes: Notes) -> dict[str, Any]:

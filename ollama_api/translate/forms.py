@@ -83,5 +83,11 @@ def in_words(form: Form, turns: list[Turn], dialect: Dialect, notes: Notes = SIL
 
 
 def _says_json(turns: list[Turn]) -> bool:
-    """Look for the word that OpenAI demands."""
-    return any("json" in str(turn.get("content", "")).lower() for turn in turns)
+    """Look for the word that OpenAI demands, in what is text: four letters are in every large image."""
+    return any("json" in text.lower() for turn in turns for text in _texts(turn.get("content")))
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, list):
+        return [part["text"] for part in content if isinstance(part.get("text"), str)]
+    return [content] if isinstance(content, str) else []

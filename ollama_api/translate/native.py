@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from backends.routing.snapshot import Rule, Target
+from ollama_api.translate.common import OWN_FIELD, added_fields
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import merged
@@ -34,7 +35,7 @@ def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAI
     brings_system = bool(call.messages) and call.messages[0].role == "system"
     first = [Message("system", rule.system)] if rule.system and not brings_system else []
     examples = [Message(turn["role"], turn["content"]) for turn in rule.messages]
-    body: Fields = {"model": target.model, "messages": [*first, *examples, *call.messages]}
+    body = _begun(target, aside.notes) | {"messages": [*first, *examples, *call.messages]}
     if first or examples:
         aside.notes.added("messages", "the mapping's system prompt and example turns")
     for place, message in enumerate(call.messages):
@@ -47,7 +48,7 @@ def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAI
 
 def generate_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the body of a generation."""
-    body: Fields = {"model": target.model, "prompt": call.prompt}
+    body = _begun(target, aside.notes) | {"prompt": call.prompt}
     said = {"suffix": call.suffix, "images": call.images, "raw": call.raw}
     body |= {name: value for name, value in said.items() if value}
     for name in said:
@@ -60,6 +61,10 @@ def generate_body(call: GenerateRequest, target: Target, rule: Rule, aside: Asid
     if rule.messages:
         aside.notes.dropped("", "the mapping's example turns: a generation has no place for them there")
     return body | _shared(call, rule, aside.notes)
+
+
+def _begun(target: Target, notes: Notes) -> Fields:
+    return {**added_fields(target.dialect.body, OWN_FIELD, notes), "model": target.model}
 
 
 def _shared(call: ChatRequest | GenerateRequest, rule: Rule, notes: Notes) -> Fields:

@@ -15,7 +15,7 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
-from ollama_api.translate.common import full_name, require
+from ollama_api.translate.common import fitted, full_name, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
 
@@ -169,8 +169,8 @@ def body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> 
 
 def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILENT) -> Fields:
     """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
-    defaults = raws(wire_options(checked(rule.options), names))
-    forced = raws(wire_options(checked(rule.forced_options), names))
+    defaults = _added(rule.options, names, notes)
+    forced = _added(rule.forced_options, names, notes)
     given = dict(fields)
     if forced.keys() & LIMITS:
         given = {name: value for name, value in given.items() if name not in LIMITS}
@@ -183,6 +183,11 @@ def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILE
     for name in [*defaults, *(forced.keys() - said)]:
         notes.added(name, "an option of the mapping")
     return {**given, **defaults, **forced}
+
+
+def _added(options: dict[str, Any], names: Dialect, notes: Notes) -> Fields:
+    """Give options of the mapping as this kind of backend takes them: no client said them."""
+    return raws(fitted(wire_options(checked(options), names), None, names, notes)) if options else {}
 
 
 def _with_turns(messages: list[msgspec.Raw], rule: Rule) -> list[Any]:

@@ -102,6 +102,8 @@ class Model(msgspec.Struct):
 
 
 _model = msgspec.json.Decoder(Model)
+_name = msgspec.json.Decoder(str | None)
+_counted = msgspec.json.Decoder(Counted | None)
 
 
 def model_of(body: bytes) -> str:
@@ -140,8 +142,8 @@ def decoder(kind: Passing) -> Callable[[bytes], Event]:
     def decode(data: bytes) -> Event:
         try:
             fields = fields_decoder.decode(data)
-            name = msgspec.json.decode(fields.get("type", NULL), type=str | None) or ""
-            error = msgspec.json.decode(fields.get("error", NULL))
+            name = _name.decode(fields["type"]) or "" if "type" in fields else ""
+            error = msgspec.json.decode(fields["error"]) if "error" in fields else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise BadReply(str(problem)) from None
         if name == "error" and error is None:
@@ -204,8 +206,10 @@ class PassedStream:
 
 
 def _usage(fields: Fields) -> Usage | None:
+    if "usage" not in fields:
+        return None
     try:
-        counted = msgspec.json.decode(fields.get("usage", NULL), type=Counted | None)
+        counted = _counted.decode(fields["usage"])
     except msgspec.DecodeError:
         return None
     return Usage(counted.input_tokens, counted.output_tokens) if counted is not None else None

@@ -9,7 +9,9 @@ import hashlib
 import re
 from typing import Any
 
+from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
+from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate.notes import SILENT, Notes
 
@@ -17,7 +19,7 @@ Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]
 
 APART = "\n\n"
-NINE = re.compile(r"[A-Za-z0-9]{9}")
+SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
@@ -26,10 +28,10 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
         turns = _with_one_system(turns, dialect.merge_system == "all", notes)
     if dialect.alternate_roles:
         turns = _alternating(turns, notes)
-    if dialect.call_ids == "nine":
-        turns = [_with_nine(turn, notes) for turn in turns]
     if dialect.bare_calls == "omit":
         turns = [_without_empty_content(turn) for turn in turns]
+    if dialect.short_call_ids:
+        turns = [_with_short_ids(turn, notes) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
         notes.added("messages", "the last turn is marked as one to go on with")
@@ -41,6 +43,22 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
 def ends_with_assistant(turns: list[Turn]) -> bool:
     """Whether the model is to go on with a turn of its own."""
     return bool(turns) and turns[-1]["role"] == "assistant" and "tool_calls" not in turns[-1]
+
+
+def without_echo(turns: list[Turn], target: Target, reply: Reply) -> None:
+    """Take the turn that an answer goes on with out of its beginning."""
+    if ends_with_assistant(turns) and isinstance(turns[-1]["content"], str):
+        take_echo(turns[-1]["content"], target, reply)
+
+
+def take_echo(text: str, target: Target, reply: Reply) -> None:
+    """Take a text out of the beginning of a whole answer, from a kind of backend that repeats it there."""
+    prefill = target.dialect.prefill
+    if prefill is None or not prefill.echoes or not reply.choices:
+        return
+    message = reply.choices[0].message
+    if message is not None and isinstance(message.content, str):
+        message.content = message.content.removeprefix(text)
 
 
 def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[Turn]:
@@ -91,35 +109,28 @@ def _parts(content: Content) -> list[dict[str, Any]]:
     return [{"type": "text", "text": content}] if content else []
 
 
-def _with_nine(turn: Turn, notes: Notes) -> Turn:
-    """Give calls and results ids of nine letters and digits: the same one for the same id."""
-    changed: Turn
-    if "tool_calls" in turn:
-        ids = [_nine(call["id"]) for call in turn["tool_calls"]]
-        changed = {
-            "tool_calls": [{**call, "id": nine} for call, nine in zip(turn["tool_calls"], ids, strict=True)]
-        }
-    elif "tool_call_id" in turn:
-        changed = {"tool_call_id": _nine(turn["tool_call_id"])}
-    else:
-        return turn
-    if {**turn, **changed} != turn:
-        notes.changed("messages", "messages", "ids of calls are nine letters and digits here")
-    return {**turn, **changed}
-
-
-def _nine(call_id: str) -> str:
-    return (
-        call_id
-        if NINE.fullmatch(call_id)
-        else hashlib.blake2s(call_id.encode(), digest_size=5).hexdigest()[:9]
-    )
-
-
 def _without_empty_content(turn: Turn) -> Turn:
     if "tool_calls" not in turn or turn.get("content"):
         return turn
     return {name: member for name, member in turn.items() if name != "content"}
+
+
+def _with_short_ids(turn: Turn, notes: Notes) -> Turn:
+    """Give calls, and the results that name them, ids that this kind of backend takes."""
+    shortened = dict(turn)
+    if "tool_calls" in turn:
+        shortened["tool_calls"] = [{**call, "id": _short_id(call["id"])} for call in turn["tool_calls"]]
+    if "tool_call_id" in turn:
+        shortened["tool_call_id"] = _short_id(turn["tool_call_id"])
+    if shortened != turn:
+        notes.changed("messages", "messages", "ids of tool calls are nine letters and digits here")
+    return shortened
+
+
+def _short_id(given: str) -> str:
+    if SHORT_ID.fullmatch(given):
+        return given
+    return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
 
 
 def _has_image(turn: Turn) -> bool:

@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "input": ("messages", "input"),
     "instructions": ("messages",),
     "format": ("response_format", "json_schema"),
-    "text": ("response_format",),
+    "text": ("response_format", "messages"),
 }
 # What is ours to do, or to know, and no backend's.
 OURS = {

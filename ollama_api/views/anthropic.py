@@ -12,6 +12,7 @@ from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import anthropic, openai
 from ollama_api.translate.anthropic_types import MessagesRequest
 from ollama_api.translate.kept import keys_of_turns
+from ollama_api.translate.shaping import without_echo
 
 MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     name="v1.messages",
@@ -21,6 +22,7 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     from_upstream=anthropic.from_upstream,
     stream=anthropic.stream,
     call_keys=lambda call: keys_of_turns(call.turns),
+    mend=lambda call, target, reply: without_echo(call.turns, target, reply),
     whole=unmarked_json_response,
     lines=SSEStream,
 )

@@ -27,6 +27,7 @@ from ollama_api.translate.embed import unsupported
 from ollama_api.translate.kept import keys_of_turns
 from ollama_api.translate.openai import OpenAICall
 from ollama_api.translate.responses_types import ResponsesRequest
+from ollama_api.translate.shaping import without_echo
 
 # What Ollama says on these two routes when no model is named.
 no_model = partial(ModelNotFound, "model '' not found")
@@ -70,6 +71,7 @@ RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     from_upstream=responses.from_upstream,
     stream=responses.stream,
     call_keys=lambda call: keys_of_turns(call.input),
+    mend=lambda call, target, reply: without_echo(call.input, target, reply),
     whole=unmarked_json_response,
     lines=SSEStream,
 )

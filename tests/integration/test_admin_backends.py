@@ -63,6 +63,28 @@ class TestAddABackend:
     def test_refuses_a_bad_url(self, operator: Operator, base_url: str) -> None:
         assert "base_url" in errors(self.add(operator, base_url=base_url))
 
+    @pytest.mark.parametrize(
+        "profile",
+        [
+            "[1]",
+            '"text"',
+            '{"per_model": [1]}',
+            '{"per_model": {"q": {"nobody_knows": 1}}}',
+            '{"idle_s": 1e999}',
+            '{"idle_s": NaN}',
+            '{"body": {"user": "a\\u0000b"}}',
+        ],
+    )
+    def test_refuses_a_profile_that_fits_nothing_or_that_no_database_keeps(
+        self, operator: Operator, profile: str
+    ) -> None:
+        assert "profile" in errors(self.add(operator, profile=profile))
+        assert not Backend.objects.exists()
+
+    def test_takes_any_letters_in_a_profile(self, operator: Operator) -> None:
+        self.add(operator, profile='{"body": {"user": "Zoë \\ud83d\\ude00"}}')
+        assert Backend.objects.get().profile == {"body": {"user": "Zoë \U0001f600"}}
+
     @pytest.mark.parametrize("key", ["two words", "line\nend", "schlüssel"])
     def test_refuses_a_key_that_no_header_carries_and_does_not_repeat_it(
         self, operator: Operator, key: str

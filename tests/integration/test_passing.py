@@ -208,3 +208,12 @@ def test_an_unknown_model_and_a_bad_body_are_told_as_ever(client: Client) -> Non
     asked = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
     assert ask(client, "messages", model="nobody", **asked).status == 404
     assert client.post("/v1/messages", b"{").status == 400
+
+
+@pytest.mark.parametrize(("face", "body"), [("messages", MESSAGE), ("responses", RESPONSE)])
+def test_a_whole_answer_where_a_stream_was_asked_for_is_the_backends_fault(
+    client: Client, fake: FakeBackend, face: str, body: Json
+) -> None:
+    fake.route("POST", f"/{face}", whole(body))
+    answer = ask(client, face, stream=True)
+    assert answer.status == 502

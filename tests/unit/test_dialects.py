@@ -154,6 +154,35 @@ def test_a_kinds_own_address_has_its_own_path(dialect: Dialect) -> None:
         assert with_path(host, dialect) == dialect.base_url
 
 
+# Models of a service
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "temperature", "stop", "off"),
+    [
+        ("openai", "o3-mini", False, False, "low"),
+        ("openai", "gpt-5", False, False, "minimal"),
+        ("openai", "gpt-5-2025-08-07", False, False, "minimal"),
+        ("openai", "gpt-5-mini-2025-08-07", False, False, "minimal"),
+        ("openai", "gpt-5-codex", False, False, "low"),
+        ("openai", "gpt-5-pro", False, False, "low"),
+        ("openai", "gpt-5-chat-latest", True, True, None),
+        ("openai", "gpt-5.1", True, True, None),
+        ("openai", "gpt-5.5-2027-01-01", True, True, "none"),
+        ("openai", "gpt-4o", True, True, None),
+        ("xai", "grok-4-0709", True, False, None),
+        ("xai", "grok-4.5", True, False, None),
+        ("xai", "grok-4-fast-non-reasoning", True, True, None),
+    ],
+)
+def test_a_model_is_told_by_its_name_with_and_without_a_date(
+    dialect: str, model: str, temperature: bool, stop: bool, off: str | None
+) -> None:
+    found = for_model(DIALECTS[dialect], model)
+    assert ("temperature" not in found.drops, "stop" not in found.drops) == (temperature, stop)
+    assert (found.think.off or {}).get("reasoning_effort") == off
+
+
 # Profiles
 
 
@@ -177,11 +206,39 @@ def test_a_profile_is_laid_over_member_by_member() -> None:
         ({"headers": {"X-Y": "a\nb"}}, "printable"),
         ({"per_model": {"(": {}}}, "no pattern"),
         ({"options": [1]}, "options"),
+        ({"stop_limit": 0}, "stop_limit"),
+        ({"per_model": [1]}, "per_model"),
+        ({"per_model": 5}, "per_model"),
+        ({"per_model": {"q": {"nobody_knows": 1}}}, "nobody_knows"),
+        ({"per_model": {"q": {"name": "x"}}}, "name cannot be changed"),
+        ({"per_model": {"q": {"body": 5}}}, "body"),
+        ({"per_model": {"q": {"headers": {"X-Y": "z"}}}}, "headers is the same for all models"),
+        ({"per_model": {"q": {"per_model": {}}}}, "per_model is the same for all models"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)):
         laid_over(DIALECTS["generic"], changes)
+
+
+@pytest.mark.parametrize("changes", [[1], "text", 5, None])
+def test_what_is_no_object_is_no_profile(changes: Any) -> None:
+    with pytest.raises(ValueError, match="object"):
+        laid_over(DIALECTS["generic"], changes)
+
+
+def test_a_part_that_does_not_fit_is_left_out_where_nobody_could_be_told() -> None:
+    parts: dict[str, Any] = {"(": {}, "q": {"nobody_knows": 1}, "wen": {"stop_limit": 9}}
+    profile = msgspec.structs.replace(DIALECTS["generic"], per_model=parts)
+    assert for_model(profile, "qwen").stop_limit == 9
+
+
+def test_a_range_of_what_is_no_number_is_none() -> None:
+    ranged = msgspec.structs.replace(DIALECTS["generic"], ranges={"stop": (0, 1)})
+    backend = msgspec.structs.replace(target().upstream, dialect=ranged, profiles={})
+    call = parse.chat(b'{"model":"m","messages":[],"options":{"stop":["a"]}}')
+    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    assert body["stop"] == ["a"]
 
 
 def test_a_part_for_some_models_is_for_those_only() -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -245,3 +246,15 @@ def test_no_value_anywhere_makes_it_fail(delta: Any, finish: Any, usage: Any, ta
     event = {"choices": [{"delta": delta, "finish_reason": finish, "logprobs": delta}], "usage": usage}
     thinking, content = said(json.dumps(event).encode(), reading=Reading(tags=tags))
     (thinking + content).encode()
+
+
+@pytest.mark.parametrize("odd", [float("nan"), "\ud800", 1])
+def test_what_has_to_come_back_is_read_whatever_stands_beside_it(odd: Any) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"a": "b"}}
+    details = [{"type": "reasoning.encrypted", "data": "x", "odd": odd}]
+    (reply,) = read(chunk(more={"odd": odd}, tool_calls=[call], reasoning_details=details))
+    delta = reply.choices[0].delta if reply.choices else None
+    assert delta is not None
+    assert [one.extra_content for one in delta.tool_calls or ()] == [{"a": "b"}]
+    (detail,) = json.loads(msgspec.json.encode(delta.reasoning_details))
+    assert (detail["type"], detail["data"]) == ("reasoning.encrypted", "x")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.wire.sse import EventTooLong, SSEDecoder
+from backends.wire.sse import EventTooLong, LineDecoder, SSEDecoder
 
 
 def decode(*reads: bytes) -> list[bytes]:
@@ -146,3 +146,30 @@ def test_an_event_without_end_is_refused_though_its_lines_are_short() -> None:
 def test_many_events_are_not_one_long_event() -> None:
     decoder = SSEDecoder(limit_bytes=100)
     assert sum(len(decoder.feed(b"data: 0123456789\n\n")) for _ in range(50)) == 50
+
+
+# Lines
+
+
+@given(st.lists(st.sampled_from([b"{}", b"\n", b"\r\n", b"abc", b""]), max_size=30).map(b"".join), st.data())
+def test_any_chunking_gives_the_same_lines(stream: bytes, data: st.DataObject) -> None:
+    decoder, cut = LineDecoder(), data.draw(st.integers(0, len(stream)))
+    lines = [*decoder.feed(stream[:cut]), *decoder.feed(stream[cut:]), *decoder.finish()]
+    assert [line for line in lines if line] == [line for line in stream.split(b"\n") if line]
+
+
+def test_a_line_of_many_pieces_is_refused_before_it_fills_the_memory() -> None:
+    decoder = LineDecoder(limit_bytes=100)
+    decoder.feed(b"x" * 100)
+    with pytest.raises(EventTooLong):
+        decoder.feed(b"x")
+
+
+def test_a_long_line_in_small_pieces_costs_no_more_than_its_length() -> None:
+    decoder, pieces = LineDecoder(), 2900
+    began = time.process_time()
+    for _ in range(pieces):
+        decoder.feed(b"x" * 1400)
+    (line,) = decoder.feed(b"\n")
+    assert len(line) == pieces * 1400
+    assert time.process_time() - began < 1.0  # joined at every piece, it is ten seconds

@@ -1,0 +1,54 @@
+"""Conversations and answers, shaped for one kind of backend."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from backends.wire.reading import decode_reply
+from ollama_api import parse, ways
+from ollama_api.exchange import Endpoint
+from ollama_api.translate import anthropic, responses
+from ollama_api.views.anthropic import MESSAGES
+from ollama_api.views.openai import RESPONSES
+from tests.golden.replay import rule, target
+
+TURNS = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one, "}]
+FACES = {
+    "/api/chat": (parse.chat, ways.CHAT, {"messages": TURNS}),
+    "/v1/messages": (anthropic.parse, MESSAGES, {"messages": TURNS, "max_tokens": 9}),
+    "/v1/responses": (responses.parse, RESPONSES, {"input": TURNS}),
+}
+
+
+@pytest.mark.parametrize(("read", "endpoint", "body"), FACES.values(), ids=FACES.keys())
+@pytest.mark.parametrize(
+    ("dialect", "said"), [("llamacpp", "two"), ("vllm", "one, two")]
+)  # the latter does not repeat a turn, so this is its own answer
+def test_a_turn_that_is_gone_on_with_is_not_repeated_on_any_face(
+    read: Any, endpoint: Endpoint[Any], body: dict[str, Any], dialect: str, said: str
+) -> None:
+    call = read(json.dumps({"model": "m", **body}).encode())
+    reply = decode_reply(b'{"choices":[{"message":{"content":"one, two"},"finish_reason":"stop"}]}')
+    assert endpoint.mend is not None
+    endpoint.mend(call, target(dialect), reply)
+    assert reply.choices is not None
+    assert reply.choices[0].message is not None
+    assert reply.choices[0].message.content == said
+
+
+def test_ids_of_calls_are_as_mistral_takes_them_and_still_bind_results_to_calls() -> None:
+    given = ["call_0123456789", "toolu_01", "a1B2c3D4e", "call_9876543210"]
+    calls = [{"id": call_id, "function": {"name": "f", "arguments": {}}} for call_id in given]
+    results = [{"role": "tool", "tool_call_id": call_id, "content": call_id} for call_id in given]
+    turns = [{"role": "assistant", "content": "", "tool_calls": calls}, *results]
+    call = parse.chat(json.dumps({"model": "m", "messages": turns}).encode())
+    sent, *told = ways.CHAT.to_upstream(call, target("mistral"), rule())["messages"]
+    ids = [one["id"] for one in sent["tool_calls"]]
+    assert all(re.fullmatch(r"[a-zA-Z0-9]{9}", one) for one in ids)
+    assert len(set(ids)) == len(given)
+    assert ids[2] == given[2]
+    assert [(one["tool_call_id"], one["content"]) for one in told] == list(zip(ids, given, strict=True))
+    plain, *_ = ways.CHAT.to_upstream(call, target(), rule())["messages"]
+    assert [one["id"] for one in plain["tool_calls"]] == given
