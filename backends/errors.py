@@ -77,6 +77,7 @@ class UpstreamRejected(UpstreamError):
     `status` is its HTTP status, or the code that its error event carried, or 500.
     `message` is fit for a client: bounded, and without URLs or keys. `retry_after_s` is what it asked for.
     `is_too_long`: it takes less text than it was given. llama.cpp says that with a 500.
+    `is_unusual`: not every backend has the route that was asked.
     """
 
     REQUEST_AT_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422})
@@ -96,10 +97,13 @@ class UpstreamRejected(UpstreamError):
         self.message = message
         self.retry_after_s = retry_after_s
         self.is_too_long = speaks_of_length and status in self.ABOUT_LENGTH
+        self.is_unusual = False
 
     @property
     def may_try_another(self) -> bool:
-        """A request that is wrong here is wrong everywhere."""
+        """A request that is wrong here is wrong everywhere, unless only the route is missing here."""
+        if self.is_unusual and self.is_no_route:
+            return True
         return self.status not in self.REQUEST_AT_FAULT and not self.is_too_long
 
     @property

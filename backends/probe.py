@@ -19,6 +19,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError
 
 from backends.wire.cards import ModelCard, parse_model_list
+from backends.wire.dialect import KEY_HEADERS, Auth
 from backends.wire.failures import message_of
 from backends.wire.openai import BadReply
 
@@ -43,7 +44,6 @@ Outcome = Literal[
     "rejected",
     "garbled",
 ]
-Auth = Literal["bearer", "api-key", "x-api-key", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,8 @@ def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Se
     session.headers.update(headers)
     session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
     session.headers["User-Agent"] = "Llamagate"
-    if secret and auth == "bearer":
-        session.headers["Authorization"] = f"Bearer {secret}"
-    elif secret and auth != "none":
-        session.headers[auth] = secret
+    for name in KEY_HEADERS[auth] if secret else ():
+        session.headers[name] = f"Bearer {secret}" if name == "Authorization" else secret
     return session
 
 

@@ -25,7 +25,7 @@ from openai._models import FinalRequestOptions
 from yarl import URL
 
 from backends.routing.snapshot import Upstream
-from backends.wire.dialect import Dialect
+from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
 # Backends close idle connections after five seconds or more; leave first, or a call meets a closing one.
@@ -69,6 +69,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     """Whether `path` stands beside the base URL's /v1, not below it."""
     model: str = ""
     """The model's name there, for paths that hold it."""
+    headers: dict[str, str] = {}
+    """More headers, over those of the dialect."""
 
 
 async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientResponse:
@@ -82,7 +84,7 @@ async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientRespo
     while True:
         sent = Sent()
         try:
-            return await _send(outgoing.method, call, outgoing.body, sent, verify_tls=upstream.verify_tls)
+            return await _send(outgoing, call, sent, verify_tls=upstream.verify_tls)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # Each round uses up one pooled connection. A new one is never given a second try: the backend
             # may have done what was asked before it closed.
@@ -114,14 +116,15 @@ def _more(dialect: Dialect) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[st
 
 
 async def _send(
-    method: str, call: Prepared, body: bytes | None, sent: Sent, *, verify_tls: bool
+    outgoing: Outgoing, call: Prepared, sent: Sent, *, verify_tls: bool
 ) -> aiohttp.ClientResponse:
+    body = outgoing.body
     data: bytes | AsyncIterator[bytes] | None = body
-    headers = call.headers
+    headers = call.headers if not outgoing.headers else {**call.headers, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
     return await session().request(
-        method,
+        outgoing.method,
         call.url,
         data=data,
         headers=headers,
@@ -134,7 +137,7 @@ async def _send(
 @lru_cache(maxsize=4096)
 def prepare(
     base_url: str,
-    auth: str,
+    auth: Auth,
     secret: str,
     path: str,
     accept: str,
@@ -157,10 +160,10 @@ def prepare(
         "Accept-Encoding": "identity",
         "User-Agent": USER_AGENT,
     }
-    if not secret or auth != "bearer":
+    names = KEY_HEADERS[auth] if secret else ()
+    if "Authorization" not in names:
         del headers["authorization"]
-    if secret and auth != "bearer":
-        headers[auth] = secret
+    headers |= {name: secret for name in names if name != "Authorization"}
     return Prepared(URL(str(built.url), encoded=True), headers)
 
 

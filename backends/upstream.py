@@ -53,6 +53,10 @@ class Ask(msgspec.Struct, frozen=True):
     """Whether `path` stands beside the base URL's /v1, not below it."""
     in_lines: bool = False
     """Whether a stream comes as a JSON object a line, not as server-sent events."""
+    is_usual: bool = True
+    """Whether every backend has this route; one that has not is passed over."""
+    headers: dict[str, str] = {}
+    """More headers."""
 
     @property
     def is_json(self) -> bool:
@@ -163,9 +167,20 @@ async def _first_that_answers(
 
 async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientResponse:
     outgoing = transport.Outgoing(
-        "POST", asked.path, asked.body, accept, asked.content_type, asked.from_root, target.model
+        "POST",
+        asked.path,
+        asked.body,
+        accept,
+        asked.content_type,
+        asked.from_root,
+        target.model,
+        asked.headers,
     )
-    return await _request(target, outgoing)
+    try:
+        return await _request(target, outgoing)
+    except UpstreamRejected as refused:
+        refused.is_unusual = not asked.is_usual
+        raise
 
 
 async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.ClientResponse:

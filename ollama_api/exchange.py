@@ -84,6 +84,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
     in_lines: bool = False
     """Whether a stream comes as a JSON object a line, not as server-sent events."""
+    client_headers: tuple[str, ...] = ()
+    """Headers of the client's that go along, as the body's members may need them; no others do."""
     call_keys: Callable[[CallT], list[str]] | None = None
     """Name the tool calls of the conversation, where there may be some."""
     to_upstream: ToUpstream[CallT]
@@ -233,7 +235,13 @@ class Exchange(Generic[CallT]):
             endpoint.reader(target.dialect.reading),
             from_root=endpoint.is_from_root,
             in_lines=endpoint.in_lines,
+            is_usual=endpoint.is_usual,
+            headers=self._client_headers(endpoint) if endpoint.client_headers else {},
         )
+
+    def _client_headers(self, endpoint: Endpoint[CallT]) -> dict[str, str]:
+        given = {name: self.request.headers.get(name, "") for name in endpoint.client_headers}
+        return {name: value for name, value in given.items() if value}
 
     def _with_aside(self, endpoint: Endpoint[CallT], target: Target) -> bytes:
         """Translate with what is recalled, and keep the account of it if somebody wants to see one."""
@@ -261,7 +269,7 @@ class Exchange(Generic[CallT]):
         try:
             return await asking
         except UpstreamRejected as refused:
-            if self._ways is not None and refused.is_no_route and not self.endpoint.is_usual:
+            if self._ways is not None and refused.is_unusual and refused.is_no_route:
                 raise BadRequest(self.endpoint.no_way(self.call)) from None
             raise
 

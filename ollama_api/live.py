@@ -42,7 +42,7 @@ class Space:
         """Keep a value for some seconds."""
         self._keep(key, value, time.time() + ttl_s)
         if is_shared():
-            await self._tried(_client().set(self._key(key), value, px=max(1, int(ttl_s * 1000))))
+            await self._tried(self._put(key, value, ttl_s))
 
     def put_soon(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for some seconds; other processes see it a moment later."""
@@ -56,7 +56,7 @@ class Space:
         """Forget a value."""
         self._values.pop(key, None)
         if is_shared():
-            await self._tried(_client().delete(self._key(key)))
+            await self._tried(self._drop(key))
 
     async def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Give what is there of these, each by its key."""
@@ -83,14 +83,30 @@ class Space:
         """Forget what this process knows, between tests."""
         self._values.clear()
 
+    async def _put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Write the value, and into the index until when it is there."""
+        now = time.time()
+        async with _client().pipeline(transaction=False) as pipe:
+            pipe.set(self._key(key), value, px=max(1, int(ttl_s * 1000)))
+            pipe.zadd(self._index, {key: now + ttl_s})
+            pipe.zremrangebyscore(self._index, "-inf", now)
+            await pipe.execute()
+
+    async def _drop(self, key: str) -> None:
+        async with _client().pipeline(transaction=False) as pipe:
+            pipe.delete(self._key(key))
+            pipe.zrem(self._index, key)
+            await pipe.execute()
+
     async def _keys(self) -> list[str]:
-        start = len(self._key(""))
-        found: list[str] = []
-        async for key in _client().scan_iter(match=self._key("*"), count=1000):
-            found.append(key.decode()[start:])
-            if len(found) >= self._most:
-                break
-        return found
+        now = time.time()
+        found = await _client().zrevrangebyscore(self._index, "+inf", now, start=0, num=self._most)
+        return [key.decode() for key in found if isinstance(key, bytes)]
+
+    @property
+    def _index(self) -> str:
+        """Where keys are listed by their end, so that nobody has to look through all of Redis."""
+        return f"{PREFIX}:{self._name}"
 
     def _keep(self, key: str, value: bytes, until: float) -> None:
         if len(self._values) >= self._most and key not in self._values:

@@ -21,11 +21,19 @@ from ollama_api.translate.openai import OpenAICall
 Face = Literal["messages", "responses"]
 
 
+CLIENT_HEADERS: dict[Face, tuple[str, ...]] = {
+    "messages": ("anthropic-beta", "anthropic-version"),
+    "responses": (),
+}
+"""Members of a body may be understood only beside them."""
+
+
 def _passing(face: Face, kind: passed.Passing) -> Endpoint[OpenAICall]:
     decode = passed.decoder(kind)
     return Endpoint(
         name=f"v1.{face}",
         upstream_path=f"/{face}",
+        client_headers=CLIENT_HEADERS[face],
         to_upstream=partial(passed.to_upstream, kind),
         from_upstream=passed.from_upstream,
         stream=partial(passed.PassedStream, kind),

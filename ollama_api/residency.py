@@ -66,8 +66,16 @@ async def in_use() -> list[tuple[str, float]]:
     found = _seen
     if live.is_shared():
         await told()
-        found = {name: _decoder.decode(value) for name, value in (await _shared.all()).items()}
+        found = {name: seen for name, value in (await _shared.all()).items() if (seen := _read(value))}
     return sorted(((name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1])
+
+
+def _read(value: bytes) -> Use | None:
+    """Read a value; what another release wrote may look otherwise, and says nothing."""
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError:
+        return None
 
 
 async def told() -> None:

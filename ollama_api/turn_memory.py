@@ -18,7 +18,7 @@ from ollama_api.translate.kept import Kept
 log = structlog.get_logger("llamagate.turns")
 
 LIFE_S = 3600.0
-LARGEST = 256 * 1024
+LARGEST = 64 * 1024
 """Bytes of one call's; what is larger is not kept, and said so."""
 
 _space = Space("turn", most=2000)
@@ -29,7 +29,7 @@ async def recall(caller: Caller, alias: str, keys: Iterable[str]) -> dict[str, K
     """Give what is still there of these calls."""
     wanted = {_scoped(caller, alias, key): key for key in keys}
     found = await _space.get(wanted)
-    return {wanted[scoped]: _decoder.decode(value) for scoped, value in found.items()}
+    return {wanted[scoped]: _read(value) for scoped, value in found.items()}
 
 
 def keep(caller: Caller, alias: str, kept: dict[str, Kept]) -> None:
@@ -40,6 +40,14 @@ def keep(caller: Caller, alias: str, kept: dict[str, Kept]) -> None:
             log.warning("too large to be kept for the tool's result", alias=alias, bytes=len(encoded))
             continue
         _space.put_soon(_scoped(caller, alias, key), encoded, LIFE_S)
+
+
+def _read(value: bytes) -> Kept:
+    """Read a value; what another release wrote may look otherwise, and counts as gone."""
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError:
+        return {}
 
 
 def _scoped(caller: Caller, alias: str, key: str) -> str:

@@ -16,7 +16,16 @@ import msgspec
 from backends.wire.reading import Reading
 
 Fields = dict[str, Any]
-AUTHS = ("bearer", "api-key", "x-api-key", "none")
+Auth = Literal["bearer", "api-key", "x-api-key", "bearer+x-api-key", "none"]
+
+KEY_HEADERS: dict[Auth, tuple[str, ...]] = {
+    "bearer": ("Authorization",),
+    "api-key": ("api-key",),
+    "x-api-key": ("x-api-key",),
+    "bearer+x-api-key": ("Authorization", "x-api-key"),
+    "none": (),
+}
+"""In which headers a key is presented; in `Authorization` as a bearer's."""
 
 
 class ThinkStyle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,8 +98,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Its address where there is one for everybody; a suggestion."""
     base_path: str = "/v1"
     """What is appended to a base URL without a path."""
-    auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
-    """How the key is presented: as `Authorization: Bearer`, in the header of that name, or not at all."""
+    auth: Auth = "bearer"
+    """How the key is presented: as `Authorization: Bearer`, in the header of that name, in both, or not."""
     path_prefix: str = ""
     """What stands before every path; {model} in it is the model's name there."""
     headers: dict[str, str] = {}
@@ -144,7 +153,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the opening one; `counts`, what is generated as told, or the total less the prompt."""
 
     # What a conversation may look like.
-    merge_system: Literal["none", "leading", "all"] = "none"
+    merge_system: Literal["none", "leading", "all"] = "leading"
     """Which system turns become one: none, those at the beginning, or all, at the beginning."""
     alternate_roles: bool = False
     """Whether neighbours of one role have to become one turn."""

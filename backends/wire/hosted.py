@@ -78,6 +78,7 @@ def _openai(name: str, label: str, **more: object) -> Dialect:
         "embed": EmbedStyle(batch=2048, normalised=True),
         "completes": False,
         "says_json": True,
+        "merge_system": "none",
         "per_model": _OPENAI_MODELS,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
@@ -109,6 +110,7 @@ ROWS = (
         label="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
         base_path="/api/v1",
+        merge_system="none",
         headers={"X-Title": "Llamagate"},
         options=VLLM_OPTIONS,
         think=_REASONING_OBJECT,
@@ -268,6 +270,7 @@ ROWS = (
         label="Anthropic",
         base_url="https://api.anthropic.com/v1",
         headers={"anthropic-version": "2023-06-01"},
+        auth="bearer+x-api-key",
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
         ranges={"temperature": (0.0, 1.0)},
         drops=["logprobs", "top_logprobs"],

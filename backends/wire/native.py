@@ -35,10 +35,10 @@ class Function(msgspec.Struct):
 
 
 class Call(msgspec.Struct):
-    """A whole call."""
+    """A whole call. Servers that are not Ollama leave things out, or say null."""
 
-    function: Function = msgspec.field(default_factory=Function)
-    id: str = ""
+    function: Function | None = None
+    id: str | None = None
 
 
 class Message(msgspec.Struct):
@@ -58,10 +58,10 @@ class Line(msgspec.Struct):
     done: bool = False
     done_reason: str | None = None
     logprobs: list[dict[str, Any]] | None = None
-    prompt_eval_count: int = 0
-    prompt_eval_duration: int = 0
-    eval_count: int = 0
-    eval_duration: int = 0
+    prompt_eval_count: float | None = None
+    prompt_eval_duration: float | None = None
+    eval_count: float | None = None
+    eval_duration: float | None = None
     error: Any = None
 
 
@@ -69,7 +69,7 @@ class Embedded(msgspec.Struct):
     """The answer of /api/embed."""
 
     embeddings: list[msgspec.Raw] | None = None
-    prompt_eval_count: int = 0
+    prompt_eval_count: float | None = None
     error: Any = None
 
 
@@ -97,8 +97,10 @@ def decode_line(data: bytes) -> Reply:
 
 def _call(call: Call) -> ToolCallDelta:
     """A name begins a call, so that two without ids are two."""
-    arguments = bytes(call.function.arguments).decode()
-    return ToolCallDelta(None, call.id or None, FunctionDelta(call.function.name, arguments))
+    function = call.function or Function()
+    return ToolCallDelta(
+        None, call.id or None, FunctionDelta(function.name, bytes(function.arguments).decode())
+    )
 
 
 def _usage(line: Line) -> Usage | None:
@@ -109,7 +111,8 @@ def _timings(line: Line) -> ServerTimings | None:
     if not line.done:
         return None
     return ServerTimings(
-        prompt_ms=line.prompt_eval_duration / NS_PER_MS, predicted_ms=line.eval_duration / NS_PER_MS
+        prompt_ms=(line.prompt_eval_duration or 0) / NS_PER_MS,
+        predicted_ms=(line.eval_duration or 0) / NS_PER_MS,
     )
 
 

@@ -85,6 +85,7 @@ ROWS = (
     Dialect(
         name="litellm",
         label="LiteLLM proxy",
+        merge_system="none",
         options=OPTIONS | {"top_k": "top_k"},
         think=effort(off="none", on="medium"),
         messages=True,
@@ -101,6 +102,7 @@ ROWS = (
         name="ollama",
         label="Ollama, or another Llamagate",
         protocol="ollama",
+        merge_system="none",
         # Its /v1, for clients that speak OpenAI's or Anthropic's API to us; to it we speak its own.
         options=OPTIONS,
         think=effort(off="none", on="medium", max="max"),

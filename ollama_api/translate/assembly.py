@@ -50,7 +50,16 @@ class Piece(msgspec.Struct, gc=False):
 class Assembly:
     """Collects one answer. `shows_thinking`: a client that switched thinking off gets none to read."""
 
-    __slots__ = ("_calls", "_shows_thinking", "finish_reason", "has_text", "keeper", "timings", "usage")
+    __slots__ = (
+        "_calls",
+        "_salt",
+        "_shows_thinking",
+        "finish_reason",
+        "has_text",
+        "keeper",
+        "timings",
+        "usage",
+    )
 
     def __init__(self, *, shows_thinking: bool = True) -> None:
         self._shows_thinking = shows_thinking
@@ -59,6 +68,7 @@ class Assembly:
         self.timings: ServerTimings | None = None
         self.has_text = False
         self._calls = Calls()
+        self._salt = 0
         self.keeper: Keeper | None = None
         """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
 
@@ -103,7 +113,9 @@ class Assembly:
         Raises:
             AnswerUnusable: a call's arguments are no JSON object, and no limit cut them off.
         """
-        return self._calls.whole(salt, is_cut=DONE_REASONS.get(self.finish_reason or "") == "length")
+        self._salt = self._salt or salt  # invented ids stay what they are
+        is_cut = DONE_REASONS.get(self.finish_reason or "") == "length"
+        return self._calls.whole(self._salt, is_cut=is_cut)
 
     def kept(self) -> dict[str, Kept]:
         """Give what is to be kept until the calls' results come, by the calls' keys."""

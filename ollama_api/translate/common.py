@@ -23,6 +23,8 @@ Turn = dict[str, Any]
 NEEDS_LOGPROBS = "it says nothing without logprobs"
 NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 """Keywords of a JSON schema whose members are named by who wrote it."""
+ROOM_FOR_TEXT = 1024
+"""Tokens left for an answer behind a budget for thinking."""
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
@@ -50,8 +52,8 @@ def completion_body(
         "model": target.model,
         "messages": shaped(turns, dialect, notes),
         **wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes),
-        **think_fields(call.think, dialect, notes),
     }
+    _merge(body, think_fields(call.think, dialect, notes))
     if form is not None:
         body |= form_fields(form, dialect, notes)
     if call.logprobs:
@@ -63,6 +65,15 @@ def completion_body(
     if tools:
         body |= tools_fields(tools, dialect, notes)
     return fitted(body | usage_fields(call, dialect, notes), call.think, dialect, notes)
+
+
+def _merge(body: Fields, fields: Fields) -> None:
+    """Put fields in; where both hold an object, its members."""
+    for name, value in fields.items():
+        before = body.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            value = {**before, **value}
+        body[name] = value
 
 
 def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
@@ -83,13 +94,23 @@ def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
         if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
             notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
-    limit = body.get(dialect.max_tokens)
-    if dialect.least_tokens and limit is not None and limit < dialect.least_tokens:
-        body[dialect.max_tokens] = dialect.least_tokens
-        notes.changed(
-            "options.num_predict", dialect.max_tokens, "raised: the limit counts what the model thinks, too"
-        )
+    limit, least = body.get(dialect.max_tokens), _least_limit(body, think, dialect)
+    if least and (limit is not None or "thinking" in body) and (limit or 0) < least:
+        body[dialect.max_tokens] = least
+        field = "options.num_predict" if limit is not None else ""
+        why = "the limit counts what the model thinks, too"
+        notes.changed(field, dialect.max_tokens, why) if field else notes.added(dialect.max_tokens, why)
     return body
+
+
+def _least_limit(body: Fields, think: Any, dialect: Dialect) -> int:
+    """Give the least limit that leaves room for an answer behind the thinking; 0: any is fine."""
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens", 0) if isinstance(thinking, dict) else 0
+    if budget:
+        return int(budget) + max(ROOM_FOR_TEXT, body.get(dialect.max_tokens) or 0)
+    is_off = think is False and dialect.thinks_unasked
+    return 0 if is_off else dialect.least_tokens
 
 
 def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Notes) -> None:

@@ -23,6 +23,7 @@ Kept = dict[str, Any]
 
 OF_CALLS = frozenset({"extra_content"})
 """Members that belong to a call; all others belong to the turn."""
+BLANK = " "
 JOINED = ("text", "summary", "data")
 """Members of a reasoning detail that come in pieces."""
 
@@ -36,22 +37,34 @@ def key(name: str, arguments: bytes | str) -> str:
     return hashlib.blake2s(name.encode() + b"\0" + value, digest_size=16).hexdigest()
 
 
+def names(call_id: str, name: str, arguments: bytes | str) -> list[str]:
+    """Give the names of a call, the surest first: with its id, where there is one, and without."""
+    plain = key(name, arguments)
+    return [f"{plain}.{call_id}", plain] if call_id else [plain]
+
+
 def keys_of_messages(messages: Iterable[Message]) -> list[str]:
     """Name the calls in Ollama's messages."""
     return [
-        key(call.function.name, bytes(call.function.arguments))
+        one
         for message in messages
         for call in message.tool_calls
+        for one in names(call.id, call.function.name, bytes(call.function.arguments))
     ]
 
 
 def keys_of_turns(turns: Iterable[Turn]) -> list[str]:
     """Name the calls in a chat completion's turns."""
-    return [_key(call) for turn in turns for call in turn.get("tool_calls", ())]
+    return [one for turn in turns for call in turn.get("tool_calls", ()) for one in _names(call)]
 
 
-def _key(call: dict[str, Any]) -> str:
-    return key(call["function"]["name"], call["function"]["arguments"])
+def _names(call: dict[str, Any]) -> list[str]:
+    return names(call["id"], call["function"]["name"], call["function"]["arguments"])
+
+
+def _recalled(call: dict[str, Any], recalled: Mapping[str, Kept]) -> Kept:
+    found = (recalled[name] for name in _names(call) if name in recalled)
+    return next(found, {})
 
 
 def replayed(
@@ -62,7 +75,7 @@ def replayed(
 
 
 def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes) -> Turn:
-    found = [recalled.get(_key(call), {}) for call in turn["tool_calls"]]
+    found = [_recalled(call, recalled) for call in turn["tool_calls"]]
     calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
     more: Kept = next((kept["turn"] for kept in found if kept.get("turn")), {})
     wanted = {name: value for name, value in more.items() if name in dialect.replay and name not in turn}
@@ -72,6 +85,8 @@ def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes:
         notes.changed(
             "messages", "messages", "what the backend gave with these tool calls is gone: sent without"
         )
+        # Left out, it is refused by those who want it; a blank is not.
+        wanted = {name: BLANK for name in dialect.replay if name == "reasoning_content"}
     return {**turn, **wanted, "tool_calls": calls}
 
 
@@ -101,10 +116,10 @@ class Keeper:
         for call, extra in zip(calls, extras, strict=True):
             of_call = {"extra_content": extra} if extra and "extra_content" in self._names else {}
             if turn or of_call:
-                found[key(call.function.name, bytes(call.function.arguments))] = {
-                    "turn": turn,
-                    "call": of_call,
-                }
+                kept: Kept = {"turn": turn, "call": of_call}
+                found |= dict.fromkeys(
+                    names(call.id, call.function.name, bytes(call.function.arguments)), kept
+                )
         return found
 
 

@@ -153,7 +153,7 @@ def _image(model: str) -> ChatRequest:
 
 
 def _thought(model: str) -> ChatRequest:
-    return _chat(model, "Which is more, 9.11 or 9.9? Think about it first.", LONG, think=True)
+    return _chat(model, "Which is more, 9.11 or 9.9? Think about it first.", LONG, think="low")
 
 
 def _schema(model: str) -> ChatRequest:

@@ -79,6 +79,15 @@ def test_only_a_target_that_can_is_asked(client: Client, fake: FakeBackend) -> N
 
 
 @pytest.mark.usefixtures("database")
+def test_a_target_without_the_route_is_passed_over(client: Client, fake: FakeBackend) -> None:
+    with FakeBackend() as other:
+        other.script("*", scripts.status(404, "Not Found"))
+        factories.mapping("m", factories.backend(other, "first"), factories.backend(fake))
+        assert generate(client, raw=True).json["response"] == REPLY_TEXT
+        assert [request.path for request in other.requests if request.method == "POST"] == ["/v1/completions"]
+
+
+@pytest.mark.usefixtures("database")
 def test_raw_takes_no_images(client: Client, fake: FakeBackend) -> None:
     factories.route(fake)
     answer = generate(client, raw=True, images=["iVBORw0KGgo="])

@@ -102,6 +102,19 @@ def test_two_processes_see_the_same(change: Change, name: str) -> None:
     run(asked)
 
 
+@redis
+def test_what_another_release_wrote_says_nothing(change: Change) -> None:
+    change(redis_url=legs.url(legs.REDIS))
+    alias = f"m-{uuid.uuid4().hex}"
+
+    async def asked() -> None:
+        await live.Space("use").put(alias, b'["of tomorrow"]', 30)
+        assert alias not in [name for name, _ in await residency.in_use()]
+        await live.Space("use").drop(alias)
+
+    run(asked)
+
+
 def test_that_redis_is_away_is_said_once(change: Change, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change(redis_url=NOBODY)
     log = mock.Mock()

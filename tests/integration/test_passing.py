@@ -196,6 +196,16 @@ def test_turns_that_are_none_are_the_backends_to_refuse(
     assert fake.requests[-1].json["input"] == given
 
 
+def test_headers_that_members_need_go_along_and_no_others(client: Client, fake: FakeBackend) -> None:
+    fake.route("POST", "/messages", whole(MESSAGE))
+    headers = {"anthropic-beta": "one-2026,two", "anthropic-version": "2024-01-01", "X-Own": "secret"}
+    body = {"model": "m", "messages": [], "max_tokens": 5}
+    assert client.call("POST", "/v1/messages", body, headers).status == 200
+    sent = fake.requests[-1].headers
+    assert (sent["anthropic-beta"], sent["anthropic-version"]) == ("one-2026,two", "2024-01-01")
+    assert "x-own" not in sent
+
+
 def test_it_is_translated_where_one_of_the_targets_has_it_not(client: Client, fake: FakeBackend) -> None:
     with FakeBackend() as other:
         factories.mapping("n", factories.backend(fake, "a", dialect="both"), factories.backend(other, "b"))

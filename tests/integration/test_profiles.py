@@ -53,7 +53,7 @@ def test_a_profile_is_in_force_at_once(client: Client, fake: FakeBackend) -> Non
         ('{"per_model": 5}', "per_model"),
         ('{"per_model": {"x": {"auth": "basic"}}}', "auth"),
         ('{"headers": null}', "headers"),
-        ('{"body": {"a": "\\u0000"}}', "NUL"),
+        ('{"body": {"a": "\\u0000"}}', "no database can keep"),
         ("{", "valid JSON"),
     ],
 )

@@ -247,3 +247,23 @@ def test_a_part_for_some_models_is_for_those_only() -> None:
     )
     assert (for_model(profile, "qwen").drops, for_model(profile, "qwen").stop_limit) == (["stop"], 9)
     assert for_model(profile, "other") == profile
+
+
+def asked(dialect: str, **fields: Any) -> dict[str, Any]:
+    call = parse.chat(msgspec.json.encode({"model": "m", "messages": [], **fields}))
+    return CHAT.to_upstream(call, target(dialect), rule())
+
+
+def test_a_budget_for_thinking_leaves_room_for_an_answer() -> None:
+    assert asked("anthropic", think="low", options={"num_predict": 200})["max_tokens"] == 2048 + 1024
+    assert asked("anthropic", think="low", options={"num_predict": 5000})["max_tokens"] == 2048 + 5000
+    assert asked("anthropic", think="low")["max_tokens"] == 2048 + 1024
+    assert asked("anthropic", options={"num_predict": 200})["max_tokens"] == 200
+
+
+def test_a_switch_for_thinking_keeps_what_the_profile_says_beside_it() -> None:
+    profile = laid_over(DIALECTS["vllm"], {"body": {"chat_template_kwargs": {"own": 1}}})
+    backend = msgspec.structs.replace(target().upstream, dialect=profile, profiles={})
+    call = parse.chat(b'{"model":"m","messages":[],"think":false}')
+    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    assert body["chat_template_kwargs"] == {"own": 1, "enable_thinking": False}

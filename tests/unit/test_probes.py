@@ -138,9 +138,11 @@ class TestWhatIsAsked:
             is_asked = to.dialect.images or one.capability != "vision"
             if isinstance(one.call, ChatRequest) and is_asked:
                 body = chat.to_upstream(one.call, to, rule(to))
-                assert body[to.dialect.max_tokens] <= 1024
+                budget = body.get("thinking", {}).get("budget_tokens", 0)
+                assert budget <= 2048
+                assert body[to.dialect.max_tokens] <= 1024 + budget
 
     def test_thinking_is_off_but_where_it_is_asked_for(self) -> None:
         switches = {one.capability: one.call.think for one in probes.questions("m")}
-        assert switches.pop("thinking") is True
+        assert switches.pop("thinking") == "low"
         assert not any(switches.values())
