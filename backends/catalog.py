@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -27,6 +28,7 @@ LOOK_AGAIN_S = 2.0
 # A backend that describes each model by itself is asked for so many at each look, a few at a time.
 DESCRIBED_AT_ONCE = 32
 DESCRIBED_TOGETHER = 4
+A_MOMENT_S = 1.0
 MOST_DESCRIBED = 1000
 """Where a list cannot be had, names come from clients."""
 
@@ -75,12 +77,13 @@ class Listing:
         except UpstreamError as error:
             return self._note(known=False, reason=str(error))
         before, self.cards = self.cards, {canonical(card.id): card for card in listed}
+        # Known from here on: a gateway that is asked of its models may come back here to describe them.
+        self._note(known=True)
         if discovery.describes_singly(self._upstream.dialect):
             same = {name for name, card in before.items() if self.cards.get(name) == card}
             self._described = {name: card for name, card in self._described.items() if card and name in same}
             unknown = [card for name, card in self.cards.items() if name not in self._described]
             await asyncio.gather(*(self._describe(card.id) for card in unknown[:DESCRIBED_AT_ONCE]))
-        self._note(known=True)
 
     async def card_of(self, model: str) -> ModelCard:
         """Give what is known of a model, asking for it by itself where the backend is one that needs that."""
@@ -135,6 +138,13 @@ async def cards_of(upstream: Upstream) -> list[ModelCard]:
     """List the backend's models as far as they are known, waiting for the first look only."""
     found = await _looked_at(upstream)
     return [found.known_card(card.id) for card in found.cards.values()]
+
+
+async def looked_at_soon(upstream: Upstream) -> None:
+    """Wait a moment for the first look: what it tells is good to have, and no name hangs on it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(A_MOMENT_S):
+            await _looked_at(upstream)
 
 
 async def card_of(target: Target) -> ModelCard:

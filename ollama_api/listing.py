@@ -16,8 +16,13 @@ from ollama_api.translate.cards import Described
 async def known_models(caller: Caller) -> list[Described]:
     """List every exact mapping, and what the wildcards match of the backends' lists."""
     snapshot = registry.current()
-    upstreams = list(snapshot.upstreams.values())
+    wild = {target.upstream.id for _, rule in snapshot.patterns for target in rule.targets}
+    upstreams = [upstream for upstream in snapshot.upstreams.values() if upstream.id in wild]
+    # What only exact names lead to is not waited for long: it may be slow, or a gateway that asks back here.
+    rest = [upstream for upstream in snapshot.upstreams.values() if upstream.id not in wild]
+    soon = asyncio.gather(*(catalog.looked_at_soon(upstream) for upstream in rest))
     lists = await asyncio.gather(*(catalog.cards_of(upstream) for upstream in upstreams))
+    await soon
     by_upstream = {upstream.id: list_ for upstream, list_ in zip(upstreams, lists, strict=True)}
     found: dict[str, Described] = {}
     for rule in snapshot.exact.values():
