@@ -1,7 +1,7 @@
 // The names of all methods of the client that are meant for those who use it.
 import { Ollama } from "ollama";
 
-import { report } from "../shared.mjs";
+import { report } from "../common.mjs";
 
 const inside = ["constructor", "processStreamableRequest", "fileExists"];
 const chain = [Ollama.prototype, Object.getPrototypeOf(Ollama.prototype)];

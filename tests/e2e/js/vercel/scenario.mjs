@@ -2,9 +2,9 @@
 import { createOllama as createOther } from "ai-sdk-ollama";
 import { createOllama } from "ollama-ai-provider-v2";
 
-import { host, model, rest } from "../shared.mjs";
+import { host, model, rest } from "../common.mjs";
 
-export * from "../shared.mjs";
+export * from "../common.mjs";
 
 // They differ in what the base URL is and where what Ollama alone knows goes.
 const providers = {
