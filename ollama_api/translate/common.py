@@ -94,23 +94,36 @@ def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
         if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
             notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
-    limit, least = body.get(dialect.max_tokens), _least_limit(body, think, dialect)
-    if least and (limit is not None or "thinking" in body) and (limit or 0) < least:
-        body[dialect.max_tokens] = least
-        field = "options.num_predict" if limit is not None else ""
-        why = "the limit counts what the model thinks, too"
-        notes.changed(field, dialect.max_tokens, why) if field else notes.added(dialect.max_tokens, why)
+    _raise_limit(body, _least_limit(body, think, dialect), dialect, notes)
     return body
 
 
+def _raise_limit(body: Fields, least: int, dialect: Dialect, notes: Notes) -> None:
+    """Leave room for an answer behind what the model thinks, where both count against one limit."""
+    limit, why = body.get(dialect.max_tokens), "raised: the limit counts what the model thinks, too"
+    if limit is not None and limit < least:
+        notes.changed("options.num_predict", dialect.max_tokens, why)
+    elif limit is None and _budget(body):
+        notes.added(dialect.max_tokens, why)
+    else:
+        return
+    body[dialect.max_tokens] = least
+
+
 def _least_limit(body: Fields, think: Any, dialect: Dialect) -> int:
-    """Give the least limit that leaves room for an answer behind the thinking; 0: any is fine."""
-    thinking = body.get("thinking")
-    budget = thinking.get("budget_tokens", 0) if isinstance(thinking, dict) else 0
+    """Give the least limit; 0: any is fine."""
+    budget = _budget(body)
     if budget:
-        return int(budget) + max(ROOM_FOR_TEXT, body.get(dialect.max_tokens) or 0)
+        return budget + max(ROOM_FOR_TEXT, body.get(dialect.max_tokens) or 0)
     is_off = think is False and dialect.thinks_unasked
     return 0 if is_off else dialect.least_tokens
+
+
+def _budget(body: Fields) -> int:
+    """Read how many tokens may be spent on thinking, where that is said; else 0."""
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    return budget if isinstance(budget, int) else 0
 
 
 def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Notes) -> None:
