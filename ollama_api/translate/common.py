@@ -100,9 +100,9 @@ def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
 
 def _raise_limit(body: Fields, least: int, dialect: Dialect, notes: Notes) -> None:
     """Leave room for an answer behind what the model thinks, where both count against one limit."""
-    limit, why = body.get(dialect.max_tokens), "raised: the limit counts what the model thinks, too"
+    limit, why = body.get(dialect.max_tokens), "it counts what the model thinks, too"
     if limit is not None and limit < least:
-        notes.changed("options.num_predict", dialect.max_tokens, why)
+        notes.changed("options.num_predict", dialect.max_tokens, f"raised: {why}")
     elif limit is None and _budget(body):
         notes.added(dialect.max_tokens, why)
     else:
