@@ -2,8 +2,8 @@ import { generateText, streamText } from "ai";
 
 import { chosen, gathered, pixel, report, settings, thinking } from "./scenario.mjs";
 
-const whole = await generateText({ ...thinking, prompt: "Why?", ...settings });
-const stream = streamText({ ...thinking, prompt: "Why?", ...settings });
+const whole = await generateText({ ...settings, ...thinking, prompt: "Why?" });
+const stream = streamText({ ...settings, ...thinking, prompt: "Why?" });
 await gathered(stream.fullStream);
 const image = { type: "image", image: pixel, mediaType: "image/png" };
 const content = [{ type: "text", text: "Look." }, image];
