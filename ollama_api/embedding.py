@@ -128,7 +128,7 @@ class _Asking:
             async with asyncio.TaskGroup() as group:
                 for places in divided_places:
                     group.create_task(self._part(places))
-        except ExceptionGroup as failed:
+        except ExceptionGroup as failed:  # a client is told one failure, not a group of them
             raise failed.exceptions[0] from None
 
     async def _part(self, places: Places) -> None:
