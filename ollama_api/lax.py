@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import types
 import typing
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -178,8 +179,15 @@ def fields_of(kind: Any) -> dict[str, tuple[str, Any]]:
     """Map lower-case wire names to (attribute, type)."""
     hints = typing.get_type_hints(kind)
     return {
-        field.encode_name.lower(): (field.name, hints[field.name]) for field in msgspec.structs.fields(kind)
+        field.encode_name.lower(): (field.name, _said(hints[field.name]))
+        for field in msgspec.structs.fields(kind)
     }
+
+
+def _said(hint: Any) -> Any:
+    """Give the type of a field that may be null, where it is not: nulls are skipped before."""
+    is_optional = isinstance(hint, types.UnionType)
+    return next(part for part in typing.get_args(hint) if part is not type(None)) if is_optional else hint
 
 
 def go_type(hint: Any, path: str) -> str:
