@@ -25,6 +25,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 BOM = b"\xef\xbb\xbf"
 TOO_DEEP = "exceeded max depth"
+LARGEST_INT = 2**63
 GO_KINDS: dict[type, str] = {
     str: "string",
     bool: "bool",
@@ -153,12 +154,11 @@ class _Reader:
         return self.struct(item, hint, path) if isinstance(hint, type) and hint in GO_NAMES else item
 
     def scalar(self, item: Any, hint: type, path: str) -> Any:
-        """Go converts nothing: text is text, and 1.0 is no int."""
-        if type(item) is hint:
+        """Go converts nothing: text is text, and neither 1.0 nor 1e30 is an int."""
+        if type(item) is hint and (hint is not int or -LARGEST_INT <= item < LARGEST_INT):
             return item
-        if isinstance(item, float) and hint is int:
-            self.refuse(item, hint, path, shown=f" {item}")
-        self.refuse(item, hint, path)
+        is_number = hint is int and type(item) in (int, float) and math.isfinite(item)
+        self.refuse(item, hint, path, shown=f" {item}" if is_number else "")
 
     def array(self, item: Any, hint: Any, whole: Any, path: str) -> list[Any]:
         """Fit every element; null elements are empty ones."""

@@ -128,6 +128,23 @@ def read(body: bytes) -> ChatRequest:
     return lax.decode(body, ChatRequest)
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(b"9" * 30, " " + "9" * 30), (b"9223372036854775808", " 9223372036854775808"), (b"9" * 500, "")],
+)
+def test_an_integer_has_64_bits(number: bytes, shown: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse.embed(b'{"model":"a","dimensions":%b}' % number)
+    words = f"json: cannot unmarshal number{shown} into Go struct field EmbedRequest.dimensions of type int"
+    assert refused.value.message == words
+
+
+@pytest.mark.parametrize("key", ["dimensions", "Dimensions"])
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_integers_of_64_bits_are_read(key: str, number: int) -> None:
+    assert parse.embed(chat(**{key: number})).dimensions == number
+
+
 def test_keys_match_in_any_case_and_unknown_ones_are_skipped() -> None:
     call = read(b'{"MODEL":"m","Messages":[{"ROLE":"user","Content":"hi","x":{"y":[1]}}],"foo":{"x":1}}')
     assert (call.model, call.messages[0].role, call.messages[0].content) == ("m", "user", "hi")
