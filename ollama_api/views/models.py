@@ -7,9 +7,9 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends import catalog
-from backends.errors import NoRoute
+from backends.errors import NoRoute, NoTargetLeft
 from ollama_api import parse, residency
-from ollama_api.errors import BadRequest, ModelNotFound
+from ollama_api.errors import BadRequest, ModelNotFound, RequestError
 from ollama_api.exchange import find_route
 from ollama_api.listing import known_models
 from ollama_api.request import ClientRequest
@@ -55,7 +55,7 @@ async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         if caller.may_use(alias):
             try:
                 model = await _described(caller, alias)
-            except ModelNotFound:
+            except (RequestError, NoTargetLeft):  # one that is gone or switched off hides no other
                 continue
             entries.append(cards.ps_entry(model, int(until * 1e9)))
     return json_response({"models": entries})
