@@ -135,4 +135,4 @@ def _short_id(given: str) -> str:
 
 def _has_image(turn: Turn) -> bool:
     content = turn.get("content")
-    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)
+    return isinstance(content, list) and any(part.get("type") != "text" for part in content)
