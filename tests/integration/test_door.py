@@ -70,6 +70,12 @@ def test_an_unknown_path_is_plainly_not_found(client: Client, path: str, method:
     assert answer.headers["content-type"] == "text/plain"
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+def test_a_target_that_is_no_path_is_not_found(client: Client, method: str) -> None:
+    answer = client.call(method, "*")
+    assert (answer.status, answer.text) == (404, "404 page not found")
+
+
 @pytest.mark.parametrize(("method", "status"), [("GET", 301), ("POST", 307), ("HEAD", 307), ("DELETE", 307)])
 def test_a_trailing_slash_is_redirected(client: Client, method: str, status: int) -> None:
     for path in ("/api/tags", "/api/chat"):
