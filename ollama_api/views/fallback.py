@@ -15,8 +15,8 @@ from ollama_api.responses import plain_response
 async def unknown(request: ClientRequest, path: str) -> HttpResponseBase:
     """Answer a path that is not ours. Needs no key: there is nothing to see.
 
-    A slash at the end is gin's to redirect, `//` and dots are Go's `net/http.ServeMux`'s. So with Ollama, a base
-    URL that ends in a slash works, joined to a path that begins with one.
+    A slash at the end is gin's to redirect, `//` and dots are Go's `net/http.ServeMux`'s. So with Ollama, a
+    base URL that ends in a slash works, joined to a path that begins with one.
     """
     given = request.path_info
     meant = "/" + normpath(given).lstrip("/")
