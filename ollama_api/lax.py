@@ -155,7 +155,8 @@ class _Reader:
 
     def scalar(self, item: Any, hint: type, path: str) -> Any:
         """Go converts nothing: text is text, and neither 1.0 nor 1e30 is an int."""
-        if type(item) is hint and (hint is not int or -LARGEST_INT <= item < LARGEST_INT):
+        is_too_large = isinstance(item, int) and not -LARGEST_INT <= item < LARGEST_INT
+        if type(item) is hint and not is_too_large:
             return item
         is_number = hint is int and type(item) in (int, float) and math.isfinite(item)
         self.refuse(item, hint, path, shown=f" {item}" if is_number else "")

@@ -278,7 +278,10 @@ class CopyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /api/create: what a Modelfile says, taken apart by the client."""
+    """POST /api/create: what a Modelfile says, taken apart by the client.
+
+    `quantization` is the older word for `quantize`.
+    """
 
     model: str = ""
     name: str = ""
@@ -291,7 +294,17 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     parameters: dict[str, Any] = {}
     messages: list[Message] | None = None
     quantize: str = ""
+    quantization: str = ""
+    draft_files: dict[str, Any] = {}
+    draft_quantize: str = ""
+    remote_host: str = ""
     stream: bool = True
+
+    @property
+    def is_about_weights(self) -> bool:
+        """Whether it would have to change or import weights."""
+        quantised = self.quantize or self.quantization or self.draft_quantize
+        return bool(self.files or self.adapters or self.draft_files or quantised)
 
 
 class Progress(msgspec.Struct, omit_defaults=True):

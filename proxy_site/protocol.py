@@ -95,10 +95,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_offered_http2():
             return
         super().on_headers_complete()
-        if self.cycle is not None and self.scope["http_version"] == "1.0":
+        cycle: Any = self.cycle  # None before a WebSocket
+        if cycle is not None and self.scope["http_version"] == "1.0":
             # Uvicorn would send chunks, which HTTP/1.0 does not know (RFC 9112, 6.1).
-            self.cycle.chunked_encoding = False
-            self.cycle.expected_content_length = UNTIL_CLOSED
+            cycle.chunked_encoding = False
+            cycle.expected_content_length = UNTIL_CLOSED
 
     def on_message_complete(self) -> None:
         """The body is here, unless the parser takes it for another protocol."""
