@@ -94,8 +94,10 @@ def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str =
     mapping.capabilities = list(rule.capabilities)
     mapping.context_length = rule.context_length
     mapping.changed_by = actor
+    is_itself = mapping.pk is not None and canonical(name) == source.alias
     _save(mapping)
-    _retarget(mapping, source.targets)
+    if not is_itself:  # it keeps its targets, those too that are switched off and not in the route
+        _retarget(mapping, source.targets)
     detail = f"from {source.alias}"[:DETAIL_LENGTH]
     RouteChange.objects.create(actor=actor, action=action, name=mapping.name, detail=detail)
 

@@ -89,7 +89,8 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         source = await find_route(caller, call.source)
     except NoRoute:
         raise ModelNotFound(f'model "{call.source}" not found') from None
-    await aliases.copy(source, call.destination.strip(), caller.label)
+    if canonical(call.destination) != source.alias:
+        await aliases.copy(source, call.destination.strip(), caller.label)
     return empty_response()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import ClientKey, Team
 from accounts.rights import MANAGE_MODELS
-from backends.models import Backend, ModelMapping, RouteChange
+from backends.models import Backend, MappingTarget, ModelMapping, RouteChange
 from tests.fake_backend import FakeBackend
 from tests.support import factories
 from tests.support.raw_http import Answer, Client, Json, text_of
@@ -181,9 +181,23 @@ def test_copy_and_delete(client: Client, fake: FakeBackend) -> None:
     assert client.chat(model="twin").status == 404
 
 
-def test_copy_onto_itself(client: Client, fake: FakeBackend) -> None:
+def test_copy_onto_itself_changes_nothing(client: Client, fake: FakeBackend) -> None:
     assert_done(copy(client, "m", "m:latest"))
     assert (client.chat().status, sent(fake)["model"], ModelMapping.objects.count()) == (200, "big", 2)
+    assert_done(copy(client, "lab/alpha", "LAB/alpha"))
+    assert (changes(), ModelMapping.objects.count()) == ([], 2)
+
+
+def test_create_from_itself_keeps_the_targets_that_are_switched_off(
+    client: Client, fake: FakeBackend, backend: Backend
+) -> None:
+    mapping = ModelMapping.objects.get(name="m")
+    MappingTarget.objects.create(mapping=mapping, backend=backend, model="spare", enabled=False)
+    assert create(client, "M", system="Be terse.").status == 200
+    targets = mapping.targets.order_by("model").values_list("model", "enabled")
+    assert list(targets) == [("big", True), ("spare", False)]
+    client.chat()
+    assert (sent(fake)["model"], sent(fake)["messages"][0]["content"]) == ("big", "Be terse.")
 
 
 def test_copy_of_what_a_pattern_serves_is_an_alias_of_its_own(client: Client, fake: FakeBackend) -> None:
