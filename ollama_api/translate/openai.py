@@ -208,13 +208,14 @@ def _role_of(message: msgspec.Raw) -> str:
 def check_embeddings(call: OpenAICall) -> None:
     """Check what Ollama checks, and never stream. Raises `BadRequest`."""
     call.stream = False
-    encoding = _decoded(call.fields, "encoding_format", str, "float")
-    if encoding != encoding.lower():
-        call.fields["encoding_format"] = raw(encoding.lower())  # Ollama takes it in any case
-    if encoding.lower() not in ("float", "base64"):
+    said = _decoded(call.fields, "encoding_format", str, "float")
+    encoding = said.lower() or "float"  # Ollama takes it in any case, and an empty one as absent
+    if encoding not in ("float", "base64"):
         raise BadRequest(
-            f"Invalid value for 'encoding_format' = {encoding}. Supported values: ['float', 'base64']."
+            f"Invalid value for 'encoding_format' = {said}. Supported values: ['float', 'base64']."
         )
+    if encoding != said:
+        call.fields["encoding_format"] = raw(encoding)
     if bytes(call.fields.get("input", NULL)) in NOTHING:
         raise BadRequest("invalid input")
 
