@@ -122,6 +122,11 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
     return f"invalid character {shown} {where.get(error.msg, 'looking for beginning of value')}"
 
 
+def misfit(item: Any, field: str, wanted: str, shown: str = "") -> str:
+    """Say that a value is not of the type that a field has in Go."""
+    return f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {field} of type {wanted}"
+
+
 class _Reader:
     """Fills structs from decoded JSON, and complains with the path that Go would name."""
 
@@ -169,10 +174,7 @@ class _Reader:
 
     def refuse(self, item: Any, hint: Any, path: str, shown: str = "") -> NoReturn:
         """Raise in Go's words."""
-        raise BadRequest(
-            f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {self.top}{path} "
-            f"of type {go_type(hint, path)}"
-        )
+        raise BadRequest(misfit(item, f"{self.top}{path}", go_type(hint, path), shown))
 
 
 @cache

@@ -39,6 +39,12 @@ LONGEST_S = 2.0**63 / 1e9
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
+TOOL_FIELDS: dict[str, tuple[type, str]] = {
+    "name": (str, "string"),
+    "description": (str, "string"),
+    "parameters": (dict, "api.ToolFunctionParameters"),
+}
+
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in GO_NAMES
 }
@@ -130,6 +136,8 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
 
 def _check_chat(call: ChatRequest) -> None:
     _check_common(call)
+    for tool in call.tools:
+        _check_tool(tool)
     for message in call.messages:
         message.role = message.role.lower()
         _check_images(message.images)
@@ -140,8 +148,6 @@ def _check_chat(call: ChatRequest) -> None:
 def _check_generate(call: GenerateRequest) -> None:
     _check_common(call)
     _check_images(call.images)
-    if call.raw and (call.template or call.system or call.context):
-        raise BadRequest("raw mode does not support template, system, or context")
 
 
 def _check_keep_alive(call: EmbedRequest | EmbeddingRequest) -> None:
@@ -187,6 +193,19 @@ def _check_images(images: list[str]) -> None:
             raise BadRequest(f"illegal base64 data at input byte {end}")
 
 
+def _check_tool(tool: dict[str, Any]) -> None:
+    """Refuse what Ollama could not decode and no backend takes. All else of a tool is passed on unread."""
+    function = tool.get("function")
+    if function is None:
+        return
+    if not isinstance(function, dict):
+        raise BadRequest(lax.misfit(function, "ChatRequest.tools.function", "api.ToolFunction"))
+    for name, (kind, go_type) in TOOL_FIELDS.items():
+        value = function.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest(lax.misfit(value, f"ToolFunction.tools.function.{name}", go_type))
+
+
 def _check_arguments(arguments: msgspec.Raw) -> None:
     found = msgspec.json.decode(arguments) if arguments else None
     if found is not None and not isinstance(found, dict):
@@ -220,5 +239,7 @@ def _go_duration(text: str) -> float:
             problem = f'unknown unit "{unit}"' if unit else "missing unit"
             raise BadRequest(f'time: {problem} in duration "{text}"')
         seconds += float(number) * UNITS_S[unit]
+        if seconds >= LONGEST_S:
+            raise BadRequest(f'time: invalid duration "{text}"')
         rest = rest[part.end() :]
     return -seconds if text.startswith("-") else seconds

@@ -27,6 +27,8 @@ NO_CONTEXT = "context is not supported by this server: send the conversation to 
 
 def check(call: GenerateRequest, rule: Rule) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
+    if call.raw and (call.template or call.system or call.context):
+        raise BadRequest("raw mode does not support template, system, or context")
     require_capabilities(call, rule, "generate")
     if call.suffix:
         require(rule, "insert", f"{full_name(call.model)} does not support insert")
