@@ -96,9 +96,8 @@ def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str =
     mapping.context_length = rule.context_length
     mapping.changed_by = actor
     _save(mapping)
-    if (
-        found is None or canonical(name) != source.alias
-    ):  # from itself it keeps its targets, also those that are off
+    # Made from itself it keeps its targets, also those that are switched off and so in no route.
+    if found is None or canonical(name) != source.alias:
         _retarget(mapping, source.targets)
     detail = f"from {source.alias}"[:DETAIL_LENGTH]
     RouteChange.objects.create(actor=actor, action=action, name=mapping.name, detail=detail)

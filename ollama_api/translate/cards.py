@@ -12,8 +12,7 @@ import re
 
 import msgspec
 
-from backends.routing import knowledge
-from backends.routing.names import DEFAULT_TAG
+from backends.routing import knowledge, names
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
 from ollama_api.types import Details, ModelEntry, ShowReply
@@ -36,8 +35,8 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def tagged(name: str) -> str:
-    """Show a name with its tag, as Ollama's lists do: clients add `:latest` to a name without one."""
-    return name if ":" in name.rpartition("/")[2] else name + DEFAULT_TAG
+    """Show a name as Ollama's lists do: short, and with its tag, which clients add to a name without one."""
+    return names.tagged(names.shortest(name))
 
 
 def capabilities(model: Described) -> list[str]:

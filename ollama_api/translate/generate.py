@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, full_name, require, require_capabilities
+from ollama_api.translate.common import completion_body, require, require_capabilities
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
-from ollama_api.translate.common import fitted, full_name, require
+from ollama_api.translate.common import fitted, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
 
