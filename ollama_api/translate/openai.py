@@ -26,6 +26,12 @@ NULL = msgspec.Raw(b"null")
 NOTHING = (b"null", b"[]")
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 """Two names of one option: whichever is said, it replaces the other."""
+GO_TYPES: dict[Any, str] = {
+    str: "string",
+    bool: "bool",
+    dict[str, Any]: "openai.StreamOptions",
+    list[msgspec.Raw]: "[]openai.Message",
+}
 ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 fields_decoder = msgspec.json.Decoder(Fields)
@@ -110,10 +116,10 @@ def _lax_fields(body: bytes) -> Fields:
     if not body.strip():
         raise BadRequest("EOF")  # so Ollama words it on these routes
     value = lax.first_value(body)
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         raise BadRequest("the request body must be a JSON object")
     try:
-        return raws(value)
+        return raws(value or {})
     except RecursionError:
         raise BadRequest(lax.TOO_DEEP) from None
 
@@ -124,8 +130,8 @@ def _decoded(fields: Fields, name: str, kind: Any, default: Any) -> Any:
         return default
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"{name}: {error}") from None
+    except msgspec.DecodeError:
+        raise BadRequest(lax.misfit(lax.first_value(bytes(raw)), name, GO_TYPES[kind])) from None
     except RecursionError:
         raise BadRequest(lax.TOO_DEEP) from None
 
