@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import msgspec
 
@@ -98,6 +99,19 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
         capabilities=capabilities(model),
         modified_at=_modified_at(model.rule),
     )
+
+
+def overlaid(model: Described, system: str, options: dict[str, Any]) -> Described:
+    """Describe what a model would be with this system prompt and these options: `/set` of the command line.
+
+    Source: Ollama `server/routes.go:GetModelInfo`.
+    """
+    if not system and not options:
+        return model
+    rule = msgspec.structs.replace(
+        model.rule, system=system or model.rule.system, options={**model.rule.options, **options}
+    )
+    return msgspec.structs.replace(model, rule=rule)
 
 
 def _template(model: Described) -> str:

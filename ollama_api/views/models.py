@@ -45,7 +45,8 @@ async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
-    return json_response(cards.show_reply(await _described(caller, name), name if is_copilot else None))
+    model = cards.overlaid(await _described(caller, name), call.system, call.options)
+    return json_response(cards.show_reply(model, name if is_copilot else None))
 
 
 async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:

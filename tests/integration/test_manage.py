@@ -104,6 +104,19 @@ def test_create_takes_over_what_a_modelfile_says(client: Client, fake: FakeBacke
         assert line in shown["modelfile"]
 
 
+def test_show_tells_what_it_would_be_with_another_system_prompt(client: Client) -> None:
+    """What `/show modelfile` of the command line asks after `/set system` and `/set parameter`."""
+    asked = {"model": "m", "system": "Be terse.", "options": {"seed": 7}}
+    shown = client.post("/api/show", asked).json
+    assert shown["system"] == "Be terse."
+    assert {line.split()[0]: line.split()[1] for line in shown["parameters"].splitlines()} == {
+        "temperature": "0.2",
+        "seed": "7",
+    }
+    assert {"SYSTEM Be terse.", "PARAMETER seed 7"} <= set(shown["modelfile"].splitlines())
+    assert client.post("/api/show", {"model": "m"}).json["system"] == "Be kind."
+
+
 def test_what_a_modelfile_does_not_say_stays(client: Client, fake: FakeBackend) -> None:
     create(client)
     client.chat(model="terse")
