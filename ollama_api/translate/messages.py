@@ -8,6 +8,7 @@ history gives the same bytes and a backend's prompt cache stays warm.
 from __future__ import annotations
 
 import base64
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ IMAGE_TYPES = (
 )
 UNKNOWN_IMAGE_TYPE = "image/jpeg"
 MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+ANY_CALL = ("any", "call")
 BEGINNING = 16
 """So many letters of base64 are the twelve bytes that tell a sound from an image."""
 
@@ -77,13 +79,13 @@ def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
         return _assistant_with_calls(turn, message, linker)
     if message.role == "tool":
         return _tool_result(message, linker)
-    linker.open_calls = []
+    linker.ask([])
     return {"role": message.role, "content": content_with_images(message.content, message.images)}
 
 
 def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
     calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
-    linker.open_calls = [(call["id"], call["function"]["name"]) for call in calls]
+    linker.ask(calls)
     made = {"role": message.role, "content": message.content, "tool_calls": calls}
     if linker.with_thinking and message.thinking:
         made["reasoning_content"] = message.thinking
@@ -122,13 +124,25 @@ class _Linker:
 
     def __init__(self, *, with_thinking: bool) -> None:
         self.with_thinking = with_thinking
-        self.open_calls: list[tuple[str, str]] = []
+        self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}
+        """Calls by what they may be found by, in order; those that have a result meanwhile, too."""
+        self._answered: set[int] = set()
+
+    def ask(self, calls: list[dict[str, Any]]) -> None:
+        """Open the calls of a turn; those of turns before are open no more."""
+        if calls or self._waiting:
+            self._waiting, self._answered = defaultdict(deque), set()
+        for call in calls:
+            for handle in (("id", call["id"]), ("name", call["function"]["name"]), ANY_CALL):
+                self._waiting[handle].append(call)
 
     def take(self, call_id: str, name: str) -> str | None:
         """Bind a result: by its id, else to the first open call of that name, else to the first open call."""
-        by_id = [call for call in self.open_calls if call_id and call[0] == call_id]
-        by_name = [call for call in self.open_calls if name and call[1] == name]
-        for call in (by_id or by_name or self.open_calls)[:1]:
-            self.open_calls.remove(call)
-            return call[0]
+        for handle in (("id", call_id), ("name", name), ANY_CALL):
+            waiting = self._waiting.get(handle) if handle[1] else None
+            while waiting:
+                call = waiting.popleft()
+                if id(call) not in self._answered:
+                    self._answered.add(id(call))
+                    return str(call["id"])
         return None

@@ -10,7 +10,10 @@ import re
 from ollama_api.errors import BadRequest
 
 BOUNDARY = re.compile(r'multipart/form-data\s*;.*?boundary=(?:"([^"]{1,70})"|([^;\s]{1,70}))', re.IGNORECASE)
-NAMED_MODEL = re.compile(rb'content-disposition:[^\r\n]*;\s*name="?model"?\s*(?:;|\r|$)', re.IGNORECASE)
+# A line at a time: an expression that may begin anywhere in one takes for ever over a long one.
+NAMED_MODEL = re.compile(
+    rb'^content-disposition:[^\r\n]*;\s*name="?model"?\s*(?:;|\r|$)', re.IGNORECASE | re.MULTILINE
+)
 MOST_PARTS = 100
 
 

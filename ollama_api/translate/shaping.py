@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import groupby
 from typing import Any
 
 from backends.routing.snapshot import Target
@@ -70,22 +71,19 @@ def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[
         return turns
     notes.changed("messages", "messages", "this kind of backend takes one system turn, at the beginning")
     rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
-    joined: Content = systems[0]["content"]
-    for turn in systems[1:]:
-        joined = _joined(joined, turn["content"])
-    return [{"role": "system", "content": joined}, *rest]
+    return [{"role": "system", "content": _joined(systems)}, *rest]
 
 
 def _alternating(turns: list[Turn], notes: Notes) -> list[Turn]:
     """Join neighbours of one role; calls and results stay what they are."""
-    joined: list[Turn] = []
+    groups: list[list[Turn]] = []
     for turn in turns:
-        if joined and _may_join(joined[-1], turn):
-            joined[-1] = {**joined[-1], "content": _joined(joined[-1]["content"], turn["content"])}
+        if groups and _may_join(groups[-1][-1], turn):
             notes.changed("messages", "messages", f"neighbouring {turn['role']} turns became one")
+            groups[-1].append(turn)
         else:
-            joined.append(turn)
-    return joined
+            groups.append([turn])
+    return [{**group[0], "content": _joined(group)} if len(group) > 1 else group[0] for group in groups]
 
 
 def _may_join(one: Turn, other: Turn) -> bool:
@@ -97,10 +95,15 @@ def _may_join(one: Turn, other: Turn) -> bool:
     )
 
 
-def _joined(one: Content, other: Content) -> Content:
-    if isinstance(one, str) and isinstance(other, str):
-        return APART.join(text for text in (one, other) if text)
-    return _parts(one) + _parts(other)
+def _joined(turns: list[Turn]) -> Content:
+    """Join what was said: text as one text, or as one part beside other parts."""
+    runs: list[Content] = []
+    for is_text, run in groupby((turn["content"] for turn in turns), lambda said: isinstance(said, str)):
+        contents = list(run)
+        runs += [APART.join(filter(None, contents))] if is_text else contents
+    if len(runs) == 1:
+        return runs[0]
+    return [part for said in runs for part in _parts(said)]
 
 
 def _parts(content: Content) -> list[dict[str, Any]]:

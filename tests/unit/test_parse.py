@@ -293,7 +293,7 @@ def test_durations_that_are_none(text: str, message: str) -> None:
 
 def test_a_duration_without_end_keeps_nobody_waiting() -> None:
     began = time.process_time()
-    with pytest.raises(BadRequest, match="^time: invalid duration"):
+    with pytest.raises(BadRequest, match=r"^time: invalid duration"):
         parse.keep_alive_s("0h" * 5_000_000)
     assert time.process_time() - began < 0.5
 
