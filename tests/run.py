@@ -1,7 +1,7 @@
 """`make test`: the unit tests once, the integration tests on every database at hand, and a line per leg.
 
-The legs run beside each other, since none keeps more than one core busy. What the first one says is seen as it
-comes, and what the others say when they are over.
+The legs run beside each other, since none keeps more than one core busy. What the first one says is seen as
+it comes, and what the others say when they are over.
 
 TEST_POSTGRES_URL and TEST_REDIS_URL name servers to test against. A leg whose server is not named, or does
 not answer, is named in the last lines; with REQUIRE_SERVERS=1, as in CI, it is a failure.
