@@ -36,8 +36,16 @@ NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 NO_LINE_BREAKS = str.maketrans("", "", "\r\n")
 LONGEST_S = 2.0**63 / 1e9
 """Go's durations count nanoseconds in 64 bits."""
+LONGEST_DURATION = 1000
+"""Characters: Go has no limit, and a body of megabytes would keep everybody waiting."""
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+TOOL_FIELDS: dict[str, tuple[type, str]] = {
+    "name": (str, "string"),
+    "description": (str, "string"),
+    "parameters": (dict, "api.ToolFunctionParameters"),
+}
 
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in GO_NAMES
@@ -130,6 +138,8 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
 
 def _check_chat(call: ChatRequest) -> None:
     _check_common(call)
+    for tool in call.tools:
+        _check_tool(tool)
     for message in call.messages:
         message.role = message.role.lower()
         _check_images(message.images)
@@ -140,8 +150,6 @@ def _check_chat(call: ChatRequest) -> None:
 def _check_generate(call: GenerateRequest) -> None:
     _check_common(call)
     _check_images(call.images)
-    if call.raw and (call.template or call.system or call.context):
-        raise BadRequest("raw mode does not support template, system, or context")
 
 
 def _check_keep_alive(call: EmbedRequest | EmbeddingRequest) -> None:
@@ -187,6 +195,19 @@ def _check_images(images: list[str]) -> None:
             raise BadRequest(f"illegal base64 data at input byte {end}")
 
 
+def _check_tool(tool: dict[str, Any]) -> None:
+    """Refuse what Ollama could not decode and no backend takes. All else of a tool is passed on unread."""
+    function = tool.get("function")
+    if function is None:
+        return
+    if not isinstance(function, dict):
+        raise BadRequest(lax.misfit(function, "ChatRequest.tools.function", "api.ToolFunction"))
+    for name, (kind, go_type) in TOOL_FIELDS.items():
+        value = function.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest(lax.misfit(value, f"ToolFunction.tools.function.{name}", go_type))
+
+
 def _check_arguments(arguments: msgspec.Raw) -> None:
     found = msgspec.json.decode(arguments) if arguments else None
     if found is not None and not isinstance(found, dict):
@@ -205,14 +226,16 @@ def _inputs(value: Any) -> list[str]:
 
 def _go_duration(text: str) -> float:
     """Read a Go duration such as 1h30m. Source: Go `time.ParseDuration`."""
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":
+    if len(text) > LONGEST_DURATION:
+        raise BadRequest(f'time: invalid duration "{text[:LONGEST_DURATION]}"')
+    at = 1 if text[:1] in ("-", "+") else 0
+    if text[at:] == "0":
         return 0.0
-    if not rest:
+    if at == len(text):
         raise BadRequest(f'time: invalid duration "{text}"')
     seconds = 0.0
-    while rest:
-        part = DURATION.match(rest)
+    while at < len(text):
+        part = DURATION.match(text, at)
         if part is None:
             raise BadRequest(f'time: invalid duration "{text}"')
         number, unit = part.groups()
@@ -220,5 +243,7 @@ def _go_duration(text: str) -> float:
             problem = f'unknown unit "{unit}"' if unit else "missing unit"
             raise BadRequest(f'time: {problem} in duration "{text}"')
         seconds += float(number) * UNITS_S[unit]
-        rest = rest[part.end() :]
+        if seconds >= LONGEST_S:
+            raise BadRequest(f'time: invalid duration "{text}"')
+        at = part.end()
     return -seconds if text.startswith("-") else seconds

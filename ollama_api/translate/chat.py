@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, full_name, named, require, require_capabilities
+from ollama_api.translate.common import completion_body, named, require, require_capabilities
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside

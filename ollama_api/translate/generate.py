@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, full_name, named, require, require_capabilities
+from ollama_api.translate.common import completion_body, named, require, require_capabilities
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -27,6 +28,8 @@ NO_CONTEXT = "context is not supported by this server: send the conversation to 
 
 def check(call: GenerateRequest, rule: Rule) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
+    if call.raw and (call.template or call.system or call.context):
+        raise BadRequest("raw mode does not support template, system, or context")
     require_capabilities(call, rule, "generate")
     if call.suffix:
         require(rule, "insert", f"{full_name(call.model)} does not support insert")

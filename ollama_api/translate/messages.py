@@ -7,6 +7,7 @@ history gives the same bytes and a backend's prompt cache stays warm.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,9 @@ IMAGE_TYPES = (
     ("Qk", "image/bmp"),
 )
 UNKNOWN_IMAGE_TYPE = "image/jpeg"
+MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+BEGINNING = 16
+"""So many letters of base64 are the twelve bytes that tell a sound from an image."""
 
 
 def to_openai(
@@ -40,11 +44,25 @@ def to_openai(
 
 
 def content_with_images(text: str, images: list[str]) -> str | list[dict[str, Any]]:
-    """Give plain text, or the text part followed by one part per image."""
+    """Give plain text, or the text part followed by one part per image; sounds come as images, too."""
     if not images:
         return text
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    return parts + [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+    return parts + [_part(image.replace("\n", "").replace("\r", "")) for image in images]
+
+
+def _part(letters: str) -> dict[str, Any]:
+    """Source: Ollama `llm/llama_server.go:llamaServerChatRequest`, which tells them apart by their bytes."""
+    sound = _sound_format(base64.b64decode(letters[:BEGINNING]))
+    if sound:
+        return {"type": "input_audio", "input_audio": {"data": letters, "format": sound}}
+    return {"type": "image_url", "image_url": {"url": data_url(letters)}}
+
+
+def _sound_format(head: bytes) -> str:
+    if head.startswith(b"RIFF") and head.endswith(b"WAVE"):
+        return "wav"
+    return "mp3" if head.startswith((b"ID3", *MP3_FRAMES)) else ""
 
 
 def data_url(image: str) -> str:

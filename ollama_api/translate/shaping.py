@@ -136,4 +136,4 @@ def _short_id(given: str) -> str:
 def has_image(turn: Turn) -> bool:
     """Say whether a turn shows an image."""
     content = turn.get("content")
-    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)
+    return isinstance(content, list) and any(part.get("type") != "text" for part in content)

@@ -15,6 +15,7 @@ from ollama_api.exchange import find_route, recorded
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
 from ollama_api.translate import embed as translate
+from ollama_api.translate.options import checked
 from ollama_api.types import EmbeddingReply, EmbedReply
 from usage import ledger
 
@@ -27,6 +28,7 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
     with recorded(request, entry):
         route = await _route(caller, call.model)
+        checked(call.options)
         residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
         if not call.input:
             ledger.close(entry, "ok")
@@ -50,6 +52,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
     with recorded(request, entry):
         route = await _route(caller, call.model)
+        checked(call.options)
         residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
         if not call.prompt:
             ledger.close(entry, "ok")
@@ -65,4 +68,4 @@ async def _route(caller: Caller, model: str) -> Route:
     try:
         return await find_route(caller, model)
     except NoRoute:
-        raise ModelNotFound(f'model "{model}" not found, try pulling it first') from None
+        raise ModelNotFound(translate.not_found(model)) from None

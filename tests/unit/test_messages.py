@@ -55,6 +55,28 @@ def test_line_breaks_in_an_image_go() -> None:
     assert data_url("iVBO\r\nRw0K\nGgo=\n") == "data:image/png;base64,iVBORw0KGgo="
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "wav"),
+        (b"ID3\x04", "mp3"),
+        (b"\xff\xfb\x90", "mp3"),
+        (b"\xff\xf3\x90", "mp3"),
+    ],
+)
+def test_a_sound_among_the_images_is_a_sound(start: bytes, kind: str) -> None:
+    encoded = base64.b64encode(start + bytes(40)).decode()
+    broken = f"{encoded[:6]}\r\n{encoded[6:]}\n"
+    expected = {"type": "input_audio", "input_audio": {"data": encoded, "format": kind}}
+    assert content_with_images("", [encoded, broken]) == [expected, expected]
+
+
+@pytest.mark.parametrize("start", [b"RIFF\x24\x00\x00\x00WEBPVP8 ", b"\xff\xd8\xff\xe0", b"", b"\xff"])
+def test_an_image_is_no_sound(start: bytes) -> None:
+    parts = content_with_images("", [base64.b64encode(start).decode()])
+    assert [part["type"] for part in parts if isinstance(part, dict)] == ["image_url"]
+
+
 def test_text_stays_text_and_stands_before_images() -> None:
     assert content_with_images("hi", []) == "hi"
     assert content_with_images("", []) == ""
