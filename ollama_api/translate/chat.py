@@ -11,7 +11,7 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, require, require_capabilities
+from ollama_api.translate.common import completion_body, named, require, require_capabilities
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -29,6 +29,13 @@ def check(call: ChatRequest, rule: Rule) -> None:
     require_capabilities(call, rule, "chat")
     if call.tools:
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
+
+
+def needs(call: ChatRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(
+        tools=call.tools, thinking=call.think, vision=any(message.images for message in call.messages)
+    )
 
 
 def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

@@ -188,6 +188,11 @@ def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: N
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
+def named(**needed: Any) -> tuple[str, ...]:
+    """Name the abilities that are needed: `named(tools=call.tools, thinking=call.think)`."""
+    return tuple(ability for ability, is_needed in needed.items() if is_needed)
+
+
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
     """Hold a call against what is known for sure of the model. Raises `BadRequest` in Ollama's words."""
     require(rule, "completion", f'"{call.model}" does not support {verb}')

@@ -12,7 +12,7 @@ from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, require, require_capabilities
+from ollama_api.translate.common import completion_body, named, require, require_capabilities
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -37,6 +37,11 @@ def check(call: GenerateRequest, rule: Rule) -> None:
         raise BadRequest(NO_TEMPLATE)
     if call.context:
         raise BadRequest(NO_CONTEXT)
+
+
+def needs(call: GenerateRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(thinking=call.think, vision=call.images, insert=call.suffix)
 
 
 def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

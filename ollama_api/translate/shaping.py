@@ -36,7 +36,7 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
         notes.added("messages", "the last turn is marked as one to go on with")
-    if not dialect.images and any(_has_image(turn) for turn in turns):
+    if not dialect.images and any(has_image(turn) for turn in turns):
         raise BadRequest("this model does not support image input")
     return turns
 
@@ -136,6 +136,7 @@ def _short_id(given: str) -> str:
     return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
 
 
-def _has_image(turn: Turn) -> bool:
+def has_image(turn: Turn) -> bool:
+    """Say whether a turn shows an image."""
     content = turn.get("content")
     return isinstance(content, list) and any(part.get("type") != "text" for part in content)

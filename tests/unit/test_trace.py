@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
 from ollama_api import parse
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest
-from ollama_api.exchange import Endpoint
 from ollama_api.translate.notes import Aside, Note, Notes
 from ollama_api.translate.options import KINDS
 from ollama_api.translate.trace import LOST, MOST_HEADER_BYTES, account, account_of, as_header
