@@ -239,6 +239,14 @@ def _(subject: Subject) -> None:
     ok(subject.server.get("/api/version?x=1"))
 
 
+@SECTION.vector(174, "A slash too many, as in `//api/chat`: 307 to the path that is meant", WIRE)
+def _(subject: Subject) -> None:
+    for method, path in (("GET", "//api/version"), ("DELETE", "//api/delete")):
+        answer = subject.server.ask(method, path)
+        has_status(answer, 307)
+        true(f"{method} {path}: Location", answer.header("Location").endswith(path[1:]), answer.headers)
+
+
 @SECTION.vector(173, "A body in chunks", WIRE)
 def _(subject: Subject) -> None:
     body = json.dumps(subject.call(stream=False)).encode()

@@ -1,10 +1,12 @@
 """What the backend receives of images, format, think and keep_alive."""
 
+import base64
+
 from tests.conformance import upstream
 from tests.conformance.checks import Differences, Json, ok, refused, same, true
 from tests.conformance.sections.options import KIND
 from tests.conformance.subject import Subject
-from tests.conformance.vectors import PROXY, WIRE, Need, Section
+from tests.conformance.vectors import CODE, PROXY, WIRE, Need, Section
 from tests.conformance.verdicts import Verdict
 
 SECTION = Section(
@@ -30,6 +32,15 @@ def _(subject: Subject) -> None:
         subject.stage.asked[0]["messages"][-1]["content"],
         [{"type": "text", "text": "what is it"}, image],
     )
+
+
+@SECTION.vector(175, "A sound among the images becomes an `input_audio` part", CODE, Need.STAGE)
+def _(subject: Subject) -> None:
+    for head, kind in ((b"RIFF\x24\0\0\0WAVEfmt ", "wav"), (b"ID3\x04", "mp3")):
+        sound = base64.b64encode(head + bytes(30)).decode()
+        ok(subject.server.post("/api/chat", _looking(subject, sound)))
+        part = {"type": "input_audio", "input_audio": {"data": sound, "format": kind}}
+        same("the content", subject.stage.asked[-1]["messages"][-1]["content"][1:], [part])
 
 
 @SECTION.vector(59, "Images as data URLs, or no base64 at all: 400", WIRE)
