@@ -165,6 +165,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True
     """Whether it takes images at all; which models do is asked per model."""
+    tool_images: bool = False
+    """Whether a tool's result may hold images, as in Ollama; else they go into a user's turn behind it."""
 
     # What else it has.
     embed: EmbedStyle | None = EmbedStyle()

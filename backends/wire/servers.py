@@ -12,6 +12,7 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
     fields: Fields = {
         "options": VLLM_OPTIONS,
         "stop_limit": 16,
+        "tool_images": True,
         "think": template(),
         "embed": EmbedStyle(batch=256, normalised=True, dimensions=""),
         "per_model": {r"gpt-oss": {"think": {"on": {}, "levels": levels("reasoning_effort", max="high")}}},
@@ -37,6 +38,7 @@ ROWS = (
             "num_keep": "n_keep",
         },
         stop_limit=64,
+        tool_images=True,
         think=template(),
         embed=EmbedStyle(batch=32, normalised=True, dimensions=""),
         prefill=Prefill(echoes=True),

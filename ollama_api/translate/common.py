@@ -25,6 +25,7 @@ NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definiti
 """Keywords of a JSON schema whose members are named by who wrote it."""
 ROOM_FOR_TEXT = 1024
 """Tokens left for an answer behind a budget for thinking."""
+OWN_TURNS = "the mapping's system prompt and example turns"
 OWN_FIELD = "this kind of backend gets it with every request"
 
 

@@ -7,11 +7,13 @@ history gives the same bytes and a backend's prompt cache stays warm.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from ollama_api.translate.notes import SILENT, Notes
 from ollama_api.types import Message, ToolCall
 
 # How a file begins, in base64 -> its type. Source: the formats' magic numbers.
@@ -23,17 +25,26 @@ IMAGE_TYPES = (
     ("Qk", "image/bmp"),
 )
 UNKNOWN_IMAGE_TYPE = "image/jpeg"
+# Sound travels among the images in Ollama's protocol, and is known by its first bytes.
+SOUND_HEAD = 12
+SOUND_HEAD_LETTERS = 64
+MP3_HEADS = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 def to_openai(
-    messages: Iterable[Message], system: str, *, with_thinking: bool = False
+    messages: Iterable[Message], system: str, *, with_thinking: bool = False, notes: Notes = SILENT
 ) -> list[dict[str, Any]]:
     """Translate a conversation. `system` goes first unless the conversation begins with a system message.
 
     `with_thinking`: what a client sends back of the thinking before a call goes along with the call.
     """
-    linker = _Linker(with_thinking=with_thinking)
-    translated = [_message(turn, message, linker) for turn, message in enumerate(messages)]
+    linker = _Linker(notes, with_thinking=with_thinking)
+    translated: list[dict[str, Any]] = []
+    for turn, message in enumerate(messages):
+        if linker.open_calls and (message.role != "tool" or message.tool_calls):
+            translated += linker.unanswered()
+        translated.append(_message(turn, message, linker))
+    translated += linker.unanswered()
     if system and not (translated and translated[0]["role"] == "system"):
         translated.insert(0, {"role": "system", "content": system})
     return translated
@@ -44,14 +55,33 @@ def content_with_images(text: str, images: list[str]) -> str | list[dict[str, An
     if not images:
         return text
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    return parts + [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+    return parts + [_part(image) for image in images]
+
+
+def _part(image: str) -> dict[str, Any]:
+    """Make an image's part, or that of a sound."""
+    if kind := sound(image):
+        return {"type": "input_audio", "input_audio": {"data": _on_one_line(image), "format": kind}}
+    return {"type": "image_url", "image_url": {"url": data_url(image)}}
+
+
+def sound(encoded: str) -> str:
+    """Give OpenAI's word for a sound's format; empty for what is none."""
+    head = base64.b64decode(_on_one_line(encoded[:SOUND_HEAD_LETTERS])[: SOUND_HEAD * 4 // 3])
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        return "wav"
+    return "mp3" if head.startswith(MP3_HEADS) else ""
 
 
 def data_url(image: str) -> str:
     """Wrap base64 as a data URL with the sniffed type; line breaks inside go."""
-    letters = image.replace("\n", "").replace("\r", "")
+    letters = _on_one_line(image)
     kind = next((kind for magic, kind in IMAGE_TYPES if letters.startswith(magic)), UNKNOWN_IMAGE_TYPE)
     return f"data:{kind};base64,{letters}"
+
+
+def _on_one_line(encoded: str) -> str:
+    return encoded.replace("\n", "").replace("\r", "")
 
 
 def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
@@ -66,7 +96,8 @@ def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
 def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
     calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
     linker.open_calls = [(call["id"], call["function"]["name"]) for call in calls]
-    made = {"role": message.role, "content": message.content, "tool_calls": calls}
+    content = content_with_images(message.content, message.images)
+    made = {"role": message.role, "content": content, "tool_calls": calls}
     if linker.with_thinking and message.thinking:
         made["reasoning_content"] = message.thinking
     return made
@@ -91,7 +122,9 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
     if call_id is None:
         # An id that matches nothing would be refused by the backend; the text is what the model needs.
         name = f" ({message.tool_name})" if message.tool_name else ""
-        return {"role": "user", "content": f"Tool result{name}: {message.content}"}
+        linker.notes.changed("messages", "messages", "a tool's result that answers no call: a user's turn")
+        text = f"Tool result{name}: {message.content}"
+        return {"role": "user", "content": content_with_images(text, message.images)}
     return {
         "role": "tool",
         "tool_call_id": call_id,
@@ -102,7 +135,8 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self, *, with_thinking: bool) -> None:
+    def __init__(self, notes: Notes, *, with_thinking: bool) -> None:
+        self.notes = notes
         self.with_thinking = with_thinking
         self.open_calls: list[tuple[str, str]] = []
 
@@ -114,3 +148,11 @@ class _Linker:
             self.open_calls.remove(call)
             return call[0]
         return None
+
+    def unanswered(self) -> list[dict[str, Any]]:
+        """Close the calls that nobody answered: many backends refuse a call without a result."""
+        made = [{"role": "tool", "tool_call_id": call_id, "content": ""} for call_id, _ in self.open_calls]
+        if made:
+            self.notes.added("messages", "an empty result for each tool call that has none")
+        self.open_calls = []
+        return made
