@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
 from backends.wire.reading import Reading
-from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, VLLM_OPTIONS, effort, levels, template
+from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, TEMPLATE_MODELS, VLLM_OPTIONS, effort, template
 
 
 def _vllm(name: str, label: str, **more: object) -> Dialect:
@@ -15,7 +15,7 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
         "tool_images": True,
         "think": template(),
         "embed": EmbedStyle(batch=256, normalised=True, dimensions=""),
-        "per_model": {r"gpt-oss": {"think": {"on": {}, "levels": levels("reasoning_effort", max="high")}}},
+        "per_model": TEMPLATE_MODELS,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
@@ -48,6 +48,7 @@ ROWS = (
             path="/infill", from_root=True, prompt="input_prefix", suffix="input_suffix", answer="infill"
         ),
         sources=[ModelSource(path="/props", from_root=True, shape="props")],
+        per_model=TEMPLATE_MODELS,
     ),
     Dialect(
         name="lmstudio",

@@ -38,6 +38,8 @@ KINDS: Mapping[str, Kind] = {
     "draft_num_predict": "integer",
     "use_mmap": "boolean",
 }
+WHOLE_CONTEXT = 10_000_000
+"""More tokens than any context has: llama.cpp refuses Ollama's -1."""
 MAX_FLOAT32 = 3.4028234663852886e38
 # These describe how a model is loaded. A backend is loaded already, and every client's habit of sending them
 # is not worth a warning.
@@ -96,6 +98,9 @@ def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes)
         why = f"only the first {dialect.stop_limit} of {len(value)}: more are refused there"
         notes.changed("options.stop", wire_name, why)
         return value[: dialect.stop_limit]
+    if name == "repeat_last_n" and value < 0:
+        notes.changed("options.repeat_last_n", wire_name, "below 0 is the whole context: any length, there")
+        return WHOLE_CONTEXT
     notes.mapped(f"options.{name}", wire_name)
     return value
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
 from ollama_api.errors import BadRequest
+from ollama_api.translate.notes import Notes
 from ollama_api.translate.options import KINDS, ignored, merged, wire_options
 
 GENERIC, OPENAI, VLLM, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "vllm", "llamacpp"))
@@ -131,3 +132,11 @@ def test_whatever_comes_is_refused_or_sent_without_a_null(options: dict[str, Any
     else:
         assert b"null" not in msgspec.json.encode(body)
         assert set(body) <= set(DIALECTS[dialect].options.values()) | {DIALECTS[dialect].max_tokens}
+
+
+def test_a_penalty_over_the_whole_context_is_said_as_llama_cpp_takes_it() -> None:
+    """It refuses -1: "Value must be between 0 <= value <= 2147483647, but got -1"."""
+    notes = Notes()
+    assert wire_options({"repeat_last_n": -1}, DIALECTS["llamacpp"], notes) == {"repeat_last_n": 10_000_000}
+    assert [note.verdict for note in notes.taken] == ["changed"]
+    assert wire_options({"repeat_last_n": 0}, DIALECTS["llamacpp"]) == {"repeat_last_n": 0}
