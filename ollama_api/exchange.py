@@ -22,8 +22,8 @@ from backends.routing.snapshot import Route, Rule, Target
 from backends.wire.openai import BadReply
 from backends.wire.reading import Reader, Reading, Reads
 from ollama_api import residency, turn_memory
+from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest
-from ollama_api.parse import keep_alive_s
 from ollama_api.relay import Relay, Translator
 from ollama_api.request import ClientRequest
 from ollama_api.responses import NDJSONStream, json_response

@@ -54,11 +54,16 @@ ROWS = (
         name="lmstudio",
         label="LM Studio",
         options=LLAMA_OPTIONS,
+        keep_alive="ttl",
         think=effort(off="none", on=None),
         format="schema",
         reading=Reading(tags="start"),
         embed=EmbedStyle(dimensions=""),
-        sources=[ModelSource(path="/api/v0/models", from_root=True)],
+        # The older list knows what is loaded, the newer one whether it thinks.
+        sources=[
+            ModelSource(path="/api/v1/models", from_root=True),
+            ModelSource(path="/api/v0/models", from_root=True),
+        ],
     ),
     Dialect(
         name="tgi",
@@ -100,6 +105,7 @@ ROWS = (
         label="LocalAI",
         options=LLAMA_OPTIONS,
         think=effort(off="none", on="medium"),
+        sources=[ModelSource(path="/models/capabilities")],
     ),
     Dialect(
         name="ollama",

@@ -190,7 +190,7 @@ def test_nothing_of_what_was_said_and_shown_is_lost(dialect: str, messages: list
 
 
 SYSTEM_AND_EXAMPLE = {"system": "Be kind.", "messages": ({"role": "user", "content": "example"},)}
-ON_EVERY_FACE = {
+ON_EVERY_FACE: dict[str, tuple[Endpoint[Any], Any, dict[str, Any]]] = {
     "/api/chat": (CHAT, parse.chat, {"messages": [{"role": "user", "content": "hi"}]}),
     "/api/generate": (GENERATE, parse.generate, {"prompt": "hi"}),
     "/v1/chat/completions": (
