@@ -25,10 +25,9 @@ IMAGE_TYPES = (
     ("Qk", "image/bmp"),
 )
 UNKNOWN_IMAGE_TYPE = "image/jpeg"
-# Sound travels among the images in Ollama's protocol, and is known by its first bytes.
-SOUND_HEAD = 12
-SOUND_HEAD_LETTERS = 64
-MP3_HEADS = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+BEGINNING = 16
+"""So many letters of base64 are the twelve bytes that tell a sound from an image."""
 
 
 def to_openai(
@@ -51,37 +50,32 @@ def to_openai(
 
 
 def content_with_images(text: str, images: list[str]) -> str | list[dict[str, Any]]:
-    """Give plain text, or the text part followed by one part per image."""
+    """Give plain text, or the text part followed by one part per image; sounds come as images, too."""
     if not images:
         return text
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    return parts + [_part(image) for image in images]
+    return parts + [_part(image.replace("\n", "").replace("\r", "")) for image in images]
 
 
-def _part(image: str) -> dict[str, Any]:
-    """Make an image's part, or that of a sound."""
-    if kind := sound(image):
-        return {"type": "input_audio", "input_audio": {"data": _on_one_line(image), "format": kind}}
-    return {"type": "image_url", "image_url": {"url": data_url(image)}}
+def _part(letters: str) -> dict[str, Any]:
+    """Source: Ollama `llm/llama_server.go:llamaServerChatRequest`, which tells them apart by their bytes."""
+    sound = _sound_format(base64.b64decode(letters[:BEGINNING]))
+    if sound:
+        return {"type": "input_audio", "input_audio": {"data": letters, "format": sound}}
+    return {"type": "image_url", "image_url": {"url": data_url(letters)}}
 
 
-def sound(encoded: str) -> str:
-    """Give OpenAI's word for a sound's format; empty for what is none."""
-    head = base64.b64decode(_on_one_line(encoded[:SOUND_HEAD_LETTERS])[: SOUND_HEAD * 4 // 3])
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+def _sound_format(head: bytes) -> str:
+    if head.startswith(b"RIFF") and head.endswith(b"WAVE"):
         return "wav"
-    return "mp3" if head.startswith(MP3_HEADS) else ""
+    return "mp3" if head.startswith((b"ID3", *MP3_FRAMES)) else ""
 
 
 def data_url(image: str) -> str:
     """Wrap base64 as a data URL with the sniffed type; line breaks inside go."""
-    letters = _on_one_line(image)
+    letters = image.replace("\n", "").replace("\r", "")
     kind = next((kind for magic, kind in IMAGE_TYPES if letters.startswith(magic)), UNKNOWN_IMAGE_TYPE)
     return f"data:{kind};base64,{letters}"
-
-
-def _on_one_line(encoded: str) -> str:
-    return encoded.replace("\n", "").replace("\r", "")
 
 
 def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_api.translate.messages import content_with_images, data_url, made_id, sound, to_openai
+from ollama_api.translate.messages import content_with_images, data_url, made_id, to_openai
 from ollama_api.translate.notes import Notes
 from ollama_api.types import FunctionCall, Message, ToolCall
 
@@ -54,6 +54,29 @@ def test_the_type_of_an_image_is_read_from_its_bytes(start: bytes, kind: str) ->
 
 def test_line_breaks_in_an_image_go() -> None:
     assert data_url("iVBO\r\nRw0K\nGgo=\n") == "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "wav"),
+        (b"ID3\x04", "mp3"),
+        (b"\xff\xfb\x90", "mp3"),
+        (b"\xff\xf3\x90", "mp3"),
+    ],
+)
+def test_a_sound_among_the_images_is_a_sound(start: bytes, kind: str) -> None:
+    encoded = base64.b64encode(start + bytes(40)).decode()
+    broken = f"{encoded[:6]}\r\n{encoded[6:]}\n"
+    expected = {"type": "input_audio", "input_audio": {"data": encoded, "format": kind}}
+    assert content_with_images("", [encoded, broken]) == [expected, expected]
+
+
+@pytest.mark.parametrize("start", [b"RIFF\x24\x00\x00\x00WEBPVP8 ", b"\xff\xd8\xff\xe0", b"", b"\xff"])
+def test_an_image_is_no_sound(start: bytes) -> None:
+    (part,) = content_with_images("", [base64.b64encode(start).decode()])
+    assert isinstance(part, dict)
+    assert part["type"] == "image_url"
 
 
 def test_text_stays_text_and_stands_before_images() -> None:
@@ -198,23 +221,3 @@ def test_images_go_along_whatever_becomes_of_their_turn() -> None:
     sent = to_openai([calling, result("1"), late], "")
     assert sent[0]["content"] == [image]
     assert sent[2] == {"role": "user", "content": [{"type": "text", "text": "Tool result: late"}, image]}
-
-
-@pytest.mark.parametrize(
-    ("start", "kind"),
-    [
-        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "wav"),
-        (b"ID3\x04", "mp3"),
-        (b"\xff\xfb\x90\x00", "mp3"),
-        (b"RIFF\x00\x00\x00\x00WEBP", ""),
-        (b"\xff\xd8\xff\xe0", ""),
-        (b"", ""),
-    ],
-)
-def test_what_sounds_is_no_image(start: bytes, kind: str) -> None:
-    encoded = base64.b64encode(start + bytes(20)).decode() if start else ""
-    assert sound(encoded) == kind
-    assert sound("\r\n".join(encoded)) == kind
-    [part] = [part for part in content_with_images("", [encoded]) if isinstance(part, dict)]
-    assert part["type"] == ("input_audio" if kind else "image_url")
-    assert not kind or part["input_audio"] == {"data": encoded, "format": kind}
