@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -18,19 +18,20 @@ from backends import catalog, upstream
 from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled, UpstreamRejected
 from backends.routing import balance, registry
 from backends.routing.names import is_valid
-from backends.routing.snapshot import Route, Rule, Target
+from backends.routing.snapshot import Route, Target
 from backends.wire.openai import BadReply
-from backends.wire.reading import Reader, Reading, Reads
 from ollama_api import residency, turn_memory
 from ollama_api.durations import keep_alive_s
+from ollama_api.endpoint import Call, CallT, Endpoint, fit_for, translated
 from ollama_api.errors import BadRequest
-from ollama_api.relay import Relay, Translator
+from ollama_api.relay import CutStream, Relay
 from ollama_api.request import ClientRequest
-from ollama_api.responses import NDJSONStream, json_response
+from ollama_api.responses import json_response
+from ollama_api.translate import stopping
 from ollama_api.translate.assembly import Assembly, read_whole
 from ollama_api.translate.kept import Keeper, Kept
 from ollama_api.translate.metrics import Timings
-from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
+from ollama_api.translate.notes import SILENT, Aside, Notes
 from ollama_api.translate.options import ignored, merged
 from ollama_api.translate.trace import account_of
 from ollama_api.types import Metrics
@@ -40,74 +41,7 @@ log = structlog.get_logger("llamagate.exchange")
 
 rng = Random()  # noqa: S311  # shares load, guards nothing
 _warned: set[tuple[str, str]] = set()
-
-
-class Call(Protocol):
-    """What every typed request has that crosses the house."""
-
-    @property
-    def model(self) -> str:
-        """The name that was asked for."""
-
-    @property
-    def stream(self) -> bool:
-        """Whether the answer comes piece by piece."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The Ollama options that the client set."""
-
-    @property
-    def keep_alive(self) -> Any:
-        """How long the model counts as in use."""
-
-
-CallT = TypeVar("CallT", bound=Call)
-AskedT = TypeVar("AskedT", contravariant=True)
 AnswerT = TypeVar("AnswerT")
-
-
-class ToUpstream(Protocol[AskedT]):
-    """Makes a backend's body of a call."""
-
-    def __call__(self, call: AskedT, target: Target, rule: Rule, aside: Aside = PLAIN, /) -> dict[str, Any]:
-        """Translate for one target. Raises `BadRequest`."""
-
-
-class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
-    """How one endpoint crosses the house: pure functions, and how its answers are dressed."""
-
-    name: str
-    """For records and logs."""
-    upstream_path: str
-    is_from_root: bool = False
-    """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
-    in_lines: bool = False
-    """Whether a stream comes as a JSON object a line, not as server-sent events."""
-    client_headers: tuple[str, ...] = ()
-    """Headers of the client's that go along, as the body's members may need them; no others do."""
-    call_keys: Callable[[CallT], list[str]] | None = None
-    """Name the tool calls of the conversation, where there may be some."""
-    to_upstream: ToUpstream[CallT]
-    from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
-    stream: Callable[[CallT], Translator]
-    check: Callable[[CallT, Rule], None] = lambda call, rule: None
-    """Refuse what the endpoint or the model cannot do, once the model is known."""
-    empty_reply: Callable[[CallT, str, int], Any] | None = None
-    """Answer a call that only loads or unloads; None where there is no such call."""
-    is_empty: Callable[[CallT], bool] = lambda call: False
-    way: Callable[[CallT, Target, Rule], Endpoint[CallT] | None] | None = None
-    """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
-    is_usual: bool = True
-    """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
-    no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
-    """Tell the client that no target can."""
-    mend: Callable[[CallT, Target, Any], None] | None = None
-    """Take out of a whole answer what this kind of backend puts in and others do not."""
-    reader: Callable[[Reading], Reads[Any]] = Reader
-    """Make the reader of one answer, for the way in which a kind of backend has to be read."""
-    whole: Callable[[Any], HttpResponseBase] = json_response
-    lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
 
 async def find_route(caller: Caller, model: str) -> Route:
@@ -205,6 +139,8 @@ class Exchange(Generic[CallT]):
         self._recalled: dict[str, Kept] = {}
         self._assembly: Assembly | None = None
         """The answer, where something of it is to be kept."""
+        self._stops: list[str] = []
+        """What ends the answer and was not sent to the target that is being tried."""
 
     def targets(self) -> list[Target]:
         """Give the targets that can do it, in the order to try them. Raises `BadRequest` if there is none."""
@@ -213,6 +149,8 @@ class Exchange(Generic[CallT]):
             able = tuple(target for target in able if self._way(target) is not None)
             if not able:
                 raise BadRequest(self.endpoint.no_way(self.call))
+        if len(able) > 1 and (needed := self.endpoint.needs(self.call)):
+            able = fit_for(needed, able, self.route.rule)
         return balance.order(able, rng)
 
     def _way(self, target: Target) -> Endpoint[CallT] | None:
@@ -223,7 +161,7 @@ class Exchange(Generic[CallT]):
         self.entry.backend, self.entry.upstream_model = target.upstream.name, target.model
         endpoint = self.endpoint = self._way(target) or self.endpoint
         if self.request.trace is None and not self._recalled:
-            body = msgspec.json.encode(endpoint.to_upstream(self.call, target, self.route.rule))
+            body, self._stops = translated(endpoint, self.call, target, self.route.rule)
         else:
             body = self._with_aside(endpoint, target)
         if self.call.options:
@@ -231,7 +169,7 @@ class Exchange(Generic[CallT]):
         self.entry.sent_ns = time.monotonic_ns()
         return upstream.Ask(
             endpoint.upstream_path,
-            body,
+            msgspec.json.encode(body),
             endpoint.reader(target.dialect.reading),
             from_root=endpoint.is_from_root,
             in_lines=endpoint.in_lines,
@@ -243,13 +181,14 @@ class Exchange(Generic[CallT]):
         given = {name: self.request.headers.get(name, "") for name in endpoint.client_headers}
         return {name: value for name, value in given.items() if value}
 
-    def _with_aside(self, endpoint: Endpoint[CallT], target: Target) -> bytes:
+    def _with_aside(self, endpoint: Endpoint[CallT], target: Target) -> dict[str, Any]:
         """Translate with what is recalled, and keep the account of it if somebody wants to see one."""
         notes = SILENT if self.request.trace is None else Notes()
-        body = endpoint.to_upstream(self.call, target, self.route.rule, Aside(notes, self._recalled))
+        aside = Aside(notes, self._recalled)
+        body, self._stops = translated(endpoint, self.call, target, self.route.rule, aside)
         if self.request.trace is not None:
             self.request.trace.append(account_of(target, self.call, body, notes))
-        return msgspec.json.encode(body)
+        return body
 
     async def recall(self) -> None:
         """Fetch what backends want back with the results of their calls, if there is one of such a kind."""
@@ -296,6 +235,8 @@ class Exchange(Generic[CallT]):
             self.endpoint.mend(self.call, answer.target, reply)
         if self.endpoint.call_keys is not None and answer.target.dialect.replay:
             self._assembly, _ = read_whole(reply, keeper=Keeper(answer.target.dialect.replay))
+        if self._stops:
+            stopping.cut_whole(reply, self._stops)
         return reply
 
     async def streamed(self) -> HttpResponseBase:
@@ -306,7 +247,8 @@ class Exchange(Generic[CallT]):
         if self.endpoint.call_keys is not None and stream.target.dialect.replay:
             self._assembly = translator.assembly
             self._assembly.keeper = Keeper(stream.target.dialect.replay)
-        relay = Relay(self, stream, translator)
+        shown = CutStream(stream, stopping.Cutter(self._stops)) if self._stops else stream
+        relay = Relay(self, shown, translator)
         try:
             await relay.begin()
         except BaseException:

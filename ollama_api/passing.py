@@ -12,8 +12,9 @@ from accounts.directory import Caller
 from accounts.errors import AccessError
 from backends.errors import BackendError
 from backends.wire.reading import Each
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError
-from ollama_api.exchange import Endpoint, find_route
+from ollama_api.exchange import find_route
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import passed
 from ollama_api.translate.openai import OpenAICall
@@ -34,6 +35,7 @@ def _passing(face: Face, kind: passed.Passing) -> Endpoint[OpenAICall]:
         name=f"v1.{face}",
         upstream_path=f"/{face}",
         client_headers=CLIENT_HEADERS[face],
+        cuts=False,
         to_upstream=partial(passed.to_upstream, kind),
         from_upstream=passed.from_upstream,
         stream=partial(passed.PassedStream, kind),

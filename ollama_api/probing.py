@@ -20,8 +20,8 @@ from backends.errors import UpstreamError, UpstreamGarbled
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import BadReply, Reply
 from ollama_api.embedding import PROTOCOLS
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError
-from ollama_api.exchange import Endpoint
 from ollama_api.translate import embed, probes
 from ollama_api.translate.assembly import Assembly, Piece
 from ollama_api.translate.probes import Answer, Finding, Question

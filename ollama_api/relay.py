@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 import structlog
 
-from backends import upstream
 from backends.errors import UpstreamCut
+from backends.routing.snapshot import Target
 from ollama_api.errors import Failure, failure_of, unknown_failure
 from ollama_api.translate.assembly import Assembly
 from ollama_api.translate.metrics import Timings
+from ollama_api.translate.stopping import Cutter
 from ollama_api.types import Metrics
 from usage import ledger
 
@@ -49,10 +50,52 @@ class Settling(Protocol):
         """Record an answer that did not come to its end."""
 
 
+class Chunks(Protocol):
+    """A streamed answer of a backend; see `backends.stream.Stream`."""
+
+    target: Target
+
+    @property
+    def saw_done(self) -> bool:
+        """Whether its mark of an end came."""
+
+    async def __anext__(self) -> list[Any]:
+        """Give what one read brought."""
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+
+
+class CutStream:
+    """A stream that is over where a stop string stands which the backend was not told."""
+
+    def __init__(self, stream: Chunks, cutter: Cutter) -> None:
+        self.target = stream.target
+        self.aclose = stream.aclose
+        self._stream = stream
+        self._cutter = cutter
+
+    @property
+    def saw_done(self) -> bool:
+        """Whether the backend's mark of an end came."""
+        return self._stream.saw_done
+
+    async def __anext__(self) -> list[Any]:
+        if self._cutter.is_over:
+            raise StopAsyncIteration
+        try:
+            return self._cutter.feed(await self._stream.__anext__())
+        except StopAsyncIteration:
+            rest = self._cutter.rest()
+            if not rest:
+                raise
+            return rest
+
+
 class Relay:
     """Upstream chunks to client lines. Whatever happens, the upstream is closed and the entry too."""
 
-    def __init__(self, exchange: Settling, stream: upstream.Stream, translator: Translator) -> None:
+    def __init__(self, exchange: Settling, stream: Chunks, translator: Translator) -> None:
         self._exchange = exchange
         self._stream = stream
         self._translator = translator

@@ -7,8 +7,8 @@ from typing import Any
 
 from backends.routing.snapshot import Route, RoutingSnapshot, Target
 from ollama_api import parse, ways
+from ollama_api.endpoint import Endpoint, translated
 from ollama_api.errors import BadRequest, ModelNotFound
-from ollama_api.exchange import Endpoint
 from ollama_api.passing import ENDPOINTS, Face
 from ollama_api.translate import anthropic, openai, passed, responses
 from ollama_api.translate.notes import Aside, Notes
@@ -56,5 +56,5 @@ def _account(
     if way is None:
         return None
     notes = Notes()
-    body = way.to_upstream(call, target, route.rule, Aside(notes))
+    body, _ = translated(way, call, target, route.rule, Aside(notes))
     return account_of(target, call, body, notes), body

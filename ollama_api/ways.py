@@ -13,7 +13,7 @@ from backends.wire.dialect import Fill
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_line
 from backends.wire.reading import Each, Reader, Reading, Reads
-from ollama_api.exchange import Endpoint
+from ollama_api.endpoint import Endpoint
 from ollama_api.translate import chat as chats
 from ollama_api.translate import completion as completions
 from ollama_api.translate import generate as generations
@@ -50,6 +50,7 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
     way=_chat_way,
     is_empty=lambda call: not call.messages,
     check=chats.check,
+    needs=chats.needs,
     to_upstream=chats.to_upstream,
     from_upstream=chats.from_upstream,
     mend=chats.without_echo,
@@ -62,6 +63,7 @@ NATIVE_CHAT = msgspec.structs.replace(
     upstream_path=native.CHAT_PATH,
     is_from_root=True,
     in_lines=True,
+    cuts=False,
     to_upstream=native.chat_body,
     reader=READERS["ollama"],
 )
@@ -74,6 +76,7 @@ GENERATE: Endpoint[GenerateRequest] = Endpoint(
     no_way=completions.refusal,
     is_empty=lambda call: not call.prompt,
     check=generations.check,
+    needs=generations.needs,
     to_upstream=generations.to_upstream,
     from_upstream=generations.from_upstream,
     stream=generations.stream,
@@ -87,6 +90,7 @@ NATIVE_GENERATE = msgspec.structs.replace(
     upstream_path=native.GENERATE_PATH,
     is_from_root=True,
     in_lines=True,
+    cuts=False,
     to_upstream=native.generate_body,
     reader=READERS["ollama"],
 )

@@ -22,10 +22,11 @@ from ollama_api.translate.anthropic_types import (
     ToolUseBlock,
 )
 from ollama_api.translate.assembly import Piece, read_whole
-from ollama_api.translate.common import OWN_TURNS, completion_body, full_name, require
+from ollama_api.translate.common import OWN_TURNS, completion_body, full_name, named, require
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside, Notes
+from ollama_api.translate.shaping import has_image
 from ollama_api.types import ChatRequest, Metrics, ReplyToolCall
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "error_body",
     "estimate",
     "from_upstream",
+    "needs",
     "parse",
     "stream",
     "to_upstream",
@@ -51,6 +53,11 @@ def check(call: MessagesRequest, rule: Rule) -> None:
     require(rule, "completion", f'"{call.model}" does not support chat')
     if call.tools:
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
+
+
+def needs(call: MessagesRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(tools=call.tools, vision=any(map(has_image, call.turns)))
 
 
 def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

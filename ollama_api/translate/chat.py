@@ -14,6 +14,7 @@ from ollama_api.translate.common import (
     OWN_TURNS,
     completion_body,
     full_name,
+    named,
     require,
     require_capabilities,
 )
@@ -34,6 +35,13 @@ def check(call: ChatRequest, rule: Rule) -> None:
     require_capabilities(call, rule, "chat")
     if call.tools:
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
+
+
+def needs(call: ChatRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(
+        tools=call.tools, thinking=call.think, vision=any(message.images for message in call.messages)
+    )
 
 
 def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

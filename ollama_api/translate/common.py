@@ -206,6 +206,11 @@ def keep_alive_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, not
     return {dialect.keep_alive: max(1, math.ceil(seconds))}
 
 
+def named(**needed: Any) -> tuple[str, ...]:
+    """Name the abilities that are needed: `named(tools=call.tools, thinking=call.think)`."""
+    return tuple(ability for ability, is_needed in needed.items() if is_needed)
+
+
 def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
     """Hold a call against what is known for sure of the model. Raises `BadRequest` in Ollama's words."""
     require(rule, "completion", f'"{call.model}" does not support {verb}')

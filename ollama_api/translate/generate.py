@@ -15,6 +15,7 @@ from ollama_api.translate.common import (
     OWN_TURNS,
     completion_body,
     full_name,
+    named,
     require,
     require_capabilities,
 )
@@ -40,6 +41,11 @@ def check(call: GenerateRequest, rule: Rule) -> None:
         raise BadRequest(NO_TEMPLATE)
     if call.context:
         raise BadRequest(NO_CONTEXT)
+
+
+def needs(call: GenerateRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(thinking=call.think, vision=call.images, insert=call.suffix)
 
 
 def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

@@ -86,8 +86,13 @@ def parse_chat(body: bytes) -> OpenAICall:
 def check_chat(call: OpenAICall, rule: Rule) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     require(rule, "completion", f'"{call.model}" does not support chat')
-    if bytes(call.fields.get("tools", NULL)) not in NOTHING:
+    if needs(call):
         require(rule, "tools", f"{full_name(call.model)} does not support tools")
+
+
+def needs(call: OpenAICall) -> tuple[str, ...]:
+    """Name what the model must be able to do, as far as the top level tells."""
+    return ("tools",) if bytes(call.fields.get("tools", NULL)) not in NOTHING else ()
 
 
 def check_completion(call: OpenAICall, rule: Rule) -> None:

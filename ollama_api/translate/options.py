@@ -48,6 +48,9 @@ ABOUT_LOADING: Mapping[str, str] = dict.fromkeys(
     "it says how a model is loaded, and the backend has loaded its own",
 )
 
+NEVER_LOST = ("num_predict", "stop")
+"""The first has a wire name of its own; what is not sent of the second is looked for in the answer."""
+
 
 def merged(
     defaults: Mapping[str, Any],
@@ -95,7 +98,7 @@ def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Notes = SI
 
 def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes) -> Any:
     if name == "stop" and len(value) > dialect.stop_limit:
-        why = f"only the first {dialect.stop_limit} of {len(value)}: more are refused there"
+        why = f"only the first {dialect.stop_limit} of {len(value)} are sent: more are refused there"
         notes.changed("options.stop", wire_name, why)
         return value[: dialect.stop_limit]
     if name == "repeat_last_n" and value < 0:
@@ -110,7 +113,7 @@ def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
     return [
         name
         for name in options
-        if name not in dialect.options and name != "num_predict" and name not in ABOUT_LOADING
+        if name not in dialect.options and name not in NEVER_LOST and name not in ABOUT_LOADING
     ]
 
 

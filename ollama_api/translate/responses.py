@@ -17,7 +17,7 @@ from ollama_api.errors import BadRequest
 from ollama_api.translate import chat as chats
 from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import read_whole
-from ollama_api.translate.common import completion_body
+from ollama_api.translate.common import completion_body, named
 from ollama_api.translate.forms import Form
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -36,6 +36,7 @@ from ollama_api.translate.responses_reply import (
 )
 from ollama_api.translate.responses_stream import ResponsesStream
 from ollama_api.translate.responses_types import Response, ResponsesRequest, TextFormat
+from ollama_api.translate.shaping import has_image
 from ollama_api.types import ChatRequest, Metrics
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "ResponsesStream",
     "check",
     "from_upstream",
+    "needs",
     "parse",
     "stream",
     "to_upstream",
@@ -99,6 +101,11 @@ def parse(body: bytes) -> ResponsesRequest:
 def check(call: ResponsesRequest, rule: Rule) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     chats.check(_as_chat(call), rule)
+
+
+def needs(call: ResponsesRequest) -> tuple[str, ...]:
+    """Name what the model must be able to do."""
+    return named(tools=call.tools, vision=any(map(has_image, call.input)))
 
 
 def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
     if dialect.merge_system != "none":
         turns = _with_one_system(turns, dialect.merge_system == "all", notes)
-    if not dialect.tool_images and any(turn["role"] == "tool" and _has_image(turn) for turn in turns):
+    if not dialect.tool_images and any(turn["role"] == "tool" and has_image(turn) for turn in turns):
         turns = _with_images_behind(turns, notes)
     if dialect.alternate_roles:
         turns = _alternating(turns, notes)
@@ -39,7 +39,7 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
         notes.added("messages", "the last turn is marked as one to go on with")
-    if not dialect.images and any(_has_image(turn) for turn in turns):
+    if not dialect.images and any(has_image(turn) for turn in turns):
         raise BadRequest("this model does not support image input")
     return turns
 
@@ -146,7 +146,7 @@ def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
         if turn["role"] != "tool" and images:
             moved.append({"role": "user", "content": [IMAGES_OF_RESULTS, *images]})
             images = []
-        if turn["role"] == "tool" and _has_image(turn):
+        if turn["role"] == "tool" and has_image(turn):
             images += [part for part in turn["content"] if part["type"] != "text"]
             texts = [part["text"] for part in turn["content"] if part["type"] == "text"]
             turn = {**turn, "content": APART.join(texts)}
@@ -154,6 +154,7 @@ def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
     return moved[:-1]
 
 
-def _has_image(turn: Turn) -> bool:
+def has_image(turn: Turn) -> bool:
+    """Say whether a turn shows an image."""
     content = turn.get("content")
     return isinstance(content, list) and any(part.get("type") != "text" for part in content)

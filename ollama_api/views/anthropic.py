@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.http import HttpResponseBase
 
 from accounts.directory import Caller
-from ollama_api.exchange import Endpoint, find_route, serve
+from ollama_api.endpoint import Endpoint
+from ollama_api.exchange import find_route, serve
 from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
@@ -18,6 +19,7 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     name="v1.messages",
     upstream_path=anthropic.PATH,
     check=anthropic.check,
+    needs=anthropic.needs,
     to_upstream=anthropic.to_upstream,
     from_upstream=anthropic.from_upstream,
     stream=anthropic.stream,

@@ -16,8 +16,9 @@ from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Rule
 from backends.wire.reading import Each
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest, ModelNotFound
-from ollama_api.exchange import Endpoint, find_route, serve
+from ollama_api.exchange import find_route, serve
 from ollama_api.listing import known_models
 from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
@@ -41,6 +42,8 @@ def _passing(
         name=name,
         upstream_path=path,
         check=check,
+        needs=openai.needs,
+        cuts=False,
         to_upstream=to_upstream,
         from_upstream=openai_answers.from_upstream,
         stream=openai_answers.OpenAIStream,
@@ -55,6 +58,7 @@ COMPLETIONS = _passing("v1.completions", "/completions", openai.check_completion
 EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     name="v1.embeddings",
     upstream_path="/embeddings",
+    cuts=False,
     to_upstream=openai.embeddings_body,
     from_upstream=openai_answers.from_upstream,
     stream=openai_answers.OpenAIStream,
@@ -67,6 +71,7 @@ RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     name="v1.responses",
     upstream_path="/chat/completions",
     check=responses.check,
+    needs=responses.needs,
     to_upstream=responses.to_upstream,
     from_upstream=responses.from_upstream,
     stream=responses.stream,

@@ -18,6 +18,7 @@ from backends.wire.reading import USUAL, Reading, Reads, decode_reply
 from backends.wire.sse import SSEDecoder
 from ollama_api import exchange, relay
 from ollama_api.door import NOBODY
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError, failure_of
 from ollama_api.request import ClientRequest
 from ollama_api.translate.metrics import Timings
@@ -93,7 +94,7 @@ def rule(*targets: Target, name: str = "alias", **fields: Any) -> Rule:
 
 
 def stream(
-    endpoint: exchange.Endpoint[Any],
+    endpoint: Endpoint[Any],
     call: Any,
     reads: Sequence[bytes],
     reading: Reading = USUAL,
@@ -107,7 +108,7 @@ def stream(
 
 
 async def _streamed(
-    endpoint: exchange.Endpoint[Any], call: Any, reader: Reads[Any], answer: ScriptedAnswer
+    endpoint: Endpoint[Any], call: Any, reader: Reads[Any], answer: ScriptedAnswer
 ) -> Outcome:
     mapping = rule()
     entry = _entry(endpoint.name, mapping.name)
@@ -128,7 +129,7 @@ async def _streamed(
         await answering.aclose()
 
 
-def whole(endpoint: exchange.Endpoint[Any], call: Any, body: bytes) -> Outcome:
+def whole(endpoint: Endpoint[Any], call: Any, body: bytes) -> Outcome:
     """Let a backend answer in one piece."""
     try:
         reply, _ = endpoint.from_upstream(call, decode_reply(body), TIMINGS, NOW_NS)

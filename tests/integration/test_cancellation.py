@@ -11,7 +11,7 @@ from tests.fake_backend.steps import Hang, Head
 from tests.support import factories
 from tests.support.ledger import RecordSpy, outcomes
 from tests.support.raw_http import Client, RawHTTP
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 STILL_S = 0.25
 SMALL = 4096
@@ -133,24 +133,24 @@ def test_who_reads_nothing_for_too_long_counts_as_gone(
     client: Client, fake: FakeBackend, ledger: RecordSpy, change: Change
 ) -> None:
     """Although its connection stands."""
-    change(idle_timeout_s=0.5)
+    change(idle_timeout_s=PATIENCE_S)
     fake.script("m", scripts.flood())
     with client.open_chat(receive_buffer=SMALL) as chat:
-        fake.wait_aborted(timeout=3.0)
+        fake.wait_aborted(timeout=2 * PATIENCE_S)
         assert outcomes(ledger.wait(1)) == ["client_closed"]
         assert chat.is_closed_within(1.0)
 
 
 def test_who_reads_slowly_is_served_to_the_end(client: Client, fake: FakeBackend, change: Change) -> None:
     """Each pause is short, all of them together are not."""
-    change(idle_timeout_s=0.5)
+    change(idle_timeout_s=PATIENCE_S)
     said = Reply(({"content": "x" * 64 * 1024},) * 120)
     fake.script("m", scripts.saying(said))
     with client.open_chat(receive_buffer=SMALL) as chat:
         lines = chat.answer_lines()
         for _ in said.deltas:
             assert len(next(lines)["message"]["content"]) == 64 * 1024
-            chat.wait_silent(0.01)
+            chat.wait_silent(PATIENCE_S / 100)
         assert next(lines)["done"] is True
 
 

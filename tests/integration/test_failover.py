@@ -11,6 +11,7 @@ from tests.fake_backend.steps import Hang, Head
 from tests.support import factories
 from tests.support.ledger import RecordSpy
 from tests.support.raw_http import Client, text_of
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_backend_that_refuses_connections_is_passed_over(
 def test_a_silent_backend_is_passed_over(
     client: Client, fake: FakeBackend, second: FakeBackend, change: Change
 ) -> None:
-    change(first_event_timeout_s=0.2)
+    change(first_event_timeout_s=PATIENCE_S)
     for silent in (scripts.silent(), Script([Head(), Hang()], framing="chunked")):
         fake.script("m", silent)
         assert text_of(client.chat().lines) == "second"

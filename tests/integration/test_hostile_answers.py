@@ -13,6 +13,7 @@ from tests.fake_backend.answers import Answer as FakeAnswer
 from tests.fake_backend.steps import Chunk, Close, Comment, Done, Flood, Hang, Head, Raw, Send, Sleep, Step
 from tests.support import factories
 from tests.support.raw_http import Client, text_of
+from tests.support.waiting import PATIENCE_S
 
 A_FEW_MEGABYTES = 16 * 1024 * 1024
 PACKED = {"content-encoding": "gzip"}
@@ -153,7 +154,7 @@ def test_a_body_is_what_it_is_whatever_it_is_called(
 def test_heartbeats_alone_do_not_hold_off_the_first_token_for_ever(
     client: Client, fake: FakeBackend, change: Change
 ) -> None:
-    change(first_event_timeout_s=0.4, idle_timeout_s=0.2)
+    change(first_event_timeout_s=PATIENCE_S, idle_timeout_s=PATIENCE_S / 2)
     beats: list[Step] = [step for _ in range(100) for step in (Comment(), Sleep(0.05))]
     fake.script("m", Script([Head(), *beats, Hang()], framing="chunked"))
     answer = client.chat()
@@ -162,7 +163,7 @@ def test_heartbeats_alone_do_not_hold_off_the_first_token_for_ever(
 
 
 def test_a_role_alone_does_not_hold_it_off_either(client: Client, fake: FakeBackend, change: Change) -> None:
-    change(first_event_timeout_s=0.2)
+    change(first_event_timeout_s=PATIENCE_S)
     fake.script("m", Script(lambda answer: [*answer.opening, Hang()], framing="chunked"))
     assert client.chat().status == 504
     fake.wait_aborted(timeout=1.0)
@@ -171,11 +172,11 @@ def test_a_role_alone_does_not_hold_it_off_either(client: Client, fake: FakeBack
 def test_heartbeats_keep_an_answer_that_has_begun_alive(
     client: Client, fake: FakeBackend, change: Change
 ) -> None:
-    change(idle_timeout_s=0.3)
+    change(idle_timeout_s=PATIENCE_S)
 
     def play(answer: FakeAnswer) -> list[Step]:
         first, *rest = [step for step in answer.steps if step not in answer.opening]
-        beats: list[Step] = [step for _ in range(6) for step in (Sleep(0.1), Comment())]
+        beats: list[Step] = [step for _ in range(6) for step in (Sleep(PATIENCE_S / 4), Comment())]
         return [*answer.opening, first, *beats, *rest]
 
     fake.script("m", Script(play))

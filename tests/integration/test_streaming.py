@@ -10,6 +10,7 @@ from tests.fake_backend.answers import Answer as FakeAnswer
 from tests.fake_backend.steps import Chunk, Close, Done, Flood, Hang, Head, Raw, Reset, Send, Step, Wait
 from tests.support import factories
 from tests.support.raw_http import Answer, Client, text_of
+from tests.support.waiting import PATIENCE_S
 
 OVERFLOW = {"error": {"message": "The context length is 4096.", "code": 400}}
 
@@ -140,7 +141,7 @@ def test_an_error_event_tells_its_message(client: Client, fake: FakeBackend) -> 
 
 
 def test_a_stalled_stream_ends_with_an_error_line(client: Client, fake: FakeBackend, change: Change) -> None:
-    change(idle_timeout_s=0.3)
+    change(idle_timeout_s=PATIENCE_S)
     fake.script("m", scripts.stall_mid_stream(2))
     answer = client.chat()
     assert_broken_off(answer)
@@ -149,8 +150,8 @@ def test_a_stalled_stream_ends_with_an_error_line(client: Client, fake: FakeBack
 
 
 def test_slow_but_steady_is_no_stall(client: Client, fake: FakeBackend, change: Change) -> None:
-    change(idle_timeout_s=0.3)
-    fake.script("m", scripts.tokens(6, interval=0.1))
+    change(idle_timeout_s=PATIENCE_S)
+    fake.script("m", scripts.tokens(6, interval=PATIENCE_S / 4))
     assert_whole(client.chat(), scripts.token_text(6))
 
 
@@ -225,7 +226,7 @@ SILENT = {"before the head": scripts.silent(), "behind it": Script([Head(), Hang
 def test_silence_before_the_first_token_times_out(
     client: Client, fake: FakeBackend, change: Change, script: Script, stream: bool
 ) -> None:
-    change(first_event_timeout_s=0.2, request_timeout_s=0.2)
+    change(first_event_timeout_s=PATIENCE_S, request_timeout_s=PATIENCE_S)
     fake.script("m", script)
     answer = client.chat(stream=stream)
     assert (answer.status, "timed out" in answer.error) == (504, True)

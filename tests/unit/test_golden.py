@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ollama_api import parse
-from ollama_api.exchange import Endpoint
+from ollama_api.endpoint import Endpoint
 from ollama_api.ways import CHAT, GENERATE
 from tests.golden import replay
 

@@ -12,6 +12,7 @@ import pytest
 
 from backends.wire.dialects import DIALECTS
 from ollama_api import parse
+from ollama_api.endpoint import translated
 from ollama_api.errors import BadRequest
 from ollama_api.translate.notes import Aside, Notes
 from ollama_api.translate.trace import account
@@ -33,9 +34,10 @@ def asked(dialect: str, model: str, request: dict[str, Any]) -> Any:
     try:
         target = replay.target(dialect, model)
         way = CHATS[target.dialect.protocol]
-        body = json.loads(to_json(way.to_upstream(call, target, replay.rule(), Aside(notes))))
+        made, _ = translated(way, call, target, replay.rule(), Aside(notes))
     except BadRequest as refused:
         return {"refused": refused.message}
+    body = json.loads(to_json(made))
     told = [
         f"{note.field or '+'} {note.verdict}{' to ' + note.to if note.to else ''}: {note.why}"
         for note in account(call, body, notes)

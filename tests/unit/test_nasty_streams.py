@@ -14,7 +14,7 @@ from backends.wire.lenient import mended
 from backends.wire.reading import Reader
 from backends.wire.sse import SSEDecoder
 from ollama_api import parse
-from ollama_api.exchange import Endpoint
+from ollama_api.endpoint import Endpoint
 from ollama_api.translate import anthropic, openai
 from ollama_api.views.anthropic import MESSAGES
 from ollama_api.views.openai import CHAT as OPENAI_CHAT

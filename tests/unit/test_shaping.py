@@ -8,7 +8,7 @@ import pytest
 
 from backends.wire.reading import decode_reply
 from ollama_api import parse, ways
-from ollama_api.exchange import Endpoint
+from ollama_api.endpoint import Endpoint
 from ollama_api.translate import anthropic, responses
 from ollama_api.views.anthropic import MESSAGES
 from ollama_api.views.openai import RESPONSES

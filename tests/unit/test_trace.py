@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
 from ollama_api import parse
+from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest
-from ollama_api.exchange import Endpoint
 from ollama_api.translate import anthropic, openai, responses
 from ollama_api.translate.common import OWN_TURNS
 from ollama_api.translate.notes import Aside, Note, Notes
