@@ -96,6 +96,7 @@ ROWS = (
         merge_system="none",
         options=OPTIONS | {"top_k": "top_k"},
         think=effort(off="none", on="medium"),
+        replay=["thinking_blocks"],
         messages=True,
         responses=True,
         sources=[ModelSource(path="/model/info", shape="litellm")],
