@@ -109,11 +109,10 @@ def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes)
 
 
 def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """Name what the client set and this kind of backend has no field for."""
+    """Name what the client set and this kind of backend has no field for. Ollama gets all it knows."""
+    taken = KINDS if dialect.protocol == "ollama" else dialect.options
     return [
-        name
-        for name in options
-        if name not in dialect.options and name not in NEVER_LOST and name not in ABOUT_LOADING
+        name for name in options if name not in taken and name not in NEVER_LOST and name not in ABOUT_LOADING
     ]
 
 

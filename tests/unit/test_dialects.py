@@ -115,6 +115,8 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
 @pytest.mark.parametrize(
     ("url", "name"),
     [
+        ("https://eu.api.openai.com/v1", "openai"),
+        ("https://notapi.openai.com/v1", "generic"),
         ("https://api.openai.com/v1", "openai"),
         ("https://openrouter.ai", "openrouter"),
         ("https://api.groq.com/openai/v1/", "groq"),

@@ -113,6 +113,7 @@ def test_what_is_not_sent_is_named_unless_it_is_only_about_loading() -> None:
     asked = {"top_k": 4, "num_ctx": 1, "num_predict": 1, "bogus": 1, "temperature": 1, "mirostat": 1}
     assert ignored(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
     assert ignored(asked, LLAMACPP) == ["bogus", "mirostat"]
+    assert ignored(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
 
 
 def test_every_option_that_a_dialect_maps_is_one_of_ollamas() -> None:
