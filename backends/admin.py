@@ -145,6 +145,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
         keys: list[Credential] = formset.save(commit=False)
         for key in formset.deleted_objects:
             key.delete()
+        _give_up_labels(keys)
         for key in sorted(keys, key=lambda key: key.retired_at is None):
             if key._state.adding:
                 key.created_by_id = request.user.pk
@@ -179,6 +180,13 @@ class BackendAdmin(GuidedAdmin[Backend]):
             self.message_user(request, f"{row.name}{with_key}: {report.detail}", level)
             if report.outcome in ("unreachable", "timeout"):
                 break  # another key changes nothing
+
+
+def _give_up_labels(keys: list[Credential]) -> None:
+    """Let no label stand in the way of the key that takes it: of two that swap, neither could go first."""
+    for key in keys:
+        if not key._state.adding:
+            Credential.objects.filter(pk=key.pk).exclude(label=key.label).update(label=key.uid.hex)
 
 
 def _probe(row: Backend, key: Credential | None) -> probe.Report:

@@ -83,7 +83,8 @@ def _check_storable(value: Any, depth: int = 0) -> None:
 
 def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str = "create") -> None:
     rule = source.rule
-    mapping = _find(name) or ModelMapping(name=name)
+    found = _find(name)
+    mapping = found or ModelMapping(name=name)
     mapping.enabled = True
     mapping.system = rule.system if spec.system is None else spec.system
     mapping.options = {**rule.options, **(spec.options or {})}
@@ -95,7 +96,9 @@ def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str =
     mapping.context_length = rule.context_length
     mapping.changed_by = actor
     _save(mapping)
-    _retarget(mapping, source.targets)
+    # Made from itself it keeps its targets, also those that are switched off and so in no route.
+    if found is None or canonical(name) != source.alias:
+        _retarget(mapping, source.targets)
     detail = f"from {source.alias}"[:DETAIL_LENGTH]
     RouteChange.objects.create(actor=actor, action=action, name=mapping.name, detail=detail)
 

@@ -10,6 +10,8 @@ from ollama_api.errors import BadRequest
 
 LONGEST_S = 2.0**63 / 1e9
 """Go's durations count nanoseconds in 64 bits."""
+LONGEST_DURATION = 1000
+"""Characters: Go has no limit, and a body of megabytes would keep everybody waiting."""
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -33,14 +35,16 @@ def keep_alive_s(value: Any) -> float | None:
 
 def _go_duration(text: str) -> float:
     """Read a Go duration such as 1h30m. Source: Go `time.ParseDuration`."""
-    rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":
+    if len(text) > LONGEST_DURATION:
+        raise BadRequest(f'time: invalid duration "{text[:LONGEST_DURATION]}"')
+    at = 1 if text[:1] in ("-", "+") else 0
+    if text[at:] == "0":
         return 0.0
-    if not rest:
+    if at == len(text):
         raise BadRequest(f'time: invalid duration "{text}"')
     seconds = 0.0
-    while rest:
-        part = DURATION.match(rest)
+    while at < len(text):
+        part = DURATION.match(text, at)
         if part is None:
             raise BadRequest(f'time: invalid duration "{text}"')
         number, unit = part.groups()
@@ -48,5 +52,7 @@ def _go_duration(text: str) -> float:
             problem = f'unknown unit "{unit}"' if unit else "missing unit"
             raise BadRequest(f'time: {problem} in duration "{text}"')
         seconds += float(number) * UNITS_S[unit]
-        rest = rest[part.end() :]
+        if seconds >= LONGEST_S:
+            raise BadRequest(f'time: invalid duration "{text}"')
+        at = part.end()
     return -seconds if text.startswith("-") else seconds

@@ -12,7 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 
 from django.http import HttpResponse, HttpResponseBase
-from django.urls import get_resolver
+from django.urls import ResolverMatch, get_resolver
 
 from ollama_api.errors import restarting
 from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scope, Send
@@ -26,7 +26,7 @@ class ClientHandler:
 
     def __init__(self) -> None:
         # Resolving costs 20 µs and gives the same for the same path; bounded, since paths come from outside.
-        self._resolve = lru_cache(maxsize=256)(get_resolver(URLCONF).resolve)
+        self._resolve = lru_cache(maxsize=256)(_resolved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,6 +55,11 @@ class ClientHandler:
         else:
             request.answered = True
             await _send_whole(response, send, with_body=request.method != "HEAD")
+
+
+def _resolved(path: str) -> ResolverMatch:
+    """Find the view of a path. One that does not begin with a slash, as in `OPTIONS *`, is no route's."""
+    return get_resolver(URLCONF).resolve(path if path.startswith("/") else f"/{path}")
 
 
 def _head(response: HttpResponseBase) -> Message:

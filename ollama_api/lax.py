@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import types
 import typing
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -24,6 +25,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 BOM = b"\xef\xbb\xbf"
 TOO_DEEP = "exceeded max depth"
+LARGEST_INT = 2**63
 GO_KINDS: dict[type, str] = {
     str: "string",
     bool: "bool",
@@ -120,6 +122,11 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
     return f"invalid character {shown} {where.get(error.msg, 'looking for beginning of value')}"
 
 
+def misfit(item: Any, field: str, wanted: str, shown: str = "") -> str:
+    """Say that a value is not of the type that a field has in Go."""
+    return f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {field} of type {wanted}"
+
+
 class _Reader:
     """Fills structs from decoded JSON, and complains with the path that Go would name."""
 
@@ -152,12 +159,12 @@ class _Reader:
         return self.struct(item, hint, path) if isinstance(hint, type) and hint in GO_NAMES else item
 
     def scalar(self, item: Any, hint: type, path: str) -> Any:
-        """Go converts nothing: text is text, and 1.0 is no int."""
-        if type(item) is hint:
+        """Go converts nothing: text is text, and neither 1.0 nor 1e30 is an int."""
+        is_too_large = isinstance(item, int) and not -LARGEST_INT <= item < LARGEST_INT
+        if type(item) is hint and not is_too_large:
             return item
-        if isinstance(item, float) and hint is int:
-            self.refuse(item, hint, path, shown=f" {item}")
-        self.refuse(item, hint, path)
+        is_number = hint is int and type(item) in (int, float) and math.isfinite(item)
+        self.refuse(item, hint, path, shown=f" {item}" if is_number else "")
 
     def array(self, item: Any, hint: Any, whole: Any, path: str) -> list[Any]:
         """Fit every element; null elements are empty ones."""
@@ -167,10 +174,7 @@ class _Reader:
 
     def refuse(self, item: Any, hint: Any, path: str, shown: str = "") -> NoReturn:
         """Raise in Go's words."""
-        raise BadRequest(
-            f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {self.top}{path} "
-            f"of type {go_type(hint, path)}"
-        )
+        raise BadRequest(misfit(item, f"{self.top}{path}", go_type(hint, path), shown))
 
 
 @cache
@@ -178,8 +182,15 @@ def fields_of(kind: Any) -> dict[str, tuple[str, Any]]:
     """Map lower-case wire names to (attribute, type)."""
     hints = typing.get_type_hints(kind)
     return {
-        field.encode_name.lower(): (field.name, hints[field.name]) for field in msgspec.structs.fields(kind)
+        field.encode_name.lower(): (field.name, _said(hints[field.name]))
+        for field in msgspec.structs.fields(kind)
     }
+
+
+def _said(hint: Any) -> Any:
+    """Give the type of a field that may be null, where it is not: nulls are skipped before."""
+    is_optional = isinstance(hint, types.UnionType)
+    return next(part for part in typing.get_args(hint) if part is not type(None)) if is_optional else hint
 
 
 def go_type(hint: Any, path: str) -> str:

@@ -35,6 +35,12 @@ THINK_WORDS = frozenset({"high", "medium", "low", "max"})
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 NO_LINE_BREAKS = str.maketrans("", "", "\r\n")
 
+TOOL_FIELDS: dict[str, tuple[type, str]] = {
+    "name": (str, "string"),
+    "description": (str, "string"),
+    "parameters": (dict, "api.ToolFunctionParameters"),
+}
+
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in GO_NAMES
 }
@@ -109,6 +115,8 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
 
 def _check_chat(call: ChatRequest) -> None:
     _check_common(call)
+    for tool in call.tools:
+        _check_tool(tool)
     for message in call.messages:
         message.role = message.role.lower()
         _check_images(message.images)
@@ -119,8 +127,6 @@ def _check_chat(call: ChatRequest) -> None:
 def _check_generate(call: GenerateRequest) -> None:
     _check_common(call)
     _check_images(call.images)
-    if call.raw and (call.template or call.system or call.context):
-        raise BadRequest("raw mode does not support template, system, or context")
 
 
 def _check_keep_alive(call: EmbedRequest | EmbeddingRequest) -> None:
@@ -164,6 +170,19 @@ def _check_images(images: list[str]) -> None:
         end = image.find("=")
         if end >= 0 and image[end:].translate(NO_LINE_BREAKS) not in ("=", "=="):
             raise BadRequest(f"illegal base64 data at input byte {end}")
+
+
+def _check_tool(tool: dict[str, Any]) -> None:
+    """Refuse what Ollama could not decode and no backend takes. All else of a tool is passed on unread."""
+    function = tool.get("function")
+    if function is None:
+        return
+    if not isinstance(function, dict):
+        raise BadRequest(lax.misfit(function, "ChatRequest.tools.function", "api.ToolFunction"))
+    for name, (kind, go_type) in TOOL_FIELDS.items():
+        value = function.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest(lax.misfit(value, f"ToolFunction.tools.function.{name}", go_type))
 
 
 def _check_arguments(arguments: msgspec.Raw) -> None:

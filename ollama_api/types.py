@@ -6,9 +6,12 @@ texts; `lax` reads them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+GoInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Go's int. What is larger goes to `lax`, which says so."""
 
 
 class FunctionCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -16,7 +19,7 @@ class FunctionCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tru
 
     name: str = ""
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
-    index: int = 0
+    index: GoInt = 0
 
 
 class ToolCall(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -51,7 +54,7 @@ class _Common(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     truncate: bool = True
     shift: bool = True
     logprobs: bool = False
-    top_logprobs: int = 0
+    top_logprobs: GoInt = 0
     debug_render_only: bool = msgspec.field(default=False, name="_debug_render_only")
 
 
@@ -69,7 +72,7 @@ class GenerateRequest(_Common, kw_only=True):
     suffix: str = ""
     system: str = ""
     template: str = ""
-    context: list[int] = []
+    context: list[GoInt] = []
     raw: bool = False
     images: list[str] = []
 
@@ -80,7 +83,7 @@ class EmbedRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     model: str = ""
     input: Any = None
     truncate: bool = True
-    dimensions: int = 0
+    dimensions: GoInt = 0
     keep_alive: Any = None
     options: dict[str, Any] = {}
 
@@ -275,7 +278,10 @@ class CopyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /api/create: what a Modelfile says, taken apart by the client."""
+    """POST /api/create: what a Modelfile says, taken apart by the client.
+
+    `quantization` is the older word for `quantize`.
+    """
 
     model: str = ""
     name: str = ""
@@ -288,7 +294,17 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     parameters: dict[str, Any] = {}
     messages: list[Message] | None = None
     quantize: str = ""
+    quantization: str = ""
+    draft_files: dict[str, Any] = {}
+    draft_quantize: str = ""
+    remote_host: str = ""
     stream: bool = True
+
+    @property
+    def is_about_weights(self) -> bool:
+        """Whether it would have to change or import weights."""
+        quantised = self.quantize or self.quantization or self.draft_quantize
+        return bool(self.files or self.adapters or self.draft_files or quantised)
 
 
 class Progress(msgspec.Struct, omit_defaults=True):

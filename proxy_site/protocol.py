@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import Any, Self
 
 import httptools
 from django.conf import settings
@@ -18,6 +18,24 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class _UntilClosed(int):
+    """The length of a body that ends with the connection: never exceeded, and always reached."""
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __sub__(self, other: object) -> Self:
+        return self
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
+UNTIL_CLOSED = _UntilClosed()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -74,8 +92,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is here."""
         self._stop_head()
-        if not self._is_offered_http2():
-            super().on_headers_complete()
+        if self._is_offered_http2():
+            return
+        super().on_headers_complete()
+        cycle: Any = self.cycle  # None before a WebSocket
+        if cycle is not None and self.scope["http_version"] == "1.0":
+            # Uvicorn would send chunks, which HTTP/1.0 does not know (RFC 9112, 6.1).
+            cycle.chunked_encoding = False
+            cycle.expected_content_length = UNTIL_CLOSED
 
     def on_message_complete(self) -> None:
         """The body is here, unless the parser takes it for another protocol."""

@@ -1,16 +1,23 @@
 """`make test`: the unit tests once, the integration tests on every database at hand, and a line per leg.
 
+The legs run beside each other, since none keeps more than one core busy. What the first one says is seen as
+it comes, and what the others say when they are over.
+
 TEST_POSTGRES_URL and TEST_REDIS_URL name servers to test against. A leg whose server is not named, or does
 not answer, is named in the last lines; with REQUIRE_SERVERS=1, as in CI, it is a failure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from typing import IO
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379}
@@ -33,11 +40,30 @@ class Leg:
             return f"SKIPPED: {self.missing}"
         return "passed" if self.code == 0 else f"FAILED (exit code {self.code})"
 
-    def run(self) -> None:
-        if not self.missing:
-            print(f"\n=== {self.name}", flush=True)
-            command = [sys.executable, "-m", "pytest", *self.arguments, *sys.argv[1:]]
-            self.code = subprocess.run(command, env=os.environ | self.environment, check=False).returncode
+    def start(self, output: IO[str] | None = None) -> subprocess.Popen[str] | None:
+        """Start pytest; None when it cannot run. `output`: where it writes, if not here."""
+        if self.missing:
+            return None
+        command = [sys.executable, "-m", "pytest", *self.arguments, *sys.argv[1:]]
+        environment = os.environ | self.environment
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output, text=True)
+
+
+def run(first: Leg, *others: Leg) -> None:
+    """Run legs beside each other; each one's words stay together."""
+    print(f"\n=== {first.name}", flush=True)
+    with contextlib.ExitStack() as files:
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in others]
+        beside = [leg.start(output) for leg, output in zip(others, outputs, strict=True)]
+        here = first.start()
+        first.code = here.wait() if here else None
+        for leg, process, output in zip(others, beside, outputs, strict=True):
+            if process is None:
+                continue
+            print(f"\n=== {leg.name} (ran beside the first)", flush=True)
+            leg.code = process.wait()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout)
 
 
 def why_missing(variable: str) -> str:
@@ -54,6 +80,13 @@ def why_missing(variable: str) -> str:
     return ""
 
 
+def next_redis() -> str:
+    """Give the Redis database after the one that is named: two legs at a time need two."""
+    url = os.environ.get("TEST_REDIS_URL", "")
+    parts = urlsplit(url)
+    return parts._replace(path=f"/{int(parts.path.strip('/') or 0) + 1}").geturl() if url else ""
+
+
 def legs() -> list[Leg]:
     """List every leg."""
     postgres = os.environ.get("TEST_POSTGRES_URL", "")
@@ -63,7 +96,7 @@ def legs() -> list[Leg]:
             "integration, PostgreSQL",
             ["tests/integration"],
             # A leg that is not left out is not skipped test by test either.
-            {"DATABASE_URL": postgres, "REQUIRE_SERVERS": "1"},
+            {"DATABASE_URL": postgres, "REQUIRE_SERVERS": "1", "TEST_REDIS_URL": next_redis()},
             missing=why_missing("TEST_POSTGRES_URL"),
         ),
     ]
@@ -72,8 +105,7 @@ def legs() -> list[Leg]:
 def main() -> int:
     """Run the legs and sum up."""
     everything = legs()
-    for leg in everything:
-        leg.run()
+    run(*everything)
     redis = why_missing("TEST_REDIS_URL")
     print("\n=== legs")
     for leg in everything:

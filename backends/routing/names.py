@@ -28,12 +28,30 @@ def strip_tag(name: str) -> str:
     return name[: -len(DEFAULT_TAG)] if name.lower().endswith(DEFAULT_TAG) else name
 
 
+def shortest(name: str) -> str:
+    """Drop host and namespace where they are the ones that stand for none, as Ollama's lists do."""
+    for default in (DEFAULT_HOST, DEFAULT_NAMESPACE):
+        if name[: len(default)].lower() == default:
+            name = name[len(default) :]
+    return name
+
+
+def tagged(name: str) -> str:
+    """Write a name with its tag."""
+    return name if ":" in name.rpartition("/")[2] else name + DEFAULT_TAG
+
+
+def full_name(name: str) -> str:
+    """Write a name with every part that it may have, as Ollama does in some of its errors."""
+    whole = tagged(name.strip())
+    with_namespace = whole if "/" in whole else DEFAULT_NAMESPACE + whole
+    return with_namespace if with_namespace.count("/") > 1 else DEFAULT_HOST + with_namespace
+
+
 def canonical(name: str) -> str:
     """Bring a name to the form in which equal names are equal."""
     folded = strip_tag(name.strip()).lower()
-    if folded.startswith(DEFAULT_HOST):
-        folded = folded[len(DEFAULT_HOST) :]
-    return folded[len(DEFAULT_NAMESPACE) :] if folded.startswith(DEFAULT_NAMESPACE) else folded
+    return shortest(folded) if "/" in folded else folded
 
 
 class Pattern:
@@ -48,6 +66,8 @@ class Pattern:
     def match(self, name: str) -> str | None:
         """Give what the star stands for, in the spelling of `name`, or None."""
         plain = strip_tag(name.strip())
+        if "/" in plain:
+            plain = shortest(plain)
         folded = plain.lower()
         if len(folded) <= self.length or not folded.startswith(self.head) or not folded.endswith(self.tail):
             return None

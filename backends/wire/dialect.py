@@ -131,7 +131,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ranges: dict[str, tuple[float, float]] = {}
     """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
     stop_limit: Annotated[int, msgspec.Meta(ge=1)] = 4
-    """How many `stop` strings are taken; the others are looked for in the answer."""
+    """How many `stop` strings are taken; of more, the others are looked for in the answer here."""
     asks_for_usage: bool = True
     """Whether `stream_options.include_usage` is understood."""
     think: ThinkStyle = ThinkStyle()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate.anthropic_reply import error_body, message_id, stop_reason, tokens
@@ -22,7 +23,7 @@ from ollama_api.translate.anthropic_types import (
     ToolUseBlock,
 )
 from ollama_api.translate.assembly import Piece, read_whole
-from ollama_api.translate.common import OWN_TURNS, completion_body, full_name, named, require
+from ollama_api.translate.common import OWN_TURNS, completion_body, named, require
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside, Notes

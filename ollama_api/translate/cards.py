@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import msgspec
 
-from backends.routing import knowledge
-from backends.routing.names import DEFAULT_TAG
+from backends.routing import knowledge, names
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
 from ollama_api.types import Details, ModelEntry, ShowReply
@@ -36,8 +36,8 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def tagged(name: str) -> str:
-    """Show a name with its tag, as Ollama's lists do: clients add `:latest` to a name without one."""
-    return name if ":" in name.rpartition("/")[2] else name + DEFAULT_TAG
+    """Show a name as Ollama's lists do: short, and with its tag, which clients add to a name without one."""
+    return names.tagged(names.shortest(name))
 
 
 def capabilities(model: Described) -> list[str]:
@@ -99,6 +99,19 @@ def show_reply(model: Described, basename: str | None = None) -> ShowReply:
         capabilities=capabilities(model),
         modified_at=_modified_at(model.rule),
     )
+
+
+def overlaid(model: Described, system: str, options: dict[str, Any]) -> Described:
+    """Describe what a model would be with this system prompt and these options: `/set` of the command line.
+
+    Source: Ollama `server/routes.go:GetModelInfo`.
+    """
+    if not system and not options:
+        return model
+    rule = msgspec.structs.replace(
+        model.rule, system=system or model.rule.system, options={**model.rule.options, **options}
+    )
+    return msgspec.structs.replace(model, rule=rule)
 
 
 def _template(model: Described) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate import messages
@@ -13,7 +14,6 @@ from ollama_api.translate.assembly import Assembly, Piece, read_whole
 from ollama_api.translate.common import (
     OWN_TURNS,
     completion_body,
-    full_name,
     named,
     require,
     require_capabilities,

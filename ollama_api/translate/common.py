@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from backends.routing.names import DEFAULT_TAG
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api.durations import keep_alive_s
@@ -222,11 +221,6 @@ def require(rule: Rule, capability: str, refusal: str) -> None:
     """Refuse only on the operator's word or a probe's: capabilities that are guessed refuse nothing."""
     if rule.rules_out(capability):
         raise BadRequest(refusal)
-
-
-def full_name(model: str) -> str:
-    """Write a name as Ollama does in some of its errors."""
-    return f"registry.ollama.ai/library/{model if ':' in model else model + DEFAULT_TAG}"
 
 
 def think_fields(think: Any, dialect: Dialect, notes: Notes = SILENT) -> Fields:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect, Fill
 from ollama_api.errors import BadRequest
@@ -16,7 +17,6 @@ from ollama_api.translate.common import (
     OWN_FIELD,
     added_fields,
     fitted,
-    full_name,
     keep_alive_fields,
     usage_fields,
 )

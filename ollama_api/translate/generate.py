@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
@@ -14,7 +15,6 @@ from ollama_api.translate.assembly import Assembly, Piece, read_whole
 from ollama_api.translate.common import (
     OWN_TURNS,
     completion_body,
-    full_name,
     named,
     require,
     require_capabilities,
@@ -34,6 +34,8 @@ NO_CONTEXT = "context is not supported by this server: send the conversation to 
 
 def check(call: GenerateRequest, rule: Rule) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
+    if call.raw and (call.template or call.system or call.context):
+        raise BadRequest("raw mode does not support template, system, or context")
     require_capabilities(call, rule, "generate")
     if call.suffix:
         require(rule, "insert", f"{full_name(call.model)} does not support insert")

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
-from ollama_api.translate.common import OWN_TURNS, fitted, full_name, require
+from ollama_api.translate.common import OWN_TURNS, fitted, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
 
@@ -25,6 +26,12 @@ NULL = msgspec.Raw(b"null")
 NOTHING = (b"null", b"[]")
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 """Two names of one option: whichever is said, it replaces the other."""
+GO_TYPES: dict[Any, str] = {
+    str: "string",
+    bool: "bool",
+    dict[str, Any]: "openai.StreamOptions",
+    list[msgspec.Raw]: "[]openai.Message",
+}
 ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 fields_decoder = msgspec.json.Decoder(Fields)
@@ -114,10 +121,10 @@ def _lax_fields(body: bytes) -> Fields:
     if not body.strip():
         raise BadRequest("EOF")  # so Ollama words it on these routes
     value = lax.first_value(body)
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         raise BadRequest("the request body must be a JSON object")
     try:
-        return raws(value)
+        return raws(value or {})
     except RecursionError:
         raise BadRequest(lax.TOO_DEEP) from None
 
@@ -128,8 +135,8 @@ def _decoded(fields: Fields, name: str, kind: Any, default: Any) -> Any:
         return default
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"{name}: {error}") from None
+    except msgspec.DecodeError:
+        raise BadRequest(lax.misfit(lax.first_value(bytes(raw)), name, GO_TYPES[kind])) from None
     except RecursionError:
         raise BadRequest(lax.TOO_DEEP) from None
 
@@ -213,13 +220,14 @@ def _role_of(message: msgspec.Raw) -> str:
 def check_embeddings(call: OpenAICall) -> None:
     """Check what Ollama checks, and never stream. Raises `BadRequest`."""
     call.stream = False
-    encoding = _decoded(call.fields, "encoding_format", str, "float")
-    if encoding != encoding.lower():
-        call.fields["encoding_format"] = raw(encoding.lower())  # Ollama takes it in any case
-    if encoding.lower() not in ("float", "base64"):
+    said = _decoded(call.fields, "encoding_format", str, "float")
+    encoding = said.lower() or "float"  # Ollama takes it in any case, and an empty one as absent
+    if encoding not in ("float", "base64"):
         raise BadRequest(
-            f"Invalid value for 'encoding_format' = {encoding}. Supported values: ['float', 'base64']."
+            f"Invalid value for 'encoding_format' = {said}. Supported values: ['float', 'base64']."
         )
+    if encoding != said:
+        call.fields["encoding_format"] = raw(encoding)
     if bytes(call.fields.get("input", NULL)) in NOTHING:
         raise BadRequest("invalid input")
 

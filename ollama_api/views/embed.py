@@ -16,6 +16,7 @@ from ollama_api.exchange import find_route, recorded
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
 from ollama_api.translate import embed as translate
+from ollama_api.translate.options import checked
 from ollama_api.types import EmbeddingReply, EmbedReply
 from usage import ledger
 
@@ -28,6 +29,7 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
     with recorded(request, entry):
         route = await _route(caller, call.model)
+        checked(call.options)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
         if not call.input:
             ledger.close(entry, "ok")
@@ -51,6 +53,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
     with recorded(request, entry):
         route = await _route(caller, call.model)
+        checked(call.options)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
         if not call.prompt:
             ledger.close(entry, "ok")
@@ -66,4 +69,4 @@ async def _route(caller: Caller, model: str) -> Route:
     try:
         return await find_route(caller, model)
     except NoRoute:
-        raise ModelNotFound(f'model "{model}" not found, try pulling it first') from None
+        raise ModelNotFound(translate.not_found(model)) from None

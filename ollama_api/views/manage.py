@@ -35,6 +35,10 @@ NO_WEIGHTS = (
     "this server holds no weights, so it cannot import GGUF files, adapters or blobs: "
     "FROM must name a model that it serves already (see /api/tags)"
 )
+NO_REMOTE = (
+    "this server takes no remote_host from clients: its operator adds backends, "
+    "and FROM must name a model that it serves already (see /api/tags)"
+)
 DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
 NO_PUSH = "push is not supported by this server: its models live at the backends"
 NOT_FOUND = "pull model manifest: file does not exist"
@@ -60,8 +64,10 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     name = call.model or call.name
     if not is_valid(name):
         raise BadRequest("invalid model name")
-    if call.files or call.adapters or call.quantize:
+    if call.is_about_weights:
         raise NotOffered(NO_WEIGHTS)
+    if call.remote_host:
+        raise NotOffered(NO_REMOTE)
     if not call.from_:
         raise BadRequest("neither 'from' or 'files' was specified")
     caller.require_right(MANAGE_MODELS)
@@ -83,7 +89,8 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         source = await find_route(caller, call.source)
     except NoRoute:
         raise ModelNotFound(f'model "{call.source}" not found') from None
-    await aliases.copy(source, call.destination.strip(), caller.label)
+    if canonical(call.destination) != source.alias:
+        await aliases.copy(source, call.destination.strip(), caller.label)
     return empty_response()
 
 

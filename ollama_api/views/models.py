@@ -7,9 +7,9 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from backends import catalog
-from backends.errors import NoRoute
+from backends.errors import NoRoute, NoTargetLeft
 from ollama_api import parse, residency
-from ollama_api.errors import BadRequest, ModelNotFound
+from ollama_api.errors import BadRequest, ModelNotFound, RequestError
 from ollama_api.exchange import find_route
 from ollama_api.listing import known_models
 from ollama_api.request import ClientRequest
@@ -45,7 +45,8 @@ async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
-    return json_response(cards.show_reply(await _described(caller, name), name if is_copilot else None))
+    model = cards.overlaid(await _described(caller, name), call.system, call.options)
+    return json_response(cards.show_reply(model, name if is_copilot else None))
 
 
 async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -55,7 +56,7 @@ async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         if caller.may_use(alias):
             try:
                 model = await _described(caller, alias)
-            except ModelNotFound:
+            except (RequestError, NoTargetLeft):  # one that is gone or switched off hides no other
                 continue
             entries.append(cards.ps_entry(model, int(until * 1e9)))
     return json_response({"models": entries})

@@ -24,6 +24,7 @@ from ollama_api.passing import own_endpoint
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import cards, openai, openai_answers, responses
+from ollama_api.translate.embed import not_found as not_embedding
 from ollama_api.translate.embed import unsupported
 from ollama_api.translate.kept import keys_of_turns
 from ollama_api.translate.openai import OpenAICall
@@ -96,7 +97,10 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     """Embed."""
     call = openai.parse(request.body, no_model)
     openai.check_embeddings(call)
-    return await serve(request, caller, call, EMBEDDINGS)
+    try:
+        return await serve(request, caller, call, EMBEDDINGS)
+    except NoRoute:  # Ollama's embeddings have words of their own on every face
+        raise ModelNotFound(not_embedding(call.model)) from None
 
 
 async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:

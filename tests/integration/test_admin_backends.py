@@ -185,6 +185,14 @@ class TestSeveralKeys:
         operator.fill(change_page(stored()), changes)
         assert secrets_in_force() == (OTHER_KEY,)
 
+    def test_two_live_ones_swap_their_labels(self, operator: Operator) -> None:
+        row = stored()
+        Credential.objects.create(backend=row, label="second", secret=OTHER_KEY)
+        before = {key.label: key.pk for key in row.credentials.all()}
+        operator.fill(change_page(row), {"credentials-0-label": "second", "credentials-1-label": "main"})
+        after = {key.label: key.pk for key in row.credentials.all()}
+        assert after == {"main": before["second"], "second": before["main"]}
+
     def test_the_retired_one_may_stand_behind_the_one_that_takes_its_label(self, operator: Operator) -> None:
         row = stored()
         Credential.objects.create(backend=row, label="old", secret=OTHER_KEY)

@@ -85,6 +85,16 @@ def _route(database: None, fake: FakeBackend, second: FakeBackend) -> None:
 # Parts
 
 
+@pytest.mark.parametrize(("path", "field"), [("/api/embed", "input"), ("/api/embeddings", "prompt")])
+def test_an_option_of_a_wrong_type_is_named(client: Client, fake: FakeBackend, path: str, field: str) -> None:
+    body = {"model": "m", field: "a", "options": {"num_ctx": "many"}}
+    answer = client.post(path, body)
+    assert (answer.status, answer.error) == (400, 'option "num_ctx" must be of type integer')
+    assert asked(fake) == []
+    assert client.post(path, body | {"model": "nobody"}).status == 404  # the model is looked up first
+    assert client.post(path, body | {"options": {"num_ctx": 8192, "own": "x"}}).status == 200
+
+
 @pytest.mark.parametrize("inputs", [1, BATCH, BATCH + 1, 70])
 def test_inputs_go_in_parts_and_come_back_in_order(
     client: Client, fake: FakeBackend, ledger: RecordSpy, inputs: int

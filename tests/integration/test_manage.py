@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import ClientKey, Team
 from accounts.rights import MANAGE_MODELS
-from backends.models import Backend, ModelMapping, RouteChange
+from backends.models import Backend, MappingTarget, ModelMapping, RouteChange
 from tests.fake_backend import FakeBackend
 from tests.support import factories
 from tests.support.raw_http import Answer, Client, Json, text_of
@@ -104,6 +104,19 @@ def test_create_takes_over_what_a_modelfile_says(client: Client, fake: FakeBacke
         assert line in shown["modelfile"]
 
 
+def test_show_tells_what_it_would_be_with_another_system_prompt(client: Client) -> None:
+    """What `/show modelfile` of the command line asks after `/set system` and `/set parameter`."""
+    asked = {"model": "m", "system": "Be terse.", "options": {"seed": 7}}
+    shown = client.post("/api/show", asked).json
+    assert shown["system"] == "Be terse."
+    assert {line.split()[0]: line.split()[1] for line in shown["parameters"].splitlines()} == {
+        "temperature": "0.2",
+        "seed": "7",
+    }
+    assert {"SYSTEM Be terse.", "PARAMETER seed 7"} <= set(shown["modelfile"].splitlines())
+    assert client.post("/api/show", {"model": "m"}).json["system"] == "Be kind."
+
+
 def test_what_a_modelfile_does_not_say_stays(client: Client, fake: FakeBackend) -> None:
     create(client)
     client.chat(model="terse")
@@ -133,6 +146,10 @@ NO_ALIAS: dict[str, tuple[Json, int, str]] = {
     "weights": ({"files": {"a.gguf": DIGEST}}, 501, "holds no weights"),
     "adapters": ({"adapters": {"a.bin": DIGEST}}, 501, "holds no weights"),
     "quantised": ({"quantize": "Q4_K_M"}, 501, "holds no weights"),
+    "quantised, in the older word": ({"quantization": "Q4_K_M"}, 501, "holds no weights"),
+    "a draft": ({"draft_files": {"a.gguf": DIGEST}}, 501, "holds no weights"),
+    "a quantised draft": ({"draft_quantize": "Q4_K_M"}, 501, "holds no weights"),
+    "a model elsewhere": ({"remote_host": "https://ollama.com"}, 501, "takes no remote_host"),
     "option of a wrong type": ({"parameters": {"temperature": "hot"}}, 400, 'option "temperature" must be'),
     "NUL": ({"system": "a\0b"}, 400, "NUL"),
     "NUL in a name of an option": ({"parameters": {"a\0b": 1}}, 400, "NUL"),
@@ -177,9 +194,23 @@ def test_copy_and_delete(client: Client, fake: FakeBackend) -> None:
     assert client.chat(model="twin").status == 404
 
 
-def test_copy_onto_itself(client: Client, fake: FakeBackend) -> None:
+def test_copy_onto_itself_changes_nothing(client: Client, fake: FakeBackend) -> None:
     assert_done(copy(client, "m", "m:latest"))
     assert (client.chat().status, sent(fake)["model"], ModelMapping.objects.count()) == (200, "big", 2)
+    assert_done(copy(client, "lab/alpha", "LAB/alpha"))
+    assert (changes(), ModelMapping.objects.count()) == ([], 2)
+
+
+def test_create_from_itself_keeps_the_targets_that_are_switched_off(
+    client: Client, fake: FakeBackend, backend: Backend
+) -> None:
+    mapping = ModelMapping.objects.get(name="m")
+    MappingTarget.objects.create(mapping=mapping, backend=backend, model="spare", enabled=False)
+    assert create(client, "M", system="Be terse.").status == 200
+    targets = mapping.targets.order_by("model").values_list("model", "enabled")
+    assert list(targets) == [("big", True), ("spare", False)]
+    client.chat()
+    assert (sent(fake)["model"], sent(fake)["messages"][0]["content"]) == ("big", "Be terse.")
 
 
 def test_copy_of_what_a_pattern_serves_is_an_alias_of_its_own(client: Client, fake: FakeBackend) -> None:

@@ -1,5 +1,7 @@
 """A stream is whole or it says that it is not, whatever the backend does to it."""
 
+import json
+import socket
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from tests.fake_backend import REPLY_TEXT, FakeBackend, Script, scripts
 from tests.fake_backend.answers import Answer as FakeAnswer
 from tests.fake_backend.steps import Chunk, Close, Done, Flood, Hang, Head, Raw, Reset, Send, Step, Wait
 from tests.support import factories
-from tests.support.raw_http import Answer, Client, text_of
+from tests.support.raw_http import Answer, Client, chat_body, text_of
 from tests.support.waiting import PATIENCE_S
 
 OVERFLOW = {"error": {"message": "The context length is 4096.", "code": 400}}
@@ -54,6 +56,24 @@ WHOLE = {
 def test_a_stream_is_whole(client: Client, fake: FakeBackend, script: Script) -> None:
     fake.script("m", script)
     assert_whole(client.chat())
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_client_of_http_1_0_gets_no_chunks(client: Client, streams: bool) -> None:
+    """It does not know them: the end of a stream is the end of the connection."""
+    body = json.dumps(chat_body(stream=streams)).encode()
+    with socket.create_connection(("127.0.0.1", client.port), timeout=5) as connection:
+        connection.sendall(b"POST /api/chat HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, lines = said.partition(b"\r\n\r\n")
+    assert (head[:15], b"transfer-encoding" in head, b"content-length" in head) == (
+        b"HTTP/1.1 200 OK",
+        False,
+        not streams,
+    )
+    assert b"connection: close" in head
+    told = [json.loads(line) for line in lines.splitlines()]
+    assert (text_of(told), told[-1]["done"]) == (REPLY_TEXT, True)
 
 
 @pytest.mark.parametrize("script", WHOLE.values(), ids=WHOLE)

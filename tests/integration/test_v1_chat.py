@@ -9,7 +9,7 @@ from tests.fake_backend import REPLY_TEXT, FakeBackend, Reply, Script, scripts
 from tests.fake_backend.steps import Chunk, Done, Send, Step
 from tests.support import factories, sse
 from tests.support.ledger import RecordSpy
-from tests.support.raw_http import Answer, Client, Json
+from tests.support.raw_http import Answer, Client, Json, chat_body
 from tests.support.sse import DONE
 
 PATH = "/v1/chat/completions"
@@ -245,6 +245,31 @@ def test_other_stream_options_stay(client: Client, fake: FakeBackend) -> None:
 
 
 # A backend that does not stream
+
+
+MISFITS: dict[str, tuple[Any, str]] = {
+    "model": (5, "cannot unmarshal number into Go struct field model of type string"),
+    "stream": ("yes", "cannot unmarshal string into Go struct field stream of type bool"),
+    "stream_options": (
+        [],
+        "cannot unmarshal array into Go struct field stream_options of type openai.StreamOptions",
+    ),
+    "messages": ({}, "cannot unmarshal object into Go struct field messages of type []openai.Message"),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(("field", "value", "text"), [(field, *rest) for field, rest in MISFITS.items()])
+def test_a_field_of_a_wrong_type_is_told_as_on_every_face(
+    client: Client, field: str, value: Any, text: str
+) -> None:
+    answer = client.post("/v1/chat/completions", chat_body() | {field: value})
+    assert (answer.status, answer.json["error"]["message"]) == (400, f"json: {text}")
+
+
+def test_a_body_of_null_is_an_empty_one(client: Client) -> None:
+    answer = client.post("/v1/chat/completions", b"null")
+    assert (answer.status, answer.json["error"]["message"]) == (400, "model is required")
 
 
 @pytest.mark.usefixtures("plain")

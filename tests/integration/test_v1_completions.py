@@ -111,6 +111,12 @@ def test_base64_passes(client: Client, word: str) -> None:
     assert list(struct.unpack(f"<{len(packed) // 4}f", packed)) == vector("a")
 
 
+def test_an_empty_encoding_is_none(client: Client, fake: FakeBackend) -> None:
+    answer = embed(client, "a", encoding_format="")
+    assert (answer.status, answer.json["data"][0]["embedding"]) == (200, vector("a"))
+    assert sent(fake)["encoding_format"] == "float"
+
+
 @pytest.mark.parametrize("given", ["a", "", ["a"], [1, 2], [[1, 2], [3]]])
 def test_every_form_of_an_input_passes(client: Client, fake: FakeBackend, given: Any) -> None:
     assert embed(client, given).status == 200
@@ -124,7 +130,11 @@ def test_embeddings_never_stream(client: Client, fake: FakeBackend) -> None:
 
 REFUSED: dict[str, tuple[Any, int, str]] = {
     "no model": ({"input": "a"}, 404, "model '' not found"),
-    "unknown model": ({"model": "nobody", "input": "a"}, 404, "not found"),
+    "unknown model": (
+        {"model": "Nobody", "input": "a"},
+        404,
+        'model "Nobody" not found, try pulling it first',
+    ),
     "no input": ({"model": "m"}, 400, "invalid input"),
     "null": ({"model": "m", "input": None}, 400, "invalid input"),
     "nothing": ({"model": "m", "input": []}, 400, "invalid input"),

@@ -264,7 +264,8 @@ SAMPLES = (
     Sample(
         "POST",
         "/api/create",
-        {"model": "made", "files": {"a.gguf": DIGEST}, "adapters": {"b": DIGEST}, "quantize": "Q4"},
+        {"model": "made", "files": {"a.gguf": DIGEST}, "adapters": {"b": DIGEST}, "quantize": "Q4"}
+        | {"quantization": "Q4", "draft_files": {"c": DIGEST}, "draft_quantize": "Q4", "remote_host": "d"},
         refused=501,
     ),
     Sample("POST", f"/api/blobs/{DIGEST}", {}, refused=501),

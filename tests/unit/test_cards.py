@@ -133,6 +133,9 @@ def test_what_llama_cpp_and_openrouter_tell_is_kept() -> None:
         ("openai/gpt-4o", "openai/gpt-4o:latest"),
         ("host:5000/ns/x", "host:5000/ns/x:latest"),
         ("Qwen3:Latest", "Qwen3:Latest"),
+        ("library/Qwen3", "Qwen3:latest"),
+        ("registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
+        ("Registry.Ollama.ai/openai/gpt-4o", "openai/gpt-4o:latest"),
     ],
 )
 def test_lists_show_every_name_with_a_tag(name: str, shown: str) -> None:

@@ -9,7 +9,14 @@ from hypothesis import example, given
 
 from ollama_api import lax, parse
 from ollama_api.errors import BadRequest
-from ollama_api.types import ChatRequest, EmbeddingRequest, EmbedRequest, GenerateRequest, ShowRequest
+from ollama_api.types import (
+    ChatRequest,
+    CreateRequest,
+    EmbeddingRequest,
+    EmbedRequest,
+    GenerateRequest,
+    ShowRequest,
+)
 from tests.unit.bodies import BODIES, VALID
 
 KINDS: list[type[msgspec.Struct]] = [
@@ -121,10 +128,50 @@ def read(body: bytes) -> ChatRequest:
     return lax.decode(body, ChatRequest)
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(b"9" * 30, " " + "9" * 30), (b"9223372036854775808", " 9223372036854775808"), (b"9" * 500, "")],
+)
+def test_an_integer_has_64_bits(number: bytes, shown: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        parse.embed(b'{"model":"a","dimensions":%b}' % number)
+    words = f"json: cannot unmarshal number{shown} into Go struct field EmbedRequest.dimensions of type int"
+    assert refused.value.message == words
+
+
+@pytest.mark.parametrize("key", ["dimensions", "Dimensions"])
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_integers_of_64_bits_are_read(key: str, number: int) -> None:
+    assert parse.embed(chat(**{key: number})).dimensions == number
+
+
 def test_keys_match_in_any_case_and_unknown_ones_are_skipped() -> None:
     call = read(b'{"MODEL":"m","Messages":[{"ROLE":"user","Content":"hi","x":{"y":[1]}}],"foo":{"x":1}}')
     assert (call.model, call.messages[0].role, call.messages[0].content) == ("m", "user", "hi")
     assert read(b'{"_DEBUG_RENDER_ONLY":true}').debug_render_only
+
+
+@pytest.mark.parametrize("key", ["unknown", "FROM"])
+def test_fields_that_may_be_null_are_read_on_the_slow_path_too(key: str) -> None:
+    said = {"system": "Be terse.", "template": "T", "messages": [{"role": "user", "content": "1+1"}]}
+    made = parse.create(chat(model="a", **said, **{key: "m"}))
+    assert (made.system, made.template) == ("Be terse.", "T")
+    assert made.messages is not None
+    assert [(turn.role, turn.content) for turn in made.messages] == [("user", "1+1")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"system": 5}, "cannot unmarshal number into Go struct field CreateRequest.system of type string"),
+        (
+            {"messages": "x"},
+            "cannot unmarshal string into Go struct field CreateRequest.messages of type []api.Message",
+        ),
+    ],
+)
+def test_fields_that_may_be_null_are_named_by_their_type(fields: dict[str, Any], message: str) -> None:
+    assert refusal(chat(model="a", **fields), CreateRequest) == f"json: {message}"
 
 
 def test_the_last_of_equal_keys_wins() -> None:

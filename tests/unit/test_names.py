@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.routing.names import Pattern, canonical, matches, strip_tag
+from backends.routing.names import Pattern, canonical, full_name, matches, strip_tag
 
 PARTS = st.text("abcXYZ019-_./:", min_size=1, max_size=12)
 
@@ -21,10 +21,29 @@ PARTS = st.text("abcXYZ019-_./:", min_size=1, max_size=12)
         ("openai/gpt-4o:latest", "openai/gpt-4o"),
         ("latest", "latest"),
         ("x:latest-2", "x:latest-2"),
+        ("library/plain", "plain"),
+        ("Registry.Ollama.ai/Library/Plain:Latest", "plain"),
+        ("other.host/library/plain", "other.host/library/plain"),
+        ("registry.ollama.ai/openai/gpt-4o", "openai/gpt-4o"),
     ],
 )
 def test_canonical(name: str, same: str) -> None:
     assert canonical(name) == same
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        (" Plain ", "registry.ollama.ai/library/Plain:latest"),
+        ("plain:7b", "registry.ollama.ai/library/plain:7b"),
+        ("openai/gpt-4o", "registry.ollama.ai/openai/gpt-4o:latest"),
+        ("host:5000/ns/x", "host:5000/ns/x:latest"),
+        ("registry.ollama.ai/library/plain", "registry.ollama.ai/library/plain:latest"),
+    ],
+)
+def test_a_name_in_full(name: str, whole: str) -> None:
+    assert full_name(name) == whole
+    assert canonical(whole) == canonical(name)
 
 
 def test_the_default_tag_goes_and_the_spelling_stays() -> None:
@@ -48,6 +67,8 @@ def test_the_default_tag_goes_and_the_spelling_stays() -> None:
         ("ab*ba", "aba", None),
         ("*", "", None),
         ("*:latest", "x:latest", "x"),
+        ("qwen*", "library/Qwen3", "3"),
+        ("*", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
     ],
 )
 def test_what_the_star_stands_for(pattern: str, name: str, stem: str | None) -> None:

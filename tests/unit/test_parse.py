@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import time
 from typing import Any
 
 import msgspec
@@ -66,6 +67,40 @@ def test_what_chat_and_generate_refuse(read: Any, fields: dict[str, Any], messag
     assert refusal(read, model="m", **fields) == message
 
 
+TOOL_FIELD = "json: cannot unmarshal {} into Go struct field ToolFunction.tools.function.{} of type {}"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            "clock",
+            "json: cannot unmarshal string into Go struct field ChatRequest.tools.function "
+            "of type api.ToolFunction",
+        ),
+        ({"name": 5}, TOOL_FIELD.format("number", "name", "string")),
+        ({"name": "clock", "description": []}, TOOL_FIELD.format("array", "description", "string")),
+        (
+            {"name": "clock", "parameters": "x"},
+            TOOL_FIELD.format("string", "parameters", "api.ToolFunctionParameters"),
+        ),
+    ],
+)
+def test_what_can_be_no_tool(function: Any, message: str) -> None:
+    tools = [{"type": "function", "function": function}]
+    assert refusal(parse.chat, model="m", tools=tools) == message
+
+
+def test_a_tool_is_read_no_further() -> None:
+    tools = [
+        None,
+        {},
+        {"function": None},
+        {"type": 5, "function": {"name": None, "own": 1, "parameters": {"type": []}}},
+    ]
+    assert parse.chat(body(model="m", tools=tools)).tools == [{}, *tools[1:]]
+
+
 @pytest.mark.parametrize("think", [True, False, None, "high", "medium", "low", "max"])
 def test_every_kind_of_thinking_is_read(think: Any) -> None:
     assert parse.chat(body(think=think)).think == think
@@ -118,8 +153,9 @@ def test_a_call_without_arguments_has_none(function: Any) -> None:
 
 @pytest.mark.parametrize("extra", [{"system": "x"}, {"template": "x"}, {"context": [1]}])
 def test_raw_mode_takes_nothing_else(extra: dict[str, Any]) -> None:
-    message = "raw mode does not support template, system, or context"
-    assert refusal(parse.generate, prompt="x", raw=True, **extra) == message
+    call = parse.generate(body(model="m", prompt="x", raw=True, **extra))
+    with pytest.raises(BadRequest, match=r"^raw mode does not support template, system, or context$"):
+        GENERATE.check(call, replay.rule())
 
 
 @pytest.mark.parametrize(
@@ -220,6 +256,7 @@ def test_show_takes_both_words_for_the_model() -> None:
         ("-0", 0.0),
         ("-1s", math.inf),
         ("-1h30m", math.inf),
+        ("2562047h47m", 2562047 * 3600 + 47 * 60),
     ],
 )
 def test_keep_alive(value: Any, seconds: float | None) -> None:
@@ -244,12 +281,22 @@ def test_keep_alive(value: Any, seconds: float | None) -> None:
         ("--5s", "invalid duration"),
         ("٣s", "invalid duration"),
         ("forever", "invalid duration"),
+        ("2562048h", "invalid duration"),
+        ("-2562047h48m", "invalid duration"),
+        ("9" * 999 + "s", "invalid duration"),
     ],
 )
 def test_durations_that_are_none(text: str, message: str) -> None:
     with pytest.raises(BadRequest) as refused:
         keep_alive_s(text)
     assert refused.value.message == f'time: {message} "{text}"'
+
+
+def test_a_duration_without_end_keeps_nobody_waiting() -> None:
+    began = time.process_time()
+    with pytest.raises(BadRequest, match=r"^time: invalid duration"):
+        keep_alive_s("0h" * 5_000_000)
+    assert time.process_time() - began < 0.5
 
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
