@@ -28,7 +28,8 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
     if dialect.merge_system != "none":
         turns = _with_one_system(turns, dialect.merge_system == "all", notes)
-    if not dialect.tool_images and any(turn["role"] == "tool" and has_image(turn) for turn in turns):
+    results = [] if dialect.tool_images else [turn for turn in turns if turn["role"] == "tool"]
+    if results and any(map(has_image, results)):
         turns = _with_images_behind(turns, notes)
     if dialect.alternate_roles:
         turns = _alternating(turns, notes)
