@@ -15,6 +15,8 @@ BackendError
 
 from __future__ import annotations
 
+import re
+
 
 class BackendError(Exception):
     """Root of everything about backends."""
@@ -80,7 +82,9 @@ class UpstreamRejected(UpstreamError):
     `is_unusual`: not every backend has the route that was asked.
     """
 
-    REQUEST_AT_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422})
+    REQUEST_AT_FAULT = frozenset({400, 405, 413, 415, 422})
+    ABOUT_A_MODEL = re.compile("model|deployment|entity", re.IGNORECASE)
+    """What a 404 speaks of that is about the model, not the route. Azure's models are deployments."""
     ABOUT_LENGTH = frozenset({400, 413, 422, 500})
 
     def __init__(
@@ -101,7 +105,7 @@ class UpstreamRejected(UpstreamError):
 
     @property
     def may_try_another(self) -> bool:
-        """A request that is wrong here is wrong everywhere, unless only the route is missing here."""
+        """A request that is wrong here is wrong everywhere, unless the route or the model is missing here."""
         if self.is_unusual and self.is_no_route:
             return True
         return self.status not in self.REQUEST_AT_FAULT and not self.is_too_long
@@ -109,7 +113,8 @@ class UpstreamRejected(UpstreamError):
     @property
     def is_no_route(self) -> bool:
         """Whether the server has no such route at all; a 404 that names a model is about the model."""
-        return self.status in (405, 501) or (self.status == 404 and "model" not in self.message.lower())
+        is_missing = self.status == 404 and not self.ABOUT_A_MODEL.search(self.message)
+        return self.status in (405, 501) or is_missing
 
 
 class UpstreamGarbled(UpstreamError):

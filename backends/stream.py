@@ -14,8 +14,11 @@ from backends.errors import UpstreamCut, UpstreamError, UpstreamGarbled, Upstrea
 from backends.routing.snapshot import Target
 from backends.wire import failures, openai
 from backends.wire.reading import Reads, says_something
-from backends.wire.sse import DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
+from backends.wire.sse import BOM, DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
 
+UNTYPED = ("application/octet-stream", "text/plain")
+"""A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
+BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":", b"{", BOM)
 LONGEST_MARK = 16
 """Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
@@ -51,8 +54,12 @@ class Stream:
         """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
         if self._response.content_type == "application/json":
             return await self._begin_whole()
-        if self._response.content_type != self._decoder.media_type:
+        if self._response.content_type in UNTYPED:
+            self._held += await self._begin_untyped()
+        elif self._response.content_type != self._decoder.media_type:
             raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
+        if any(map(says_something, self._held)):
+            return self._silence.start()
         while not self._over:
             came = await self._read()
             self._held += came
@@ -61,6 +68,15 @@ class Stream:
             if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
                 raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
+
+    async def _begin_untyped(self) -> list[Any]:
+        """Take what looks like a stream for one, though its type does not say so."""
+        begun = await self._bytes()
+        first = begun.lstrip()
+        if not any(first.startswith(begin) or begin.startswith(first) for begin in BEGINS):
+            told = f"200 with {self._response.content_type}, not a stream: {failures.glimpse(begun)}"
+            raise UpstreamGarbled(self.target.upstream.name, told)
+        return self._decode_all(self._decoder.feed(begun))
 
     async def _no_stream(self) -> str:
         """Describe for the operator what came instead."""
@@ -97,16 +113,20 @@ class Stream:
     async def _read(self) -> list[Any]:
         if self._failure is not None:
             raise self._failure
-        try:
-            data = await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(error) from None
-        self._silence.touch()
+        data = await self._bytes()
         try:
             events = self._decoder.feed(data) if data else self._end()
         except EventTooLong:
             raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
         return self._decode_all(events)
+
+    async def _bytes(self) -> bytes:
+        try:
+            data = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(error) from None
+        self._silence.touch()
+        return data
 
     def _decode_all(self, events: list[bytes]) -> list[Any]:
         replies: list[Any] = []

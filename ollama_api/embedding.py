@@ -147,6 +147,8 @@ class _Asking:
         if self._dimensions and embed.is_about_dimensions(refused):
             self._dimensions = 0
             await self._part(places)
+        elif refused.is_no_route:
+            raise BadRequest(embed.unsupported(self._wish.model))
         elif not refused.is_too_long:
             raise refused
         elif len(places) > 1:

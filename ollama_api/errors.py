@@ -71,6 +71,10 @@ KEY_HINT = (
 )
 
 
+PASSING = frozenset({408, 409, 424, 425, 498, 499, 503, 529})
+"""A backend's statuses that mean: not now."""
+
+
 def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
     """Pass on what the client can mend; keep to ourselves what the operator must."""
     status = error.status
@@ -78,9 +82,11 @@ def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
         return Failure(502, f"the backend refused this server's credentials ({request_id})")
     if status == 429:
         return Failure(429, error.message or "rate limit exceeded at the backend", error.retry_after_s)
+    if status == 404 and error.is_no_route and not error.is_unusual:
+        return Failure(502, f"the backend has no such route; its base URL may be wrong ({request_id})")
     if status == 404:
         return Failure(404, error.message or "model not found at the backend")
-    if status in (503, 529):
+    if status in PASSING:
         return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
     if 400 <= status < 500 or error.is_too_long:
         return Failure(400, error.message or "the backend refused the request")

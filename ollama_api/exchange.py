@@ -21,9 +21,9 @@ from backends.routing.names import is_valid
 from backends.routing.snapshot import Route, Target
 from backends.wire.openai import BadReply
 from ollama_api import residency, turn_memory
+from ollama_api.durations import keep_alive_s
 from ollama_api.endpoint import Call, CallT, Endpoint, fit_for, translated
 from ollama_api.errors import BadRequest
-from ollama_api.parse import keep_alive_s
 from ollama_api.relay import CutStream, Relay
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response

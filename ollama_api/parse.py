@@ -6,7 +6,6 @@ forgiving as Ollama's decoder.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ollama_api import lax
+from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest
 from ollama_api.types import (
     GO_NAMES,
@@ -34,12 +34,6 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 THINK_WORDS = frozenset({"high", "medium", "low", "max"})
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 NO_LINE_BREAKS = str.maketrans("", "", "\r\n")
-LONGEST_S = 2.0**63 / 1e9
-"""Go's durations count nanoseconds in 64 bits."""
-LONGEST_DURATION = 1000
-"""Characters: Go has no limit, and a body of megabytes would keep everybody waiting."""
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
-UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 TOOL_FIELDS: dict[str, tuple[type, str]] = {
     "name": (str, "string"),
@@ -102,23 +96,6 @@ def create(body: bytes) -> CreateRequest:
 def show(body: bytes) -> ShowRequest:
     """Read the body of /api/show."""
     return _read(body, ShowRequest)
-
-
-def keep_alive_s(value: Any) -> float | None:
-    """Read `keep_alive`: a number of seconds, or a Go duration. Negative is for ever (infinity).
-
-    None when absent. Raises `BadRequest` with Go's words. Source: Ollama `api/types.go:Duration`.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        seconds = _go_duration(value)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value) if 0 <= value < LONGEST_S else math.inf
-    else:
-        kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
-        raise BadRequest(f"Unsupported type: '{kinds.get(type(value), 'nil')}'")
-    return math.inf if seconds < 0 else seconds
 
 
 def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = lambda call: None) -> StructT:
@@ -222,28 +199,3 @@ def _inputs(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadRequest("invalid input type")
     return value
-
-
-def _go_duration(text: str) -> float:
-    """Read a Go duration such as 1h30m. Source: Go `time.ParseDuration`."""
-    if len(text) > LONGEST_DURATION:
-        raise BadRequest(f'time: invalid duration "{text[:LONGEST_DURATION]}"')
-    at = 1 if text[:1] in ("-", "+") else 0
-    if text[at:] == "0":
-        return 0.0
-    if at == len(text):
-        raise BadRequest(f'time: invalid duration "{text}"')
-    seconds = 0.0
-    while at < len(text):
-        part = DURATION.match(text, at)
-        if part is None:
-            raise BadRequest(f'time: invalid duration "{text}"')
-        number, unit = part.groups()
-        if unit not in UNITS_S:
-            problem = f'unknown unit "{unit}"' if unit else "missing unit"
-            raise BadRequest(f'time: {problem} in duration "{text}"')
-        seconds += float(number) * UNITS_S[unit]
-        if seconds >= LONGEST_S:
-            raise BadRequest(f'time: invalid duration "{text}"')
-        at = part.end()
-    return -seconds if text.startswith("-") else seconds

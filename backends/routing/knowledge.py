@@ -29,7 +29,8 @@ VISION = re.compile(
 )
 THINKING = re.compile(
     r"^o[134]\b|gpt-5(?!.*chat)|gpt-oss|-r1\b|qwq|qwen-?3(?!.*(coder|instruct))|(?<!non-)(thinking|reason)|magistral|"
-    r"deepseek-(v4|reasoner|r1)|grok-3-mini|grok-4(?!.*non-)|gemini-(2\.5|3)|glm-4\.[5-9]|kimi-k2"
+    r"deepseek-(v4|reasoner|r1)|grok-3-mini|grok-4(?!.*non-)|gemini-(2\.5|3)|glm-4\.[5-9]|kimi-k2|"
+    r"claude-(3[-.]7|(opus|sonnet|haiku)-[4-9])|nemotron(?!.*instruct)"
 )
 
 

@@ -19,6 +19,7 @@ Path = tuple[str, ...]
 # First that exists wins: the loaded length before the trained one: planning with the latter ends in 400s.
 CONTEXT_PATHS: tuple[Path, ...] = (
     ("loaded_context_length",),
+    ("loaded_instances", "0", "config", "context_length"),
     ("meta", "n_ctx"),
     ("max_model_len",),
     ("context_window",),
@@ -39,6 +40,7 @@ OUTPUT_PATHS: tuple[Path, ...] = (
 RETIRES_PATHS: tuple[Path, ...] = (("deprecation",), ("shutdown_date",), ("expiration_date",))
 QUANTISATION_PATHS: tuple[Path, ...] = (
     ("quantization",),
+    ("quantization", "name"),
     ("details", "quantization_level"),
     ("meta", "ftype"),
 )
@@ -86,7 +88,18 @@ KINDS: dict[str, dict[str, bool]] = {
     "vlm": _CHATS | {"vision": True},
     **dict.fromkeys(("embedding", "embeddings"), _EMBEDS),
     **dict.fromkeys(
-        ("image", "image_generation", "moderation", "rerank", "audio_transcription", "audio_speech", "video"),
+        (
+            "image",
+            "image_generation",
+            "moderation",
+            "rerank",
+            "audio_transcription",
+            "audio_speech",
+            "video",
+            "transcript",
+            "tts",
+            "vad",
+        ),
         _NEITHER,
     ),
 }
@@ -167,7 +180,7 @@ def entries_of(found: Any) -> list[dict[str, Any]]:
 
 def id_of(entry: dict[str, Any]) -> str:
     """Give the name by which the model is asked for; Gemini's lists put a folder before it."""
-    name = entry.get("id") or entry.get("name") or ""
+    name = entry.get("id") or entry.get("key") or entry.get("name") or ""
     return name.removeprefix("models/") if isinstance(name, str) else ""
 
 
@@ -181,7 +194,7 @@ def card_of(entry: dict[str, Any]) -> ModelCard:
         context_length=_first_number(entry, CONTEXT_PATHS),
         parameters=integer(at(entry, ("meta", "n_params"))),
         embedding_length=integer(at(entry, ("meta", "n_embd"))) or integer(entry.get("output_vector_size")),
-        size=integer(at(entry, ("meta", "size"))),
+        size=integer(at(entry, ("meta", "size"))) or integer(entry.get("size_bytes")),
         modalities=_modalities(entry, "input_modalities"),
         outputs=_modalities(entry, "output_modalities"),
         supported=words(entry.get("supported_parameters")),
@@ -213,7 +226,10 @@ _DEFAULTS = msgspec.structs.asdict(ModelCard(""))
 def _flags(entry: dict[str, Any]) -> dict[str, bool]:
     kind = entry.get("type") or entry.get("mode")
     found = dict(KINDS.get(kind, {})) if isinstance(kind, str) else {}
-    found |= {WORDS[word]: True for word in words(entry.get("capabilities")) if word in WORDS}
+    said = words(entry.get("capabilities"))
+    if said and all(KINDS.get(word) == _NEITHER for word in said):
+        found |= _NEITHER  # LocalAI names the kind among the abilities
+    found |= {WORDS[word]: True for word in said if word in WORDS}
     for name, paths in FLAGS.items():
         flags = [flag for path in paths if (flag := _flag(at(entry, path))) is not None]
         if flags:
@@ -268,9 +284,12 @@ def _first_text(entry: dict[str, Any], paths: tuple[Path, ...]) -> str:
 
 
 def at(entry: Any, path: Path) -> Any:
-    """Follow a path into an object; None when it ends early."""
+    """Follow a path into an object, by a number into a list; None when it ends early."""
     for step in path:
-        entry = entry.get(step) if isinstance(entry, dict) else None
+        if isinstance(entry, list) and step.isdecimal():
+            entry = entry[int(step)] if int(step) < len(entry) else None
+        else:
+            entry = entry.get(step) if isinstance(entry, dict) else None
     return entry
 
 

@@ -122,6 +122,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The least limit to send: models that think in secret spend it before they say anything."""
     options: dict[str, str] = {}
     """Ollama option -> wire name. What is not here is not sent."""
+    keep_alive: str = ""
+    """The wire name of `keep_alive`, in whole seconds; empty: it loads and unloads by itself."""
     drops: list[str] = []
     """Wire names that are never sent."""
     drops_thinking: list[str] = []
@@ -165,6 +167,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is added where the last turn is the assistant's, to be gone on with."""
     images: bool = True
     """Whether it takes images at all; which models do is asked per model."""
+    tool_images: bool = False
+    """Whether a tool's result may hold images, as in Ollama; else they go into a user's turn behind it."""
 
     # What else it has.
     embed: EmbedStyle | None = EmbedStyle()

@@ -23,7 +23,9 @@ def dialect_choices() -> list[tuple[str, str]]:
 
 
 def of_address(base_url: str) -> Dialect:
-    """Guess the kind by the host, where one host serves everybody; else what every server is."""
-    host = urlsplit(base_url).hostname
-    known = (row for row in _ROWS if row.base_url and urlsplit(row.base_url).hostname == host)
+    """Guess the kind by the host, where one serves everybody, or one a region; else what every server is."""
+    host = urlsplit(base_url).hostname or ""
+    known = (
+        row for row in _ROWS if row.base_url and f".{host}".endswith(f".{urlsplit(row.base_url).hostname}")
+    )
     return next(known, DIALECTS["generic"])

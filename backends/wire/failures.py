@@ -16,12 +16,15 @@ import msgspec
 
 MAX_MESSAGE = 500
 GLIMPSE = 200
+LARGEST_QUOTE = 8 * 1024
+MOST_FAULTS = 3
 MAX_RETRY_AFTER_S = 120
 DEFAULT_STATUS = 500
 
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
 )
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 # What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
 _WORDS = {
@@ -83,8 +86,8 @@ _WORDS = {
     ),
     **dict.fromkeys(("deadline_exceeded", "timeout", "timeout_error"), 504),
 }
-# Texts of refusals that are about the request, whatever status comes with them (llama.cpp likes 500).
-# and servers that have begun to stream have no status left. Lower case.
+# Texts of refusals that are about the request, whatever status comes with them: llama.cpp likes 500, and
+# servers that have begun to stream have no status left. Lower case.
 _REQUEST_AT_FAULT = (
     "context_length_exceeded",
     "maximum context length",
@@ -117,12 +120,23 @@ _PATHS = (
     ("message",),
     ("message", "detail"),
     ("detail",),
-    ("detail", 0, "msg"),
     ("fault", "faultstring"),
     ("msg",),
     ("err",),
+    ("error_msg",),
     ("error_message",),
+    ("header", "message"),
+    ("response", "error", "message"),
 )
+# Where FastAPI's validation lists what is wrong: each with a place, `loc`, and a text, `msg`.
+_LISTS = (("detail",), ("message", "detail"), ("error", "message", "detail"))
+# Where a gateway quotes the server behind it. OpenRouter's own sentence is "Provider returned error".
+_QUOTE = ("error", "metadata", "raw")
+# How servers that answer 400 say that they do not know the model, and that the key is wrong. Lower case.
+_NO_MODEL = ("is not a valid model id", "model not exist", "model_not_available")
+_NO_KEY = ("api key not valid", "api_key_invalid")
+# How OpenRouter's 403 differs where it is about what was said, and not about the key.
+_MODERATED = ("error", "metadata", "reasons")
 
 # How servers say that a text is too long, or that several are in sum; in lower case.
 _TOO_LONG = (
@@ -168,6 +182,15 @@ def message_of(body: bytes | str, fallback: str) -> str:
     return clean(found) if found else fallback
 
 
+def _decoded(body: bytes) -> Any:
+    """Decode JSON, out of the list that Gemini puts around it; None if it is none."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found[0] if isinstance(found, list) and found else found
+
+
 def message_of_error(error: Any, fallback: str) -> str:
     """Find the sentence in the `error` member of a stream event."""
     return clean(_find({"error": error}) or fallback)
@@ -185,7 +208,21 @@ def status_of(status: int, body: bytes) -> int:
     """Judge a refusal's status by what its body says."""
     if status == 429 and b"insufficient_quota" in body:
         return 402  # waiting does not help, and another backend may
+    if status == 400:
+        return _judged_as_refusal(body)
+    if status == 403 and _walk(_decoded(body), _MODERATED):
+        return 400
     return _judged(status, body.decode("utf-8", "replace")) if status == 500 else status
+
+
+def _judged_as_refusal(body: bytes) -> int:
+    """Some servers call a wrong key and an unknown model a bad request."""
+    said = _decoded(body)
+    folded = (_find(said) or "").lower()
+    if any(sign in folded for sign in _NO_KEY):
+        return 401
+    word = _word_in(_walk(said, ("error",))) or _word_in(said)
+    return 404 if word == 404 or any(sign in folded for sign in _NO_MODEL) else 400
 
 
 def _judged(status: int, text: str) -> int:
@@ -228,15 +265,30 @@ def clean(text: str) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """Read Retry-After (seconds, or a date), rounded up and bounded, or None."""
+    """Read Retry-After (seconds, a date, or a duration), or Azure's milliseconds; rounded up and bounded."""
+    in_ms = _number(headers.get("retry-after-ms", "")) / 1000
     value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value)
+    waits = (in_ms, _number(value), _duration(value), _until(value))
+    seconds = next((wait for wait in waits if math.isfinite(wait)), math.nan)
     if not math.isfinite(seconds):
         return None
     return min(MAX_RETRY_AFTER_S, max(0, math.ceil(seconds)))
+
+
+def _duration(value: str) -> float:
+    """Read a duration as Go writes it: 6m0s, 2m59.56s, 20ms."""
+    found = _DURATION.fullmatch(value.strip()) if value.strip() else None
+    if found is None:
+        return math.nan
+    parts = zip(found.groups(), (3600, 60, 1, 0.001), strict=True)
+    return sum(float(number) * seconds for number, seconds in parts if number)
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 def _until(date: str) -> float:
@@ -252,8 +304,28 @@ def _find(body: Any) -> str | None:
     for path in _PATHS:
         found = _walk(body, path)
         if isinstance(found, str) and found.strip():
-            return found
-    return None
+            return _with_quote(found, _walk(body, _QUOTE))
+    faults = (_walk(body, path) for path in _LISTS)
+    return next((_listed(fault) for fault in faults if isinstance(fault, list) and fault), None)
+
+
+def _with_quote(sentence: str, quoted: Any) -> str:
+    """Add what the server behind a gateway said, in its own JSON or as text."""
+    if not isinstance(quoted, str) or not quoted.strip() or len(quoted) > LARGEST_QUOTE:
+        return sentence
+    inner = message_of(quoted, "")
+    return f"{sentence}: {inner}" if inner and inner not in sentence else sentence
+
+
+def _listed(faults: list[Any]) -> str | None:
+    """Say what is wrong, and where: without its place, "Field required" helps nobody."""
+    told = []
+    for fault in faults[:MOST_FAULTS]:
+        place, text = _walk(fault, ("loc",)), _walk(fault, ("msg",))
+        where = ".".join(str(step) for step in place if step != "body") if isinstance(place, list) else ""
+        if isinstance(text, str):
+            told.append(f"{where}: {text}" if where else text)
+    return "; ".join(told) or None
 
 
 def _walk(value: Any, path: tuple[str | int, ...]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Prefill, ThinkStyle
 from backends.wire.reading import Reading
-from backends.wire.styles import LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels
+from backends.wire.styles import ALWAYS, LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels, part
 
 SAMPLING = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"]
 _REASONING_OBJECT = ThinkStyle(
@@ -58,11 +58,13 @@ _GPT_5_ON: Fields = {
     },
 }
 _NO_THINKING: Fields = {"think": {}}
+_ONE_EFFORT: Fields = {"drops": [*SAMPLING, "stop"], "least_tokens": 1024} | _NO_THINKING
 _OPENAI_MODELS: dict[str, Fields] = {
     r"^o[134]\b|^gpt-5(?!\.|.*chat)": _O_SERIES,
     r"^gpt-5(-mini|-nano)?(-\d|$)": _GPT_5,
     r"^gpt-5\.[1-4]": _GPT_5_OFF,
     r"^gpt-5\.[5-9]|^gpt-[6-9]": _GPT_5_ON,
+    r"^gpt-5\.\d+-chat": _ONE_EFFORT,
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
     r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": _NO_THINKING,
     r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"completes": True, "fill": {}},
@@ -139,6 +141,8 @@ ROWS = (
         embed=None,
         completes=False,
         first_event_s=660.0,
+        # Of its models, those that only think do not fill in.
+        per_model={r"^deepseek-(?!r|.*reason)": {"fill": {"path": "/beta/completions", "from_root": True}}},
     ),
     Dialect(
         name="groq",
@@ -170,6 +174,9 @@ ROWS = (
                 }
             },
         },
+        # Few of its models take schemas, and not in a stream; all take JSON, if the messages say the word.
+        format="object",
+        says_json=True,
     ),
     Dialect(
         name="mistral",
@@ -211,6 +218,7 @@ ROWS = (
             on={},
             levels=levels("reasoning_effort", max="high"),
         ),
+        per_model={r"gpt-oss": ALWAYS},
     ),
     Dialect(
         name="fireworks",
@@ -220,6 +228,7 @@ ROWS = (
         options={option: wire for option, wire in VLLM_OPTIONS.items() if option != "seed"},
         body={"context_length_exceeded_behavior": "error"},
         think=effort(off="none"),
+        per_model={r"gpt-oss": ALWAYS},
     ),
     Dialect(
         name="xai",
@@ -235,13 +244,16 @@ ROWS = (
             r"grok-3-mini": {
                 "drops": ["stop"],
                 "think": {
+                    "off": {"reasoning_effort": "low"},
                     "on": {"reasoning_effort": "high"},
                     "levels": levels("reasoning_effort", medium="high", max="high"),
                 },
             },
             r"grok-4(?!.*non-reasoning)": {"drops": ["stop"]},
-            r"grok-4\.[3-9]": {"think": {"on": {}, "levels": levels("reasoning_effort", max="high")}},
+            r"grok-4\.3": part(effort(off="none")),
+            r"grok-4\.[4-9]|grok-[5-9]": ALWAYS,
         },
+        schema_drops=["strict"],
     ),
     Dialect(
         name="gemini",
@@ -255,14 +267,10 @@ ROWS = (
         merge_system="all",
         embed=EmbedStyle(batch=100),
         completes=False,
+        schema_drops=["$id", "$schema", "strict"],
         per_model={
-            r"2\.5-flash": {
-                "think": {
-                    "off": {"reasoning_effort": "none"},
-                    "on": {},
-                    "levels": levels("reasoning_effort", max="high"),
-                }
-            }
+            r"2\.5-flash": part(effort(off="none")),
+            r"gemini-(1|2\.0)|gemma|learnlm": _NO_THINKING,
         },
     ),
     Dialect(
@@ -281,5 +289,6 @@ ROWS = (
         embed=None,
         completes=False,
         messages=True,
+        models_path="/models?limit=1000",  # unasked, it lists twenty
     ),
 )

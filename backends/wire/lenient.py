@@ -151,8 +151,12 @@ def _function(value: Any) -> FunctionDelta | None:
 
 
 def _logprobs(value: Any) -> Logprobs | None:
-    found = _objects(value.get("content")) if isinstance(value, dict) else []
-    return Logprobs(clean(found)) if found else None
+    if not isinstance(value, dict):
+        return None
+    rows = (clean(value.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs"))
+    beside = [row if isinstance(row, list) else None for row in rows]
+    found = Logprobs(clean(_objects(value.get("content"))) or None, *beside)
+    return found if found.content or found.tokens else None
 
 
 def _fitting(kind: type[msgspec.Struct], value: Any) -> Any:

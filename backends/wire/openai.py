@@ -49,6 +49,10 @@ class Logprobs(msgspec.Struct):
     """Log probabilities, passed through as they are."""
 
     content: list[dict[str, Any]] | None = None
+    tokens: list[Any] | None = None
+    token_logprobs: list[Any] | None = None
+    top_logprobs: list[Any] | None = None
+    """How `/completions` tells them: side by side."""
 
 
 class Choice(msgspec.Struct):
@@ -109,7 +113,7 @@ class Embedding(msgspec.Struct):
     """One vector, as raw JSON: an array of numbers, or a base64 string."""
 
     embedding: msgspec.Raw
-    index: int = 0
+    index: int | None = 0
 
 
 class EmbeddingReply(msgspec.Struct):

@@ -8,6 +8,7 @@ Source: the vendors' API references and the deviations noted in `docs/backends.m
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from backends.wire import lenient
 from backends.wire.openai import (
     Choice,
     Delta,
+    Logprobs,
     Reply,
     ServerTimings,
     ToolCallDelta,
@@ -133,6 +135,8 @@ class Reader:
     def _unusual(self, choice: Choice) -> None:
         delta = choice.delta
         if delta is None:
+            if choice.logprobs is not None and choice.logprobs.content is None:
+                choice.logprobs.content = _side_by_side(choice.logprobs)
             if choice.text is not None:
                 choice.text = self._said.join(choice.text) if self._is_busy else choice.text
             if choice.message is None:
@@ -249,6 +253,24 @@ def _straighten(delta: Delta) -> None:
     )
     if delta.function_call is not None and not delta.tool_calls:
         delta.tool_calls = [ToolCallDelta(0, None, delta.function_call)]
+
+
+def _side_by_side(told: Logprobs) -> list[dict[str, Any]] | None:
+    """Bring the log probabilities of `/completions` into the form of those of chats."""
+    pairs = zip_longest(told.tokens or (), told.token_logprobs or (), told.top_logprobs or ())
+    return [
+        {
+            "token": token,
+            "logprob": probability,
+            "bytes": list(token.encode("utf-8", "replace")),
+            "top_logprobs": [
+                {"token": other, "logprob": value}
+                for other, value in (others.items() if isinstance(others, dict) else ())
+            ],
+        }
+        for token, probability, others in pairs
+        if isinstance(token, str) and isinstance(probability, int | float)
+    ] or None
 
 
 def _joined(items: list[dict[str, Any]] | None, *names: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
 from backends.wire.reading import Reading
-from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, VLLM_OPTIONS, effort, levels, template
+from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, TEMPLATE_MODELS, VLLM_OPTIONS, effort, template
 
 
 def _vllm(name: str, label: str, **more: object) -> Dialect:
@@ -12,9 +12,10 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
     fields: Fields = {
         "options": VLLM_OPTIONS,
         "stop_limit": 16,
+        "tool_images": True,
         "think": template(),
         "embed": EmbedStyle(batch=256, normalised=True, dimensions=""),
-        "per_model": {r"gpt-oss": {"think": {"on": {}, "levels": levels("reasoning_effort", max="high")}}},
+        "per_model": TEMPLATE_MODELS,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
@@ -37,6 +38,7 @@ ROWS = (
             "num_keep": "n_keep",
         },
         stop_limit=64,
+        tool_images=True,
         think=template(),
         embed=EmbedStyle(batch=32, normalised=True, dimensions=""),
         prefill=Prefill(echoes=True),
@@ -46,16 +48,22 @@ ROWS = (
             path="/infill", from_root=True, prompt="input_prefix", suffix="input_suffix", answer="infill"
         ),
         sources=[ModelSource(path="/props", from_root=True, shape="props")],
+        per_model=TEMPLATE_MODELS,
     ),
     Dialect(
         name="lmstudio",
         label="LM Studio",
         options=LLAMA_OPTIONS,
+        keep_alive="ttl",
         think=effort(off="none", on=None),
         format="schema",
         reading=Reading(tags="start"),
         embed=EmbedStyle(dimensions=""),
-        sources=[ModelSource(path="/api/v0/models", from_root=True)],
+        # The older list knows what is loaded, the newer one whether it thinks.
+        sources=[
+            ModelSource(path="/api/v1/models", from_root=True),
+            ModelSource(path="/api/v0/models", from_root=True),
+        ],
     ),
     Dialect(
         name="tgi",
@@ -88,6 +96,7 @@ ROWS = (
         merge_system="none",
         options=OPTIONS | {"top_k": "top_k"},
         think=effort(off="none", on="medium"),
+        replay=["thinking_blocks"],
         messages=True,
         responses=True,
         sources=[ModelSource(path="/model/info", shape="litellm")],
@@ -97,6 +106,7 @@ ROWS = (
         label="LocalAI",
         options=LLAMA_OPTIONS,
         think=effort(off="none", on="medium"),
+        sources=[ModelSource(path="/models/capabilities")],
     ),
     Dialect(
         name="ollama",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from backends.wire.dialect import Fields, ThinkStyle
 
 LEVELS = ("low", "medium", "high", "max")
@@ -39,3 +41,17 @@ def template(name: str = "enable_thinking") -> ThinkStyle:
         on=on,
         levels={level: on | {"reasoning_effort": "high" if level == "max" else level} for level in LEVELS},
     )
+
+
+def part(style: ThinkStyle) -> Fields:
+    """Give the part of a profile that says so for some models."""
+    return {"think": msgspec.to_builtins(style)}
+
+
+ALWAYS: Fields = part(effort(off="low"))
+"""Models that always think: off is the least of it, and what comes of that is not shown."""
+TEMPLATE_MODELS: dict[str, Fields] = {
+    r"(?i)gpt-oss": ALWAYS,
+    r"(?i)deepseek|granite|kimi": part(template("thinking")),
+}
+"""Models whose chat templates have words of their own, wherever a template is what switches."""

@@ -23,10 +23,10 @@ from ollama_api.translate.anthropic_types import (
     ToolUseBlock,
 )
 from ollama_api.translate.assembly import Piece, read_whole
-from ollama_api.translate.common import completion_body, named, require
+from ollama_api.translate.common import OWN_TURNS, completion_body, named, require
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
-from ollama_api.translate.notes import PLAIN, Aside
+from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.shaping import has_image
 from ollama_api.types import ChatRequest, Metrics, ReplyToolCall
 
@@ -74,7 +74,7 @@ def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside 
         chat,
         target,
         rule,
-        _messages(call, rule),
+        _messages(call, rule, aside.notes),
         form=of_format(call.format),
         tools={"tools": call.tools, **call.tool_choice} if call.tools else None,
         aside=aside,
@@ -127,10 +127,13 @@ def _bytes_of_text(value: Any) -> int:
     return total
 
 
-def _messages(call: MessagesRequest, rule: Rule) -> list[dict[str, Any]]:
+def _messages(call: MessagesRequest, rule: Rule, notes: Notes) -> list[dict[str, Any]]:
     """Put the system prompt first, the client's or else the mapping's, and then the example turns."""
     begins_with_system = call.turns[0]["role"] == "system"
-    system = call.system or ("" if begins_with_system else rule.system)
+    own = "" if call.system or begins_with_system else rule.system
+    if own or rule.messages:
+        notes.added("messages", OWN_TURNS)
+    system = call.system or own
     first = [{"role": "system", "content": system}] if system else []
     return [*first, *rule.messages, *call.turns]
 

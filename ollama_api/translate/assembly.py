@@ -91,7 +91,11 @@ class Assembly:
             for call in delta.tool_calls:
                 self._calls.add(call)
         if self.keeper is not None:
-            self.keeper.take(delta.reasoning_content or "", delta.reasoning_details)
+            self.keeper.take(
+                delta.reasoning_content or "",
+                reasoning_details=delta.reasoning_details,
+                thinking_blocks=delta.thinking_blocks,
+            )
         content: Any = delta.content  # a reader has made text of a list
         return self._piece(content or "", delta.reasoning_content or "", choice)
 

@@ -16,6 +16,8 @@ from ollama_api.errors import AnswerUnusable
 from ollama_api.types import ReplyFunction, ReplyToolCall
 
 NO_FUNCTION = FunctionDelta()
+NO_ARGUMENTS = ("", "null", "[]")
+"""How servers write that there are none; the last is PHP's way."""
 
 
 class Calls:
@@ -107,9 +109,11 @@ class _Call:
     def arguments(self) -> msgspec.Raw:
         """Give the finished arguments. Raises `AnswerUnusable` if they are no JSON object."""
         text = mended("".join(self._parts)).strip()
-        if not text or text == "null":
-            return msgspec.Raw(msgspec.json.encode(self._whole))
         try:
+            if text.startswith('"'):  # JSON in JSON: some servers encode it twice
+                text = msgspec.json.decode(text, type=str).strip()
+            if text in NO_ARGUMENTS:
+                return msgspec.Raw(msgspec.json.encode(self._whole))
             # The text is kept as it is, so integers of any length survive; on one line, for NDJSON.
             msgspec.json.decode(text, type=dict[str, msgspec.Raw])
             return msgspec.Raw(msgspec.json.format(text, indent=-1).encode())

@@ -11,10 +11,16 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, named, require, require_capabilities
+from ollama_api.translate.common import (
+    OWN_TURNS,
+    completion_body,
+    named,
+    require,
+    require_capabilities,
+)
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
-from ollama_api.translate.notes import PLAIN, Aside
+from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.shaping import take_echo
 from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import ChatReply, ChatRequest, Message, Metrics, ReplyMessage, ReplyToolCall
@@ -47,6 +53,8 @@ def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PL
     )
     brings_system = bool(call.messages) and call.messages[0].role == "system"
     system = "" if brings_system else rule.system
+    if system or rule.messages:
+        aside.notes.added("messages", OWN_TURNS)
     with_thinking = "reasoning_content" in target.dialect.replay
     if with_thinking:
         _note_thinking(call, aside)
@@ -54,9 +62,9 @@ def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PL
         call,
         target,
         rule,
-        messages.to_openai(turns, system, with_thinking=with_thinking),
+        messages.to_openai(turns, system, with_thinking=with_thinking, notes=aside.notes),
         form=of_format(call.format),
-        tools={"tools": [_tool(tool) for tool in call.tools]} if call.tools else None,
+        tools=_tools(call.tools, aside.notes) if call.tools else None,
         aside=aside,
     )
 
@@ -152,10 +160,20 @@ def _message(piece: Piece, calls: tuple[ReplyToolCall, ...]) -> ReplyMessage:
     return ReplyMessage("assistant", piece.content, piece.thinking, calls)
 
 
+def _tools(given: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
+    tools = [_tool(tool) for tool in given]
+    if tools != given:
+        notes.changed("tools", "tools", "with the types and parameters that were left out")
+    return {"tools": tools}
+
+
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     """Pass a tool on as it came, with what OpenAI demands and Ollama does not."""
     function = tool.get("function")
     passed = {**tool, "type": tool.get("type") or "function"}
-    if isinstance(function, dict) and not function.get("parameters"):
-        passed["function"] = {**function, "parameters": ANY_PARAMETERS}
+    if isinstance(function, dict):
+        parameters = function.get("parameters") or ANY_PARAMETERS
+        if isinstance(parameters, dict) and not parameters.get("type"):
+            parameters = {**parameters, "type": "object"}
+        passed["function"] = {**function, "parameters": parameters}
     return passed

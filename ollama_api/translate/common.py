@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
+from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest
 from ollama_api.translate.forms import Form, in_words
 from ollama_api.translate.forms import fields as form_fields
@@ -24,6 +26,7 @@ NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definiti
 """Keywords of a JSON schema whose members are named by who wrote it."""
 ROOM_FOR_TEXT = 1024
 """Tokens left for an answer behind a budget for thinking."""
+OWN_TURNS = "the mapping's system prompt and example turns"
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
@@ -53,6 +56,8 @@ def completion_body(
         **wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes),
     }
     _merge(body, think_fields(call.think, dialect, notes))
+    if call.keep_alive is not None:
+        body |= keep_alive_fields(call, dialect, notes)
     if form is not None:
         body |= form_fields(form, dialect, notes)
     if call.logprobs:
@@ -186,6 +191,18 @@ def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: N
         return {"stream": True}
     notes.added("stream_options", "the tokens of a stream are counted only when asked for")
     return {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def keep_alive_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+    """Say how long the model is to stay, to a server that can be told; for ever it cannot."""
+    seconds = keep_alive_s(call.keep_alive) if dialect.keep_alive else None
+    if seconds is None:
+        return {}
+    if math.isinf(seconds):
+        notes.dropped("keep_alive", "a time is all that can be said there, and this is none")
+        return {}
+    notes.mapped("keep_alive", dialect.keep_alive)
+    return {dialect.keep_alive: max(1, math.ceil(seconds))}
 
 
 def named(**needed: Any) -> tuple[str, ...]:

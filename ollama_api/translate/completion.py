@@ -17,6 +17,7 @@ from ollama_api.translate.common import (
     OWN_FIELD,
     added_fields,
     fitted,
+    keep_alive_fields,
     usage_fields,
 )
 from ollama_api.translate.forms import ANY_OBJECT, Form, fields, of_format
@@ -77,6 +78,7 @@ def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> 
     for name, reason in UNTEMPLATED.items():
         if getattr(call, name) not in (None, ""):
             notes.dropped(name, reason)
+    body |= keep_alive_fields(call, dialect, notes)
     return fitted(body | usage_fields(call, dialect, notes), None, dialect, notes)
 
 

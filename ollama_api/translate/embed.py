@@ -92,7 +92,7 @@ def single_from_upstream(gathered: Gathered) -> EmbeddingReply:
 
 def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
     """Give the raw vectors in input order. Raises `AnswerUnusable` when one is missing, or no vector."""
-    data = sorted(reply.data or (), key=lambda entry: entry.index)
+    data = sorted(reply.data or (), key=lambda entry: entry.index or 0)
     if len(data) != expected:
         raise AnswerUnusable(f"the backend sent {len(data)} embeddings for {expected} inputs")
     if not all(bytes(memoryview(entry.embedding)[:1]) in (b"[", b'"') for entry in data):

@@ -12,7 +12,13 @@ from backends.wire.openai import Reply
 from ollama_api.errors import BadRequest
 from ollama_api.translate import messages
 from ollama_api.translate.assembly import Assembly, Piece, read_whole
-from ollama_api.translate.common import completion_body, named, require, require_capabilities
+from ollama_api.translate.common import (
+    OWN_TURNS,
+    completion_body,
+    named,
+    require,
+    require_capabilities,
+)
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -47,6 +53,8 @@ def needs(call: GenerateRequest) -> tuple[str, ...]:
 def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body: the request's system prompt replaces the mapping's."""
     system = call.system or rule.system
+    if rule.messages or (rule.system and not call.system):
+        aside.notes.added("messages", OWN_TURNS)
     turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     turns += rule.messages
     turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})

@@ -24,7 +24,7 @@ Kept = dict[str, Any]
 OF_CALLS = frozenset({"extra_content"})
 """Members that belong to a call; all others belong to the turn."""
 BLANK = " "
-JOINED = ("text", "summary", "data")
+JOINED = ("text", "summary", "data", "thinking")
 """Members of a reasoning detail that come in pieces."""
 
 
@@ -83,7 +83,9 @@ def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes:
         notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
     elif not any(name in turn for name in dialect.replay):
         notes.changed(
-            "messages", "messages", "what the backend gave with these tool calls is gone: sent without"
+            "messages",
+            "messages",
+            "nothing is kept that the backend gave with these tool calls: sent without",
         )
         # Left out, it is refused by those who want it; a blank is not.
         wanted = {name: BLANK for name in dialect.replay if name == "reasoning_content"}
@@ -100,12 +102,13 @@ class Keeper:
         self._turn: dict[str, Any] = {}
         self._text: list[str] = []
 
-    def take(self, thinking: str, details: list[dict[str, Any]] | None) -> None:
-        """Take what one chunk gives."""
+    def take(self, thinking: str, **parts: list[dict[str, Any]] | None) -> None:
+        """Take what one chunk gives: `parts` by the name of the turn's member."""
         if thinking and "reasoning_content" in self._names:
             self._text.append(thinking)
-        if details and "reasoning_details" in self._names:
-            self._turn["reasoning_details"] = _merged(self._turn.get("reasoning_details", []), details)
+        for name, more in parts.items():
+            if more and name in self._names:
+                self._turn[name] = _merged(self._turn.get(name, []), more)
 
     def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, Kept]:
         """Give what is to be kept, by the call's key; nothing where nothing came."""
@@ -128,7 +131,10 @@ def _merged(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[di
     merged = list(before)
     for detail in more:
         last = merged[-1] if merged else {}
-        if last and (last.get("index"), last.get("type")) == (detail.get("index"), detail.get("type")):
+        is_same = (last.get("index"), last.get("type")) == (detail.get("index"), detail.get("type"))
+        # Without an index, a signature is what ends a detail: LiteLLM's are Anthropic's blocks.
+        is_over = last.get("index") is None and bool(last.get("signature"))
+        if last and is_same and not is_over:
             pieces = {name: last[name] + detail[name] for name in JOINED if _both_text(last, detail, name)}
             said = {name: value for name, value in detail.items() if value is not None}
             merged[-1] = {**last, **said, **pieces}

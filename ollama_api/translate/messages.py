@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ollama_api.translate.notes import SILENT, Notes
 from ollama_api.types import Message, ToolCall
 
 # How a file begins, in base64 -> its type. Source: the formats' magic numbers.
@@ -32,14 +33,19 @@ BEGINNING = 16
 
 
 def to_openai(
-    messages: Iterable[Message], system: str, *, with_thinking: bool = False
+    messages: Iterable[Message], system: str, *, with_thinking: bool = False, notes: Notes = SILENT
 ) -> list[dict[str, Any]]:
     """Translate a conversation. `system` goes first unless the conversation begins with a system message.
 
     `with_thinking`: what a client sends back of the thinking before a call goes along with the call.
     """
-    linker = _Linker(with_thinking=with_thinking)
-    translated = [_message(turn, message, linker) for turn, message in enumerate(messages)]
+    linker = _Linker(notes, with_thinking=with_thinking)
+    translated: list[dict[str, Any]] = []
+    for turn, message in enumerate(messages):
+        if message.role != "tool" or message.tool_calls:
+            translated += linker.unanswered()
+        translated.append(_message(turn, message, linker))
+    translated += linker.unanswered()
     if system and not (translated and translated[0]["role"] == "system"):
         translated.insert(0, {"role": "system", "content": system})
     return translated
@@ -79,14 +85,14 @@ def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
         return _assistant_with_calls(turn, message, linker)
     if message.role == "tool":
         return _tool_result(message, linker)
-    linker.ask([])
     return {"role": message.role, "content": content_with_images(message.content, message.images)}
 
 
 def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
     calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
     linker.ask(calls)
-    made = {"role": message.role, "content": message.content, "tool_calls": calls}
+    content = content_with_images(message.content, message.images)
+    made = {"role": message.role, "content": content, "tool_calls": calls}
     if linker.with_thinking and message.thinking:
         made["reasoning_content"] = message.thinking
     return made
@@ -111,7 +117,9 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
     if call_id is None:
         # An id that matches nothing would be refused by the backend; the text is what the model needs.
         name = f" ({message.tool_name})" if message.tool_name else ""
-        return {"role": "user", "content": f"Tool result{name}: {message.content}"}
+        linker.notes.changed("messages", "messages", "a tool's result that answers no call: a user's turn")
+        text = f"Tool result{name}: {message.content}"
+        return {"role": "user", "content": content_with_images(text, message.images)}
     return {
         "role": "tool",
         "tool_call_id": call_id,
@@ -122,16 +130,16 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self, *, with_thinking: bool) -> None:
+    def __init__(self, notes: Notes, *, with_thinking: bool) -> None:
+        self.notes = notes
         self.with_thinking = with_thinking
         self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}
         """Calls by what they may be found by, in order; those that have a result meanwhile, too."""
         self._answered: set[int] = set()
 
     def ask(self, calls: list[dict[str, Any]]) -> None:
-        """Open the calls of a turn; those of turns before are open no more."""
-        if calls or self._waiting:
-            self._waiting, self._answered = defaultdict(deque), set()
+        """Open the calls of a turn."""
+        self._waiting, self._answered = defaultdict(deque), set()
         for call in calls:
             for handle in (("id", call["id"]), ("name", call["function"]["name"]), ANY_CALL):
                 self._waiting[handle].append(call)
@@ -146,3 +154,13 @@ class _Linker:
                     self._answered.add(id(call))
                     return str(call["id"])
         return None
+
+    def unanswered(self) -> list[dict[str, Any]]:
+        """Close the calls that nobody answered: many backends refuse a call without a result."""
+        if not self._waiting:
+            return []
+        left = [call["id"] for call in self._waiting[ANY_CALL] if id(call) not in self._answered]
+        self._waiting = {}
+        if left:
+            self.notes.added("messages", "an empty result for each tool call that has none")
+        return [{"role": "tool", "tool_call_id": call_id, "content": ""} for call_id in left]

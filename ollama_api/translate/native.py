@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from backends.routing.snapshot import Rule, Target
-from ollama_api.translate.common import OWN_FIELD, added_fields
+from ollama_api.translate.common import OWN_FIELD, OWN_TURNS, added_fields
 from ollama_api.translate.forms import of_format
 from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.options import merged
@@ -37,7 +37,7 @@ def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAI
     examples = [Message(turn["role"], turn["content"]) for turn in rule.messages]
     body = _begun(target, aside.notes) | {"messages": [*first, *examples, *call.messages]}
     if first or examples:
-        aside.notes.added("messages", "the mapping's system prompt and example turns")
+        aside.notes.added("messages", OWN_TURNS)
     for place, message in enumerate(call.messages):
         if message.thinking:
             aside.notes.mapped(f"messages[{place}].thinking", "messages")

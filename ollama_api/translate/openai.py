@@ -16,7 +16,7 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from ollama_api import lax
 from ollama_api.errors import BadRequest, Failure, RequestError
-from ollama_api.translate.common import fitted, require
+from ollama_api.translate.common import OWN_TURNS, fitted, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
 
@@ -150,7 +150,7 @@ def chat_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN
     """Make the backend's body of a chat: model, options, system prompt and example turns by the rules."""
     fields = completion_body(call, target, rule, aside)
     if rule.system or rule.messages:
-        aside.notes.added("messages", "the mapping's system prompt and example turns")
+        aside.notes.added("messages", OWN_TURNS)
         fields["messages"] = raw(_with_turns(_messages(call), rule))
     return fields
 

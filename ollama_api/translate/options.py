@@ -38,6 +38,8 @@ KINDS: Mapping[str, Kind] = {
     "draft_num_predict": "integer",
     "use_mmap": "boolean",
 }
+WHOLE_CONTEXT = 10_000_000
+"""More tokens than any context has: llama.cpp refuses Ollama's -1."""
 MAX_FLOAT32 = 3.4028234663852886e38
 # These describe how a model is loaded. A backend is loaded already, and every client's habit of sending them
 # is not worth a warning.
@@ -99,16 +101,18 @@ def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes)
         why = f"only the first {dialect.stop_limit} of {len(value)} are sent: more are refused there"
         notes.changed("options.stop", wire_name, why)
         return value[: dialect.stop_limit]
+    if name == "repeat_last_n" and value < 0:
+        notes.changed("options.repeat_last_n", wire_name, "below 0 is the whole context: any length, there")
+        return WHOLE_CONTEXT
     notes.mapped(f"options.{name}", wire_name)
     return value
 
 
 def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """Name what the client set and this kind of backend has no field for."""
+    """Name what the client set and this kind of backend has no field for. Ollama gets all it knows."""
+    taken = KINDS if dialect.protocol == "ollama" else dialect.options
     return [
-        name
-        for name in options
-        if name not in dialect.options and name not in NEVER_LOST and name not in ABOUT_LOADING
+        name for name in options if name not in taken and name not in NEVER_LOST and name not in ABOUT_LOADING
     ]
 
 

@@ -28,7 +28,7 @@ EVIDENCE_CHARS = 300
 # Statuses by which servers say that they cannot do what was asked, once they did answer something simpler.
 CANNOT = frozenset({400, 403, 404, 405, 415, 422, 501})
 NO_SUCH_MODEL = re.compile(
-    r"not.found|not exist|no such|unknown model|invalid model|not loaded", re.IGNORECASE
+    r"not.found|not exist|no such|unknown model|invalid model|not a valid model|not loaded", re.IGNORECASE
 )
 
 SHORT, MIDDLE, LONG = 16, 64, 256

@@ -110,7 +110,7 @@ def needs(call: ResponsesRequest) -> tuple[str, ...]:
 
 def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
-    messages = with_system(call.input, call.instructions, rule)
+    messages = with_system(call.input, call.instructions, rule, aside.notes)
     return completion_body(
         _as_chat(call),
         target,

@@ -13,7 +13,9 @@ from typing import Any
 
 from backends.routing.snapshot import Rule
 from ollama_api.errors import BadRequest
+from ollama_api.translate.common import OWN_TURNS
 from ollama_api.translate.messages import data_url
+from ollama_api.translate.notes import SILENT, Notes
 from ollama_api.translate.responses_tools import FUNCTIONS_ONLY, sent_name
 
 NO_FILES = "file inputs are not currently supported"
@@ -55,7 +57,9 @@ def to_messages(given: Any) -> list[Message]:
     return conversation.whole()
 
 
-def with_system(messages: list[Message], instructions: str | None, rule: Rule) -> list[Message]:
+def with_system(
+    messages: list[Message], instructions: str | None, rule: Rule, notes: Notes = SILENT
+) -> list[Message]:
     """Put what instructs the model first, in one message: many chat templates take no second one.
 
     The mapping's system prompt is for requests that bring nothing of the kind; its example turns go before
@@ -64,8 +68,11 @@ def with_system(messages: list[Message], instructions: str | None, rule: Rule) -
     texts = [instructions] if instructions else []
     begin = next((place for place, turn in enumerate(messages) if turn["role"] != "system"), len(messages))
     texts += [turn["content"] for turn in messages[:begin]]
-    if not texts and rule.system and not any(turn["role"] == "system" for turn in messages):
-        texts = [rule.system]
+    is_told = bool(texts) or any(turn["role"] == "system" for turn in messages)
+    own = [rule.system] if rule.system and not is_told else []
+    if own or rule.messages:
+        notes.added("messages", OWN_TURNS)
+    texts += own
     first: list[Message] = [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
     return [*first, *rule.messages, *messages[begin:]]
 

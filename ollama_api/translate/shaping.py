@@ -20,6 +20,8 @@ Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]
 
 APART = "\n\n"
+END: Turn = {"role": ""}
+IMAGES_OF_RESULTS = {"type": "text", "text": "Images of the tools' results:"}
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
@@ -27,6 +29,9 @@ def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[T
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
     if dialect.merge_system != "none":
         turns = _with_one_system(turns, dialect.merge_system == "all", notes)
+    results = [] if dialect.tool_images else [turn for turn in turns if turn["role"] == "tool"]
+    if results and any(map(has_image, results)):
+        turns = _with_images_behind(turns, notes)
     if dialect.alternate_roles:
         turns = _alternating(turns, notes)
     if dialect.bare_calls == "omit":
@@ -134,6 +139,23 @@ def _short_id(given: str) -> str:
     if SHORT_ID.fullmatch(given):
         return given
     return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
+
+
+def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
+    """Move images out of results, behind the last result: nothing may stand between those of one turn."""
+    notes.changed("messages", "messages", "images of tools' results stand in a user's turn behind them here")
+    moved: list[Turn] = []
+    images: list[dict[str, Any]] = []
+    for turn in [*turns, END]:
+        if turn["role"] != "tool" and images:
+            moved.append({"role": "user", "content": [IMAGES_OF_RESULTS, *images]})
+            images = []
+        if turn["role"] == "tool" and has_image(turn):
+            images += [part for part in turn["content"] if part["type"] != "text"]
+            texts = [part["text"] for part in turn["content"] if part["type"] == "text"]
+            turn = {**turn, "content": APART.join(texts)}
+        moved.append(turn)
+    return moved[:-1]
 
 
 def has_image(turn: Turn) -> bool:

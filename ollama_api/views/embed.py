@@ -10,6 +10,7 @@ from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Route
 from ollama_api import embedding, parse, residency
+from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import find_route, recorded
 from ollama_api.request import ClientRequest
@@ -29,7 +30,7 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     with recorded(request, entry):
         route = await _route(caller, call.model)
         checked(call.options)
-        residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
+        residency.use(route.alias, keep_alive_s(call.keep_alive))
         if not call.input:
             ledger.close(entry, "ok")
             return json_response(EmbedReply(model=call.model, embeddings=[]))
@@ -53,7 +54,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     with recorded(request, entry):
         route = await _route(caller, call.model)
         checked(call.options)
-        residency.use(route.alias, parse.keep_alive_s(call.keep_alive))
+        residency.use(route.alias, keep_alive_s(call.keep_alive))
         if not call.prompt:
             ledger.close(entry, "ok")
             return json_response(EmbeddingReply(translate.NO_VECTOR))

@@ -289,3 +289,13 @@ def test_the_older_form_is_cut_too(client: Client, fake: FakeBackend) -> None:
     fake.script("m", taking(100, like_llamacpp))
     answer = client.post("/api/embeddings", {"model": "m", "prompt": words(300)})
     assert answer.json["embedding"] == vector(asked(fake)[-1][0])
+
+
+@pytest.mark.parametrize(("status", "said"), [(404, "Not Found"), (501, "start it with --embeddings")])
+def test_a_backend_that_does_not_embed_is_told_as_that(
+    client: Client, fake: FakeBackend, second: FakeBackend, status: int, said: str
+) -> None:
+    for backend in (fake, second):
+        backend.script("m", scripts.status(status, said))
+    answer = embed(client, ["a", "b"])
+    assert (answer.status, answer.json) == (400, {"error": '"m" does not support embeddings'})

@@ -19,6 +19,16 @@ DETAILS = [
     {"type": "reasoning.text", "text": "add.", "index": 0, "signature": "sig"},
 ]
 WANTED_BACK = [{"type": "reasoning.text", "text": "Let me add.", "index": 0, "signature": "sig"}]
+BLOCKS: list[Json] = [
+    {"type": "thinking", "thinking": "Let me "},
+    {"type": "thinking", "thinking": "add."},
+    {"type": "thinking", "thinking": "", "signature": "one"},
+    {"type": "thinking", "thinking": "Done.", "signature": "two"},
+]
+BLOCKS_WANTED_BACK: list[Json] = [
+    {"type": "thinking", "thinking": "Let me add.", "signature": "one"},
+    {"type": "thinking", "thinking": "Done.", "signature": "two"},
+]
 TOOL: Json = {
     "type": "function",
     "function": {"name": "add", "parameters": {"type": "object", "properties": {}}},
@@ -51,6 +61,12 @@ KINDS: dict[str, tuple[Json, list[Json], Any, str]] = {
         [{"reasoning_content": "Let me "}, {"reasoning_content": "add."}],
         "Let me add.",
         "reasoning_content",
+    ),
+    "litellm": (
+        CALL,
+        [{"thinking_blocks": [part], "reasoning_content": part["thinking"]} for part in BLOCKS],
+        BLOCKS_WANTED_BACK,
+        "thinking_blocks",
     ),
     "openrouter": (
         CALL,
@@ -125,7 +141,7 @@ def test_when_it_is_gone_the_request_works_and_the_trace_says_so(
     answer = client.call("POST", "/api/chat", body, {"X-Llamagate-Trace": "1"})
     assert answer.status == 200
     assert given_back(sent_turn(fake), name) == (" " if kind == "deepseek" else None)
-    assert "is gone: sent without" in answer.headers["x-llamagate-trace"]
+    assert "nothing is kept that the backend gave" in answer.headers["x-llamagate-trace"]
 
 
 def test_a_clients_own_thinking_goes_back_where_it_is_wanted(client: Client, fake: FakeBackend) -> None:

@@ -11,7 +11,8 @@ from backends.wire.dialects import DIALECTS, dialect_choices, of_address
 from ollama_api import parse
 from ollama_api.translate.common import think_fields
 from ollama_api.translate.options import KINDS
-from ollama_api.ways import CHAT
+from ollama_api.types import GenerateRequest
+from ollama_api.ways import CHAT, GENERATE
 from tests.golden.replay import rule, target
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
@@ -114,6 +115,8 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
 @pytest.mark.parametrize(
     ("url", "name"),
     [
+        ("https://eu.api.openai.com/v1", "openai"),
+        ("https://notapi.openai.com/v1", "generic"),
         ("https://api.openai.com/v1", "openai"),
         ("https://openrouter.ai", "openrouter"),
         ("https://api.groq.com/openai/v1/", "groq"),
@@ -168,10 +171,19 @@ def test_a_kinds_own_address_has_its_own_path(dialect: Dialect) -> None:
         ("openai", "gpt-5-pro", False, False, "low"),
         ("openai", "gpt-5-chat-latest", True, True, None),
         ("openai", "gpt-5.1", True, True, None),
+        ("openai", "gpt-5.1-chat-latest", False, False, None),
         ("openai", "gpt-5.5-2027-01-01", True, True, "none"),
         ("openai", "gpt-4o", True, True, None),
         ("xai", "grok-4-0709", True, False, None),
-        ("xai", "grok-4.5", True, False, None),
+        ("xai", "grok-4.3", True, False, "none"),
+        ("xai", "grok-4.5", True, False, "low"),
+        ("xai", "grok-3-mini-fast", True, False, "low"),
+        ("vllm", "openai/gpt-oss-120b", True, True, "low"),
+        ("llamacpp", "gpt-oss-20b-MXFP4.gguf", True, True, "low"),
+        ("together", "openai/gpt-oss-20b", True, True, "low"),
+        ("fireworks", "accounts/fireworks/models/gpt-oss-20b", True, True, "low"),
+        ("gemini", "gemini-2.0-flash", True, True, None),
+        ("gemini", "gemini-3-pro", True, True, "low"),
         ("xai", "grok-4-fast-non-reasoning", True, True, None),
     ],
 )
@@ -267,3 +279,33 @@ def test_a_switch_for_thinking_keeps_what_the_profile_says_beside_it() -> None:
     call = parse.chat(b'{"model":"m","messages":[],"think":false}')
     body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["chat_template_kwargs"] == {"own": 1, "enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "where"),
+    [
+        ("deepseek", "deepseek-chat", ("/beta/completions", True)),
+        ("deepseek", "deepseek-v4-flash", ("/beta/completions", True)),
+        ("deepseek", "deepseek-reasoner", None),
+        ("mistral", "codestral-latest", ("/fim/completions", False)),
+        ("llamacpp", "any", ("/infill", True)),
+        ("openai", "gpt-4o", None),
+    ],
+)
+def test_where_a_gap_is_filled_in(dialect: str, model: str, where: tuple[str, bool] | None) -> None:
+    call = GenerateRequest(model="m", prompt="a", suffix="b")
+    endpoint = GENERATE.way and GENERATE.way(call, target(dialect, model), rule())
+    assert (endpoint and (endpoint.upstream_path, endpoint.is_from_root)) == where
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "switch"),
+    [
+        ("vllm", "Qwen/Qwen3-8B", {"enable_thinking": True}),
+        ("sglang", "deepseek-ai/DeepSeek-V3.1", {"thinking": True}),
+        ("vllm", "ibm-granite/granite-3.3-8b-instruct", {"thinking": True}),
+        ("llamacpp", "Kimi-K2.5-Q4.gguf", {"thinking": True}),
+    ],
+)
+def test_a_template_is_told_in_its_own_word(dialect: str, model: str, switch: dict[str, bool]) -> None:
+    assert for_model(DIALECTS[dialect], model).think.on == {"chat_template_kwargs": switch}

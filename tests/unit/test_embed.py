@@ -15,7 +15,7 @@ from backends.wire.dialects import DIALECTS
 from backends.wire.openai import EmbeddingReply, decode_embeddings
 from ollama_api import parse
 from ollama_api.errors import AnswerUnusable
-from ollama_api.translate.embed import Gathered, from_upstream, single_from_upstream, to_upstream
+from ollama_api.translate.embed import Gathered, from_upstream, single_from_upstream, to_upstream, vectors
 from ollama_api.types import EmbedRequest
 from ollama_api.wire import to_json
 from tests.golden.replay import target
@@ -148,3 +148,9 @@ def test_every_vector_has_length_one_or_none(
     assert len(found) == min(len(values), dimensions or len(values))
     length = math.hypot(*found)
     assert length == pytest.approx(1.0, abs=1e-3) or not any(found)
+
+
+def test_vectors_without_places_are_in_order() -> None:
+    data = [{"embedding": [float(place)], "index": None} for place in range(3)]
+    found = decode_embeddings(json.dumps({"data": data}).encode())
+    assert [json.loads(bytes(vector)) for vector in vectors(found, 3)] == [[0.0], [1.0], [2.0]]

@@ -44,7 +44,21 @@ BODIES = [
     ({"message": {"detail": "no"}}, "no"),
     ({"error": {"message": {"detail": "no"}}}, "no"),
     ({"detail": "no"}, "no"),
-    ({"detail": [{"loc": ["body", "x"], "msg": "no", "type": "missing"}]}, "no"),
+    ({"detail": [{"loc": ["body", "x"], "msg": "no", "type": "missing"}]}, "x: no"),
+    ({"detail": [{"loc": ["body", "a", 0, "b"], "msg": "no"}, {"msg": "and no"}]}, "a.0.b: no; and no"),
+    ({"object": "error", "message": {"detail": [{"loc": ["body", "x"], "msg": "no"}]}}, "x: no"),
+    ({"detail": []}, "fallback"),
+    (
+        {"error": {"message": "Provider returned error", "metadata": {"raw": "no"}}},
+        "Provider returned error: no",
+    ),
+    ({"error": {"message": "Up", "metadata": {"raw": '{"error": {"message": "too long"}}'}}}, "Up: too long"),
+    ({"error": {"message": "Up: no", "metadata": {"raw": "no"}}}, "Up: no"),
+    ({"error": {"message": "Up", "metadata": {"raw": "<html>no</html>"}}}, "Up"),
+    ({"error": {"message": "Up", "metadata": {"raw": {"no": 1}}}}, "Up"),
+    ({"error_msg": "no"}, "no"),
+    ({"header": {"message": "no"}}, "no"),
+    ({"response": {"error": {"message": "no"}}}, "no"),
     ({"fault": {"faultstring": "no", "detail": {"errorcode": "x"}}}, "no"),
     ({"statusCode": 429, "message": "no"}, "no"),
     ({"type": "error", "error": {"type": "overloaded_error", "message": "no"}}, "no"),
@@ -157,6 +171,14 @@ def test_the_status_that_an_event_carries(error: Any, status: int) -> None:
         (429, b'{"error":{"code":"insufficient_quota"}}', 402),
         (429, b'{"error":{"code":"rate_limit_exceeded"}}', 429),
         (500, b"\xff", 500),
+        (400, b'{"error":{"message":"x is not a valid model ID","code":400}}', 404),
+        (400, b'{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}', 404),
+        (400, b'{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}', 404),
+        (400, b'{"error":{"message":"say model_not_found","code":"invalid_prompt"}}', 400),
+        (400, b'[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]', 401),
+        (400, b"no JSON", 400),
+        (403, b'{"error":{"code":403,"message":"flagged","metadata":{"reasons":["violence"]}}}', 400),
+        (403, b'{"error":{"message":"forbidden"}}', 403),
     ],
 )
 def test_a_status_is_judged_by_what_the_body_says(status: int, body: bytes, meant: int) -> None:
@@ -209,6 +231,9 @@ def test_the_sentence_of_an_event(error: Any, message: str) -> None:
         ("Wed, 99 Foo 2015 07:28:00 GMT", None),
         (formatdate(time.time() + 86_400, usegmt=True), 120),
         ("Mon, 01 Jan 0001 00:00:00 -0000", 0),
+        ("1m2.5s", 63),
+        ("20ms", 1),
+        ("1h", 120),
     ],
 )
 def test_retry_after(value: str, seconds: int | None) -> None:
@@ -219,6 +244,8 @@ def test_retry_after_as_a_date_counts_from_now() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert retry_after_s({"Retry-After": date}) in (29, 30)
     assert retry_after_s({}) is None
+    assert retry_after_s({"retry-after-ms": "1500", "Retry-After": "9"}) == 2
+    assert retry_after_s({"retry-after-ms": "soon", "Retry-After": "9"}) == 9
 
 
 @given(st.text(max_size=40))
@@ -266,7 +293,12 @@ TOLD: list[tuple[Exception, int, str]] = [
     (rejected(413), 400, "said"),
     (rejected(422), 400, "said"),
     (rejected(422, ""), 400, "the backend refused the request"),
-    (rejected(404), 404, "said"),
+    (rejected(404, "The model is gone"), 404, "The model is gone"),
+    (rejected(404, "DeploymentNotFound"), 404, "DeploymentNotFound"),
+    (rejected(404, "Not Found"), 502, "the backend has no such route; its base URL may be wrong (rid)"),
+    (rejected(408), 503, "said"),
+    (rejected(424), 503, "said"),
+    (rejected(498), 503, "said"),
     (rejected(429), 429, "said"),
     (rejected(503), 503, "said"),
     (rejected(529), 503, "said"),
@@ -328,7 +360,7 @@ def test_a_wrong_request_is_wrong_everywhere_and_the_rest_may_be_tried_elsewhere
         status: rejected(status).may_try_another
         for status in (400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
     }
-    assert [status for status, may in tried.items() if not may] == [400, 404, 413, 422]
+    assert [status for status, may in tried.items() if not may] == [400, 413, 422]
     assert backend.UpstreamUnreachable("b", "x").may_try_another
 
 

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from backends.routing.knowledge import ABILITIES, Fact, Figure, abilities, context_length, embedding_length
+from backends.routing.knowledge import (
+    ABILITIES,
+    THINKING,
+    Fact,
+    Figure,
+    abilities,
+    context_length,
+    embedding_length,
+    last_part,
+)
 from backends.routing.snapshot import Probed, Rule, Target, Upstream, informed
 from backends.wire.cards import ModelCard
 from backends.wire.dialects import DIALECTS
@@ -118,3 +127,18 @@ class TestInsert:
         assert completion.fill_of(disproven, rule(disproven, capabilities=("insert",))) is not None
         with pytest.raises(BadRequest, match="does not support insert"):
             generate.check(self.CALL, informed(rule(disproven), (disproven,)))
+
+
+@pytest.mark.parametrize(
+    ("model", "thinks"),
+    [
+        ("claude-3-7-sonnet-20250219", True),
+        ("claude-sonnet-4-5-20250929", True),
+        ("claude-opus-4-1", True),
+        ("claude-3-5-sonnet-20241022", False),
+        ("nvidia/llama-3.3-nemotron-super-49b-v1.5", True),
+        ("nvidia/llama-3.1-nemotron-70b-instruct", False),
+    ],
+)
+def test_a_name_tells_who_thinks(model: str, thinks: bool) -> None:
+    assert (THINKING.search(last_part(model)) is not None) == thinks

@@ -12,6 +12,7 @@ from django.conf import settings
 from backends.wire.dialects import DIALECTS
 from backends.wire.reading import decode_reply
 from ollama_api import parse
+from ollama_api.durations import keep_alive_s
 from ollama_api.translate import cards
 from ollama_api.translate.chat import stream as chat_stream
 from ollama_api.translate.metrics import Timings
@@ -208,7 +209,7 @@ class TestSecondList:
         assert asked("openai", think="low")["reasoning_effort"] == "low"
         assert asked(format="json")["response_format"] == {"type": "json_object"}
         assert asked(format={"type": "object"})["response_format"]["type"] == "json_schema"
-        assert parse.keep_alive_s(request(keep_alive="10m").keep_alive) == 600.0
+        assert keep_alive_s(request(keep_alive="10m").keep_alive) == 600.0
 
     def test_08_show_has_capabilities_and_invents_nothing(self) -> None:
         plain = json.loads(to_json(cards.show_reply(described("mystery"))))

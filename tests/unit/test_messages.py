@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ollama_api.translate.messages import content_with_images, data_url, made_id, to_openai
+from ollama_api.translate.notes import Notes
 from ollama_api.types import FunctionCall, Message, ToolCall
 
 
@@ -26,12 +27,12 @@ def result(content: str, *, call_id: str = "", name: str = "") -> Message:
 
 
 def bound(messages: Iterable[Message]) -> list[tuple[str, Any]]:
-    """Which call each result was bound to; None for those that became a user's message."""
+    """Which call each result was bound to; None for those that became a user's message. No made ones."""
     sent = to_openai([*messages], "")
     return [
         (message["content"], message.get("tool_call_id"))
         for message in sent
-        if message["role"] == "tool" or message["content"].startswith("Tool result")
+        if (message["role"] == "tool" and message["content"]) or message["content"].startswith("Tool result")
     ]
 
 
@@ -101,7 +102,7 @@ def test_earlier_thinking_is_not_sent_back() -> None:
 
 def test_arguments_are_text_on_the_wire_with_their_order_and_their_digits() -> None:
     raw = b'{ "z": 12345678901234567890123, "a": [1.50, "\xc3\xa9"],\n "m": {} }'
-    [sent] = to_openai([asks(call("f", "id1", raw), content="text")], "")
+    [sent, _] = to_openai([asks(call("f", "id1", raw), content="text"), result("done")], "")
     assert sent == {
         "role": "assistant",
         "content": "text",
@@ -195,3 +196,27 @@ def test_the_same_history_gives_the_same_bytes(history: list[Message]) -> None:
     assert msgspec.json.encode(to_openai(history, "s")) == msgspec.json.encode(to_openai(history, "s"))
     longer = to_openai([*history, Message(role="user", content="more")], "")
     assert longer[:-1] == to_openai(history, ""), "a longer history begins with the same bytes"
+
+
+def test_a_call_that_nobody_answered_gets_an_empty_result_before_anything_else_is_said() -> None:
+    history = [TWO, result("1", call_id="b"), Message(role="user", content="go on"), asks(call("h", "c"))]
+    notes = Notes()
+    sent = to_openai(history, "", notes=notes)
+    assert [(turn["role"], turn.get("tool_call_id"), turn["content"]) for turn in sent] == [
+        ("assistant", None, ""),
+        ("tool", "b", "1"),
+        ("tool", "a", ""),
+        ("user", None, "go on"),
+        ("assistant", None, ""),
+        ("tool", "c", ""),
+    ]
+    assert [note.verdict for note in notes.taken] == ["added", "added"]
+
+
+def test_images_go_along_whatever_becomes_of_their_turn() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,aGk="}}
+    calling = Message(role="assistant", content="", images=["aGk="], tool_calls=[call("f", "a")])
+    late = Message(role="tool", content="late", images=["aGk="])
+    sent = to_openai([calling, result("1"), late], "")
+    assert sent[0]["content"] == [image]
+    assert sent[2] == {"role": "user", "content": [{"type": "text", "text": "Tool result: late"}, image]}

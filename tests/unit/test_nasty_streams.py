@@ -199,6 +199,18 @@ async def test_an_operator_reads_what_came_instead(content_type: str, body: byte
         await upstream.Stream(replay.target(), answer, Reader(), SSEDecoder()).begin()
 
 
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain"])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+async def test_a_stream_without_a_type_of_its_own_is_one(content_type: str, size: int) -> None:
+    sent = b'\n: hi\n\ndata: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n'
+    reads = [sent[start : start + size] for start in range(0, len(sent), size)]
+    answer: Any = replay.ScriptedAnswer(reads, content_type)
+    stream = upstream.Stream(replay.target(), answer, Reader(), SSEDecoder())
+    await stream.begin()
+    said = [reply.choices[0].delta.content async for batch in stream for reply in batch]
+    assert (said, stream.saw_done) == (["a"], True)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
 from ollama_api.errors import BadRequest
+from ollama_api.translate.completion import raw_body
+from ollama_api.translate.generate import to_upstream
+from ollama_api.translate.notes import Notes
 from ollama_api.translate.options import KINDS, ignored, merged, wire_options
+from ollama_api.types import GenerateRequest
+from tests.golden import replay
 
 GENERIC, OPENAI, VLLM, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "vllm", "llamacpp"))
 
@@ -108,6 +113,7 @@ def test_what_is_not_sent_is_named_unless_it_is_only_about_loading() -> None:
     asked = {"top_k": 4, "num_ctx": 1, "num_predict": 1, "bogus": 1, "temperature": 1, "mirostat": 1}
     assert ignored(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
     assert ignored(asked, LLAMACPP) == ["bogus", "mirostat"]
+    assert ignored(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
 
 
 def test_every_option_that_a_dialect_maps_is_one_of_ollamas() -> None:
@@ -131,3 +137,25 @@ def test_whatever_comes_is_refused_or_sent_without_a_null(options: dict[str, Any
     else:
         assert b"null" not in msgspec.json.encode(body)
         assert set(body) <= set(DIALECTS[dialect].options.values()) | {DIALECTS[dialect].max_tokens}
+
+
+def test_a_penalty_over_the_whole_context_is_said_as_llama_cpp_takes_it() -> None:
+    """It refuses -1: "Value must be between 0 <= value <= 2147483647, but got -1"."""
+    notes = Notes()
+    assert wire_options({"repeat_last_n": -1}, DIALECTS["llamacpp"], notes) == {"repeat_last_n": 10_000_000}
+    assert [note.verdict for note in notes.taken] == ["changed"]
+    assert wire_options({"repeat_last_n": 0}, DIALECTS["llamacpp"]) == {"repeat_last_n": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"), [("5m", 300), (90, 90), (0, 1), ("1500ms", 2), (-1, None), ("-1s", None), (None, None)]
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_how_long_a_model_stays_is_said_to_a_server_that_asks(said: Any, sent: int | None, raw: bool) -> None:
+    call = GenerateRequest(model="m", prompt="hi", raw=raw, keep_alive=said)
+    bodies = {
+        name: (raw_body if raw else to_upstream)(call, replay.target(name), replay.rule())
+        for name in ("lmstudio", "vllm")
+    }
+    assert bodies["lmstudio"].get("ttl") == sent
+    assert "ttl" not in bodies["vllm"]

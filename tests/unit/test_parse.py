@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
 from ollama_api import parse
+from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest
 from ollama_api.types import ChatRequest
 from ollama_api.ways import CHAT, GENERATE
@@ -259,7 +260,7 @@ def test_show_takes_both_words_for_the_model() -> None:
     ],
 )
 def test_keep_alive(value: Any, seconds: float | None) -> None:
-    found = parse.keep_alive_s(value)
+    found = keep_alive_s(value)
     assert found == (seconds if seconds is None else pytest.approx(seconds))
 
 
@@ -287,14 +288,14 @@ def test_keep_alive(value: Any, seconds: float | None) -> None:
 )
 def test_durations_that_are_none(text: str, message: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        parse.keep_alive_s(text)
+        keep_alive_s(text)
     assert refused.value.message == f'time: {message} "{text}"'
 
 
 def test_a_duration_without_end_keeps_nobody_waiting() -> None:
     began = time.process_time()
     with pytest.raises(BadRequest, match=r"^time: invalid duration"):
-        parse.keep_alive_s("0h" * 5_000_000)
+        keep_alive_s("0h" * 5_000_000)
     assert time.process_time() - began < 0.5
 
 
@@ -304,13 +305,13 @@ UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(list(UNITS))), min_size=1, max_size=5))
 def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
     text = "".join(f"{number}{unit}" for number, unit in parts)
-    assert parse.keep_alive_s(text) == pytest.approx(sum(number * UNITS[unit] for number, unit in parts))
+    assert keep_alive_s(text) == pytest.approx(sum(number * UNITS[unit] for number, unit in parts))
 
 
 @given(st.text(st.sampled_from("0123456789.hmsunµ+-d٣ "), max_size=8))
 def test_any_text_is_a_duration_or_a_bad_request(text: str) -> None:
     try:
-        seconds = parse.keep_alive_s(text)
+        seconds = keep_alive_s(text)
     except BadRequest as refused:
         assert refused.message.startswith("time: ")
     else:

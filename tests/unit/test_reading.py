@@ -258,3 +258,26 @@ def test_what_has_to_come_back_is_read_whatever_stands_beside_it(odd: Any) -> No
     assert [one.extra_content for one in delta.tool_calls or ()] == [{"a": "b"}]
     (detail,) = json.loads(msgspec.json.encode(delta.reasoning_details))
     assert (detail["type"], detail["data"]) == ("reasoning.encrypted", "x")
+
+
+@pytest.mark.parametrize("odd", [1, float("nan")])
+def test_log_probabilities_of_completions_are_told_as_those_of_chats(odd: float) -> None:
+    told = {
+        "tokens": ["a", " é"],
+        "token_logprobs": [-0.5, -1],
+        "top_logprobs": [{"a": -0.5, "b": -2.0}, None],
+        "text_offset": [0, 1],
+    }
+    event = json.dumps({"choices": [{"text": "a é", "logprobs": told}], "n": odd}).encode()
+    (reply,) = read(event)
+    assert reply.choices is not None
+    assert reply.choices[0].logprobs is not None
+    assert reply.choices[0].logprobs.content == [
+        {
+            "token": "a",
+            "logprob": -0.5,
+            "bytes": [97],
+            "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -2.0}],
+        },
+        {"token": " é", "logprob": -1, "bytes": [32, 195, 169], "top_logprobs": []},
+    ]

@@ -52,3 +52,22 @@ def test_ids_of_calls_are_as_mistral_takes_them_and_still_bind_results_to_calls(
     assert [(one["tool_call_id"], one["content"]) for one in told] == list(zip(ids, given, strict=True))
     plain, *_ = ways.CHAT.to_upstream(call, target(), rule())["messages"]
     assert [one["id"] for one in plain["tool_calls"]] == given
+
+
+def test_images_of_results_stand_behind_them_where_results_hold_text_only() -> None:
+    image = "iVBORw0KGgo="
+    calls = [{"id": call_id, "function": {"name": "f", "arguments": {}}} for call_id in "ab"]
+    turns = [
+        {"role": "assistant", "content": "", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "a", "content": "one", "images": [image]},
+        {"role": "tool", "tool_call_id": "b", "content": "", "images": [image]},
+        {"role": "user", "content": "and?"},
+    ]
+    call = parse.chat(json.dumps({"model": "m", "messages": turns}).encode())
+    _, *sent = ways.CHAT.to_upstream(call, target("openai"), rule())["messages"]
+    assert [(turn["role"], turn["content"]) for turn in sent[:2]] == [("tool", "one"), ("tool", "")]
+    assert [part["type"] for part in sent[2]["content"]] == ["text", "image_url", "image_url"]
+    assert [turn["role"] for turn in sent[2:]] == ["user", "user"]
+    _, *kept = ways.CHAT.to_upstream(call, target("llamacpp"), rule())["messages"]
+    assert [part["type"] for part in kept[0]["content"]] == ["text", "image_url"]
+    assert len(kept) == 3

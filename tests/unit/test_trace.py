@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,10 +12,16 @@ from backends.wire.dialects import DIALECTS
 from ollama_api import parse
 from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest
+from ollama_api.translate import anthropic, openai, responses
+from ollama_api.translate.common import OWN_TURNS
 from ollama_api.translate.notes import Aside, Note, Notes
 from ollama_api.translate.options import KINDS
 from ollama_api.translate.trace import LOST, MOST_HEADER_BYTES, account, account_of, as_header
+from ollama_api.views.anthropic import MESSAGES
+from ollama_api.views.openai import CHAT as OPENAI_CHAT
+from ollama_api.views.openai import RESPONSES
 from ollama_api.ways import CHAT, GENERATE
+from ollama_api.wire import to_json
 from tests.golden import replay
 from tests.unit.test_golden_dialects import MODELS
 
@@ -164,3 +171,50 @@ def test_a_long_account_still_fits_a_header() -> None:
     assert len(header) <= MOST_HEADER_BYTES
     assert "manage.py trace" in header
     assert json.loads(as_header([])) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(messages=st.lists(MESSAGE, min_size=1, max_size=6))
+def test_nothing_of_what_was_said_and_shown_is_lost(dialect: str, messages: list[dict[str, Any]]) -> None:
+    for place, message in enumerate(messages):
+        message["content"] = f"text {place}."
+        if message.get("images"):
+            message["images"] = [f"iVBORw0KGgo{place:04d}="]
+    found = sent(CHAT, parse.chat, {"model": "m", "messages": messages}, replay.target(dialect))
+    if found is None:
+        return
+    body = to_json(found[0]).decode()
+    for message in messages:
+        assert all(said in body for said in (message["content"], *message.get("images", ())))
+
+
+SYSTEM_AND_EXAMPLE = {"system": "Be kind.", "messages": ({"role": "user", "content": "example"},)}
+ON_EVERY_FACE: dict[str, tuple[Endpoint[Any], Any, dict[str, Any]]] = {
+    "/api/chat": (CHAT, parse.chat, {"messages": [{"role": "user", "content": "hi"}]}),
+    "/api/generate": (GENERATE, parse.generate, {"prompt": "hi"}),
+    "/v1/chat/completions": (
+        OPENAI_CHAT,
+        openai.parse_chat,
+        {"messages": [{"role": "user", "content": "a"}]},
+    ),
+    "/v1/messages": (
+        MESSAGES,
+        anthropic.parse,
+        {"messages": [{"role": "user", "content": "a"}], "max_tokens": 9},
+    ),
+    "/v1/responses": (RESPONSES, responses.parse, {"input": "hi"}),
+}
+
+
+@pytest.mark.parametrize("face", ON_EVERY_FACE)
+@pytest.mark.parametrize("own", [{name: value} for name, value in SYSTEM_AND_EXAMPLE.items()])
+def test_what_a_mapping_puts_before_a_conversation_is_told(face: str, own: dict[str, Any]) -> None:
+    endpoint, read, request = ON_EVERY_FACE[face]
+    call, notes = read(json.dumps({"model": "m", **request}).encode()), Notes()
+    rule = msgspec.structs.replace(replay.rule(), **own)
+    body = endpoint.to_upstream(call, replay.target(), rule, Aside(notes))
+    assert ("Be kind." if "system" in own else "example") in to_json(body).decode()
+    assert Note("", "added", "messages", OWN_TURNS) in notes.taken
+    endpoint.to_upstream(call, replay.target(), replay.rule(), Aside(plain := Notes()))
+    assert OWN_TURNS not in {note.why for note in plain.taken}
