@@ -12,6 +12,10 @@ DEFAULT_TAG = ":latest"
 # What Ollama puts before a name that has no slash: with them it is the same name.
 DEFAULT_HOST = "registry.ollama.ai/"
 DEFAULT_NAMESPACE = "library/"
+_SLASHES = {DEFAULT_HOST: 1, DEFAULT_NAMESPACE: 0, DEFAULT_HOST + DEFAULT_NAMESPACE: 0}
+"""What was left out at a pattern's beginning -> how many slashes its star may stand for; else any number."""
+MOST_SLASHES = 1000
+"""More than any name that is let in could have."""
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
 _HOST = r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
@@ -57,11 +61,14 @@ def canonical(name: str) -> str:
 class Pattern:
     """A pattern with one star, matched against canonical names."""
 
-    __slots__ = ("head", "length", "tail")
+    __slots__ = ("_most_slashes", "head", "length", "tail")
 
     def __init__(self, text: str) -> None:
-        self.head, _, self.tail = canonical(text).partition("*")
+        folded = strip_tag(text.strip()).lower()
+        self.head, _, self.tail = shortest(folded).partition("*")
         self.length = len(self.head) + len(self.tail)
+        # Ollama's own namespace is left out of names, and a pattern of it is no pattern of all namespaces.
+        self._most_slashes = _SLASHES.get(folded[: len(folded) - len(shortest(folded))], MOST_SLASHES)
 
     def match(self, name: str) -> str | None:
         """Give what the star stands for, in the spelling of `name`, or None."""
@@ -71,7 +78,8 @@ class Pattern:
         folded = plain.lower()
         if len(folded) <= self.length or not folded.startswith(self.head) or not folded.endswith(self.tail):
             return None
-        return plain[len(self.head) : len(plain) - len(self.tail)]
+        star = plain[len(self.head) : len(plain) - len(self.tail)]
+        return star if star.count("/") <= self._most_slashes else None
 
 
 def matches(pattern: str, name: str) -> bool:

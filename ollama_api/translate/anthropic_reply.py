@@ -32,7 +32,7 @@ STOPS: dict[str, StopReason] = {"stop": "end_turn", "length": "max_tokens"}
 
 
 def stop_reason(assembly: Assembly, has_calls: bool) -> StopReason:
-    """Say why the answer ended. Raises `AnswerUnusable` where there is no answer to speak of."""
+    """Say why the answer ended. Raises `BadRequest` where there is no answer to speak of."""
     ended = assembly.done_reason()
     if has_calls:
         return "tool_use"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backends.wire.openai import Choice, Delta, Reply, ServerTimings, Usage
-from ollama_api.errors import AnswerUnusable
+from ollama_api.errors import BadRequest
 from ollama_api.translate.calls import Calls
 from ollama_api.translate.kept import Keeper, Kept
 from ollama_api.types import ReplyToolCall
@@ -128,10 +128,10 @@ class Assembly:
         return self.keeper.kept(self.tool_calls(0), self._calls.extras())
 
     def done_reason(self) -> str:
-        """Map the end. Raises `AnswerUnusable` when the backend filtered everything."""
+        """Map the end. Raises `BadRequest` when the backend filtered everything: it is about what was asked."""
         reason = self.finish_reason or ""
         if reason in FILTERED_REASONS and not self.has_text and not self._calls:
-            raise AnswerUnusable("the backend's content filter stopped the reply")
+            raise BadRequest("the backend's content filter stopped the reply")
         return DONE_REASONS.get(reason, "stop")
 
     @property

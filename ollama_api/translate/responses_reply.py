@@ -69,7 +69,7 @@ def item_id(prefix: str, response: Response) -> str:
 
 
 def incomplete_reason(assembly: Assembly) -> str | None:
-    """Say why there is no more, or None for a complete answer. Raises `AnswerUnusable`."""
+    """Say why there is no more, or None for a complete answer. Raises `BadRequest`."""
     if assembly.done_reason() == "length":
         return "max_output_tokens"
     return "content_filter" if assembly.finish_reason in FILTERED_REASONS else None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backends.wire.openai import Reply
 from backends.wire.reading import decode_reply
 from backends.wire.sse import SSEDecoder
-from ollama_api.errors import AnswerUnusable, Failure
+from ollama_api.errors import AnswerUnusable, BadRequest, Failure, RequestError
 from ollama_api.translate import anthropic
 from ollama_api.wire import to_json
 from tests.golden import replay
@@ -186,18 +186,20 @@ def test_kinds_that_take_turns_open_a_block_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "finish"),
+    ("message", "finish", "fault"),
     [
-        ({"tool_calls": [BROKEN]}, "tool_calls"),
-        ({"content": ""}, "content_filter"),
+        ({"tool_calls": [BROKEN]}, "tool_calls", AnswerUnusable),
+        ({"content": ""}, "content_filter", BadRequest),
     ],
 )
-def test_what_is_no_answer_is_not_shown_as_one(message: dict[str, Any], finish: str) -> None:
-    with pytest.raises(AnswerUnusable):
+def test_what_is_no_answer_is_not_shown_as_one(
+    message: dict[str, Any], finish: str, fault: type[RequestError]
+) -> None:
+    with pytest.raises(fault):
         whole(message, finish)
     translator = anthropic.stream(request())
     translator.feed([chunk(**message), chunk(finish)], 1)
-    with pytest.raises(AnswerUnusable):
+    with pytest.raises(fault):
         translator.finish(replay.TIMINGS, 1)
 
 

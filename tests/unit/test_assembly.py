@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backends.wire.openai import BadReply, decode_embeddings
 from backends.wire.reading import decode_reply
-from ollama_api.errors import AnswerUnusable
+from ollama_api.errors import AnswerUnusable, BadRequest
 from ollama_api.translate.assembly import Assembly, read_whole
 
 NOW_NS = 1_787_306_400_000_000_000
@@ -261,7 +261,7 @@ def test_the_last_reason_wins_and_an_empty_one_is_none() -> None:
 
 @pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal"])
 def test_a_filter_before_any_text_is_no_empty_answer(finish: str) -> None:
-    with pytest.raises(AnswerUnusable, match="content filter"):
+    with pytest.raises(BadRequest, match="content filter"):
         assembled(chunk(role="assistant", content=""), chunk(finish)).done_reason()
 
 

@@ -69,6 +69,13 @@ def test_the_default_tag_goes_and_the_spelling_stays() -> None:
         ("*:latest", "x:latest", "x"),
         ("qwen*", "library/Qwen3", "3"),
         ("*", "registry.ollama.ai/library/qwen3:8b", "qwen3:8b"),
+        ("library/*", "qwen3:8b", "qwen3:8b"),
+        ("library/*", "openai/gpt-4o", None),
+        ("library/qwen*", "library/qwen3", "3"),
+        ("registry.ollama.ai/*", "openai/gpt-4o", "openai/gpt-4o"),
+        ("registry.ollama.ai/*", "other.host/openai/gpt-4o", None),
+        ("registry.ollama.ai/library/*", "openai/gpt-4o", None),
+        ("*", "other.host/openai/gpt-4o", "other.host/openai/gpt-4o"),
     ],
 )
 def test_what_the_star_stands_for(pattern: str, name: str, stem: str | None) -> None:

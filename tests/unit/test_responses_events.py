@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response
 
-from ollama_api.errors import AnswerUnusable, Failure
+from ollama_api.errors import AnswerUnusable, BadRequest, Failure, RequestError
 from ollama_api.translate import responses
 from ollama_api.wire import to_json
 from tests.unit.responses_parts import (
@@ -241,13 +241,18 @@ def test_cached_tokens_are_those_that_the_backend_names() -> None:
     assert body.usage.input_tokens_details.cached_tokens == 3
 
 
-@pytest.mark.parametrize("choices", [[call(0, "{"), end()], [end("content_filter")]])
-def test_what_is_no_answer_is_not_shown_as_one(choices: list[dict[str, Any]]) -> None:
-    with pytest.raises(AnswerUnusable):
+@pytest.mark.parametrize(
+    ("choices", "fault"),
+    [([call(0, "{"), end()], AnswerUnusable), ([end("content_filter")], BadRequest)],
+)
+def test_what_is_no_answer_is_not_shown_as_one(
+    choices: list[dict[str, Any]], fault: type[RequestError]
+) -> None:
+    with pytest.raises(fault):
         responses.from_upstream(ask(), whole(*choices), TIMINGS, NOW_NS)
     stream = responses.stream(ask())
     told = stream.feed(chunks(*choices), NOW_NS)
-    with pytest.raises(AnswerUnusable) as unusable:
+    with pytest.raises(fault) as unusable:
         stream.finish(TIMINGS, NOW_NS)
     events = events_in(told + stream.fail(Failure(502, unusable.value.message), "rid"))
     assert "response.completed" not in {event.type for event in events}
