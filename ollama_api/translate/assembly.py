@@ -128,7 +128,7 @@ class Assembly:
         return self.keeper.kept(self.tool_calls(0), self._calls.extras())
 
     def done_reason(self) -> str:
-        """Map the end. Raises `BadRequest` when the backend filtered everything: it is about what was asked."""
+        """Map the end. Raises `BadRequest` when the backend filtered everything."""
         reason = self.finish_reason or ""
         if reason in FILTERED_REASONS and not self.has_text and not self._calls:
             raise BadRequest("the backend's content filter stopped the reply")
