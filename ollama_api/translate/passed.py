@@ -16,7 +16,7 @@ from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai import BadReply, Usage
 from ollama_api.errors import Failure
-from ollama_api.translate import anthropic_reply, openai
+from ollama_api.translate import anthropic_reply, openai, responses_reply
 from ollama_api.translate.assembly import Assembly
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
@@ -75,7 +75,7 @@ RESPONSES = Passing(
     ),
     heads=frozenset({"response.created", "response.in_progress", "response.queued"}),
     ends=frozenset({"response.completed", "response.incomplete", "response.failed"}),
-    error_body=lambda failure, rid: openai.error_body(failure, rid)["error"] | {"type": "error"},
+    error_body=lambda failure, rid: {"type": "error", **responses_reply.error_fields(failure, rid)},
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ollama_api.errors import AnswerUnusable
+from ollama_api.errors import AnswerUnusable, Failure
 from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import FILTERED_REASONS, Assembly
 from ollama_api.translate.responses_types import (
@@ -29,7 +29,26 @@ from ollama_api.translate.responses_types import (
 from ollama_api.types import Metrics, ReplyToolCall
 
 NS = 1_000_000_000
+# What a failure is called in a response, whose type knows no other code that fits.
+ERROR_CODES = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
+OTHER_ERROR = "server_error"
 PLAIN_TEXT = TextFormat("text")
+
+
+def error_code(failure: Failure) -> str:
+    """Name a failure for programs."""
+    return ERROR_CODES.get(failure.status, OTHER_ERROR)
+
+
+def error_fields(failure: Failure, request_id: str) -> dict[str, Any]:
+    """Give the members of the event `error`, but for its type and number.
+
+    The documented event is flat, the one that OpenAI sends has an object, and libraries read either: the
+    official Python one raises at the object, and would go on without it.
+    """
+    code = error_code(failure)
+    told = {"code": code, "message": failure.message, "param": None}
+    return {**told, "error": {"type": code, **told, "request_id": request_id}}
 
 
 def begun(call: ResponsesRequest, now_ns: int) -> Response:

@@ -19,6 +19,8 @@ from ollama_api.translate.responses_reply import (
     begun,
     call_item,
     ended,
+    error_code,
+    error_fields,
     incomplete_reason,
     item_id,
     log_probabilities,
@@ -38,10 +40,6 @@ from ollama_api.translate.responses_types import (
 )
 from ollama_api.types import Metrics, ReplyToolCall
 from ollama_api.wire import to_json
-
-# What a failure is called in a response, whose type knows no other code that fits.
-ERROR_CODES = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
-OTHER_ERROR = "server_error"
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -193,19 +191,14 @@ class ResponsesStream:
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Write that the answer failed. What was said until then is shown as incomplete."""
-        code = ERROR_CODES.get(failure.status, OTHER_ERROR)
-        told = {"code": code, "message": failure.message, "param": None}
-        # The documented event is flat, the one that OpenAI sends has an object, and libraries read either:
-        # the official Python one raises at the object, and would go on without it.
-        nested = {"type": code, **told, "request_id": request_id}
-        events = [self._writer.write("error", **told, error=nested)]
+        events = [self._writer.write("error", **error_fields(failure, request_id))]
         response = self._response
         if response is not None:
             if self._speech is not None:
                 response.output.append(self._speech.item("incomplete"))
                 self._speech = None
             response.status = "failed"
-            response.error = ResponseError(code, failure.message)
+            response.error = ResponseError(error_code(failure), failure.message)
             events.append(self._writer.write("response.failed", response=response))
         return b"".join(events)
 

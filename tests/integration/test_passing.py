@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import openai
 import pytest
 
 from backends.routing import registry
@@ -184,6 +185,15 @@ def test_an_error_in_mid_stream_is_told_in_the_faces_shape(client: Client, fake:
     fake.route("POST", "/messages", streamed(*MESSAGE_EVENTS[:3], broken))
     *_, last = events_of(ask(client, "messages", stream=True))
     assert (last["type"], last["error"]["message"]) == ("error", "boom")
+
+
+def test_openais_library_raises_when_a_response_that_passes_breaks_off(
+    client: Client, fake: FakeBackend
+) -> None:
+    fake.route("POST", "/responses", streamed(*RESPONSE_EVENTS[:-1]))
+    library = openai.OpenAI(base_url=f"http://127.0.0.1:{client.port}/v1", api_key="none")
+    with library, pytest.raises(openai.APIError, match="closed the stream"):
+        list(library.responses.create(model="m", input="hi", stream=True))
 
 
 @pytest.mark.parametrize("given", [5, {"a": 1}, None])
