@@ -13,6 +13,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, NoReturn, TypeVar
 
@@ -22,6 +23,7 @@ from ollama_api.errors import BadRequest
 from ollama_api.types import GO_NAMES
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+ValueT = TypeVar("ValueT")
 
 BOM = b"\xef\xbb\xbf"
 TOO_DEEP = "exceeded max depth"
@@ -120,6 +122,11 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
         "Invalid \\escape": "in string escape code",
     }
     return f"invalid character {shown} {where.get(error.msg, 'looking for beginning of value')}"
+
+
+def folded(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str, ValueT]:
+    """Give members their known names, whatever case they came in; of several the last wins."""
+    return {low if (low := name.lower()) in known else name: value for name, value in fields.items()}
 
 
 def misfit(item: Any, field: str, wanted: str, shown: str = "") -> str:

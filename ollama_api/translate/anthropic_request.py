@@ -61,7 +61,10 @@ def parse(body: bytes, *, counting: bool = False) -> MessagesRequest:
     if not body or body.isspace():
         raise BadRequest("EOF")
     try:
-        return _understood(_decoder.decode(body), counting)
+        asked = _decoder.decode(body)
+        if asked.model and asked.messages and (counting or asked.max_tokens):
+            return _understood(asked, counting)
+        return _parse_laxly(body, counting)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parse_laxly(body, counting)
 
@@ -69,6 +72,8 @@ def parse(body: bytes, *, counting: bool = False) -> MessagesRequest:
 def _parse_laxly(body: bytes, counting: bool) -> MessagesRequest:
     value = lax.first_value(body)
     try:
+        if isinstance(value, dict):  # Go takes keys in any case
+            value = lax.folded(value, MessagesBody.__struct_fields__)
         cleaned = msgspec.json.encode({} if value is None else value)
         return _understood(_decoder.decode(cleaned), counting)
     except msgspec.ValidationError as error:

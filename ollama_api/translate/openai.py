@@ -32,6 +32,36 @@ GO_TYPES: dict[Any, str] = {
     dict[str, Any]: "openai.StreamOptions",
     list[msgspec.Raw]: "[]openai.Message",
 }
+# What Ollama reads on these routes, or we do: Go takes it in any case.
+KNOWN = frozenset(
+    [
+        "model",
+        "messages",
+        "prompt",
+        "suffix",
+        "input",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "frequency_penalty",
+        "presence_penalty",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "reasoning",
+        "reasoning_effort",
+        "logprobs",
+        "top_logprobs",
+        "n",
+        "dimensions",
+        "encoding_format",
+    ]
+)
 ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 fields_decoder = msgspec.json.Decoder(Fields)
@@ -71,6 +101,8 @@ def no_model() -> RequestError:
 def parse(body: bytes, without_model: Callable[[], RequestError] = no_model) -> OpenAICall:
     """Take a body apart. Raises `BadRequest` with the texts of Ollama's OpenAI routes, or `without_model`."""
     fields = _read(body)
+    if not "".join(fields).islower():
+        fields = lax.folded(fields, KNOWN)
     model = _decoded(fields, "model", str, "")
     if not model:
         raise without_model()

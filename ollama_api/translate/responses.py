@@ -162,16 +162,20 @@ def _as_chat(call: ResponsesRequest) -> ChatRequest:
 
 
 def _decode(body: bytes) -> ResponsesRequest:
-    """Decode in one pass; what that refuses goes the forgiving way, without the nulls."""
+    """Decode in one pass; what that refuses goes the forgiving way, without the nulls, in any case."""
     try:
-        return _decoder.decode(body)
+        call = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        if not body.strip():
-            raise BadRequest("EOF") from None
-        value = lax.first_value(body)
+        call = None
+    if call is not None and call.model and call.input is not None:
+        return call
+    if not body.strip():
+        raise BadRequest("EOF")
+    value = lax.first_value(body)
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
-    said = {name: field for name, field in value.items() if field is not None}
+    fields = lax.folded(value, ResponsesRequest.__struct_fields__)
+    said = {name: field for name, field in fields.items() if field is not None}
     try:
         return msgspec.convert(said, ResponsesRequest)
     except msgspec.ValidationError as error:
