@@ -93,6 +93,7 @@ def parse(body: bytes) -> ResponsesRequest:
         _check_effort(call.reasoning.effort)
     if call.text.format is not None:
         _check_format(call.text.format)
+    call.tools = [*call.tools, *tools.added(call.input)]
     tools.check(call.tools, call.tool_choice)
     call.input = to_messages(call.input)
     return call
@@ -117,7 +118,7 @@ def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside
         rule,
         messages,
         form=_form(call.text.format),
-        tools=tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls),
+        tools=tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls, aside.notes),
         aside=aside,
     )
 
@@ -209,4 +210,4 @@ def _form(wanted: TextFormat | None) -> Form | None:
         return Form()
     more = {"strict": wanted.strict, "description": wanted.description}
     said = {name: value for name, value in more.items() if value is not None}
-    return Form(wanted.schema, wanted.name, said)
+    return Form(wanted.schema, wanted.name or DEFAULT_NAME, said)

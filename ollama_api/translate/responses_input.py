@@ -16,7 +16,7 @@ from ollama_api.errors import BadRequest
 from ollama_api.translate.common import OWN_TURNS
 from ollama_api.translate.messages import data_url
 from ollama_api.translate.notes import SILENT, Notes
-from ollama_api.translate.responses_tools import FUNCTIONS_ONLY, sent_name
+from ollama_api.translate.responses_tools import FUNCTIONS_ONLY, arguments_of, sent_name
 
 NO_FILES = "file inputs are not currently supported"
 NO_URLS = "image URLs are not currently supported, please use base64 encoded data instead"
@@ -167,13 +167,27 @@ def _function_call(conversation: _Conversation, item: Item) -> None:
     conversation.call(call_id, {"name": sent_name(item.get("namespace"), name), "arguments": arguments})
 
 
-def _function_call_output(conversation: _Conversation, item: Item) -> None:
+def _custom_tool_call(conversation: _Conversation, item: Item) -> None:
+    call_id, name = _text(item, "call_id"), _text(item, "name")
+    said = item.get("input") or ""
+    if not isinstance(said, str):
+        raise Misfit("input must be a string")
+    conversation.call(
+        call_id, {"name": sent_name(item.get("namespace"), name), "arguments": arguments_of(said)}
+    )
+
+
+def _output(conversation: _Conversation, item: Item) -> None:
     call_id = _text(item, "call_id")
     conversation.answer(call_id, _content(item.get("output"), "output"))
 
 
 def _reasoning(conversation: _Conversation, item: Item) -> None:
     """Leave it out: a chat completion has no field for past thoughts that all backends know."""
+
+
+def _skipped(conversation: _Conversation, item: Item) -> None:
+    """Leave it out: what a search found stands in the message behind it, and tools are read elsewhere."""
 
 
 def _refused(conversation: _Conversation, item: Item) -> None:
@@ -183,8 +197,12 @@ def _refused(conversation: _Conversation, item: Item) -> None:
 READERS: dict[str, Reader] = {
     "message": _message,
     "function_call": _function_call,
-    "function_call_output": _function_call_output,
+    "function_call_output": _output,
+    "custom_tool_call": _custom_tool_call,
+    "custom_tool_call_output": _output,
     "reasoning": _reasoning,
+    "web_search_call": _skipped,
+    "additional_tools": _skipped,
     "item_reference": _refused,
 }
 

@@ -12,6 +12,7 @@ from ollama_api.errors import AnswerUnusable, Failure
 from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import FILTERED_REASONS, Assembly
 from ollama_api.translate.responses_types import (
+    CustomCallItem,
     FunctionCallItem,
     IncompleteDetails,
     InputTokensDetails,
@@ -123,18 +124,19 @@ def message_item(made_id: str, status: str, text: str, logprobs: list[dict[str, 
     return MessageItem(made_id, status, [OutputText(text, [], logprobs)])
 
 
-def call_item(response: Response, call: ReplyToolCall) -> FunctionCallItem:
-    """Make an item of a call, under the names that the client gave the function."""
-    item = FunctionCallItem(
-        id=item_id("fc", response),
-        status="completed",
-        call_id=call.id,
-        name=call.function.name,
-        arguments=bytes(call.function.arguments).decode(),
-    )
+def call_item(response: Response, call: ReplyToolCall) -> FunctionCallItem | CustomCallItem:
+    """Make an item of a call, under the names that the client gave the tool."""
     namespace, tool = tools.functions(response.tools).get(call.function.name, ("", {}))
+    item: FunctionCallItem | CustomCallItem
+    arguments = bytes(call.function.arguments)
+    name = tool["name"] if namespace else call.function.name
+    if tool.get("type") == "custom":
+        text = tools.text_of(arguments)
+        item = CustomCallItem(item_id("ctc", response), "completed", call.id, name, text)
+    else:
+        item = FunctionCallItem(item_id("fc", response), "completed", call.id, name, arguments.decode())
     if namespace:
-        item.namespace, item.name = namespace, tool["name"]
+        item.namespace = namespace
     return item
 
 

@@ -30,6 +30,8 @@ from ollama_api.translate.responses_reply import (
     whole_calls,
 )
 from ollama_api.translate.responses_types import (
+    CustomCallItem,
+    FunctionCallItem,
     MessageItem,
     OutputText,
     ReasoningItem,
@@ -241,11 +243,18 @@ class ResponsesStream:
         write, item = self._writer.write, call_item(response, call)
         item_place = {"output_index": len(response.output)}
         place = {"item_id": item.id, **item_place}
-        opened = msgspec.structs.replace(item, status="in_progress", arguments="")
         response.output.append(item)
+        opened: CustomCallItem | FunctionCallItem
+        if isinstance(item, CustomCallItem):
+            opened = msgspec.structs.replace(item, status="in_progress", input="")
+            told, text, more = "response.custom_tool_call_input", item.input, {"input": item.input}
+        else:
+            opened = msgspec.structs.replace(item, status="in_progress", arguments="")
+            told, text = "response.function_call_arguments", item.arguments
+            more = {"name": item.name, "arguments": item.arguments}
         return [
             write("response.output_item.added", **item_place, item=opened),
-            write("response.function_call_arguments.delta", **place, delta=item.arguments),
-            write("response.function_call_arguments.done", **place, name=item.name, arguments=item.arguments),
+            write(f"{told}.delta", **place, delta=text),
+            write(f"{told}.done", **place, **more),
             write("response.output_item.done", **item_place, item=item),
         ]

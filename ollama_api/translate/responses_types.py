@@ -22,7 +22,7 @@ class TextFormat(msgspec.Struct, omit_defaults=True):
     """The form that the text shall have: `text`, `json_object`, or `json_schema` with the rest."""
 
     type: str
-    name: str = ""
+    name: str | None = ""
     schema: dict[str, Any] | None = None
     strict: bool | None = None
     description: str | None = None
@@ -119,7 +119,18 @@ class FunctionCallItem(msgspec.Struct, tag_field="type", tag="function_call"):
     namespace: str | UnsetType = UNSET
 
 
-OutputItem = ReasoningItem | MessageItem | FunctionCallItem
+class CustomCallItem(msgspec.Struct, tag_field="type", tag="custom_tool_call"):
+    """A tool that the client shall call with a text."""
+
+    id: str
+    status: str
+    call_id: str
+    name: str
+    input: str
+    namespace: str | UnsetType = UNSET
+
+
+OutputItem = ReasoningItem | MessageItem | FunctionCallItem | CustomCallItem
 
 
 class IncompleteDetails(msgspec.Struct):

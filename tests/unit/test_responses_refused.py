@@ -19,7 +19,7 @@ TARGET = Target(Upstream(1, "b", "http://b", DIALECTS["generic"]), "up")
 KEEPS = "this server keeps no responses"
 FILE = {"type": "input_file", "file_id": "f"}
 NO_FILES = "file inputs are not currently supported"
-FUNCTIONS = "this server runs no tools of its own, and passes on functions only"
+FUNCTIONS = "this server runs no tools of its own, and passes on functions and custom tools only"
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,24 @@ FUNCTIONS = "this server runs no tools of its own, and passes on functions only"
         ({"text": {"format": {"type": "json_schema"}}}, "text.format: schema is required"),
         ({"tools": [{"type": "function"}]}, "tools[0]: name is required"),
         (
-            {"tools": [CLOCK, {"type": "web_search"}]},
-            f'tools[1]: tools of type "web_search" are not supported: {FUNCTIONS}',
+            {"tools": [{"type": "web_search"}]},
+            f'tools[0]: tools of type "web_search" are not supported: {FUNCTIONS}',
+        ),
+        (
+            {"tools": [CLOCK, {"type": "file_search"}]},
+            f'tools[1]: tools of type "file_search" are not supported: {FUNCTIONS}',
+        ),
+        (
+            {"tools": [CLOCK, {"type": "web_search"}], "tool_choice": {"type": "web_search"}},
+            'tool_choice: choosing by type "web_search" is not supported by this server',
+        ),
+        (
+            {"input": [ASKED, {"type": "additional_tools", "tools": [5]}]},
+            "input[1].tools must be an array of objects",
+        ),
+        (
+            {"input": [{"type": "custom_tool_call", "call_id": "c", "name": "f", "input": 5}]},
+            "input[0]: input must be a string",
         ),
         (
             {"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "mcp"}]}]},
@@ -88,8 +104,8 @@ FUNCTIONS = "this server runs no tools of its own, and passes on functions only"
             f"input[0]: {KEEPS}, so there is nothing to refer to: send the item itself",
         ),
         (
-            {"input": [ASKED, {"type": "web_search_call"}]},
-            f"input[1]: web_search_call is not supported: {FUNCTIONS}",
+            {"input": [ASKED, {"type": "file_search_call"}]},
+            f"input[1]: file_search_call is not supported: {FUNCTIONS}",
         ),
         ({"input": [message("x", "robot")]}, 'input[0]: unknown role: "robot"'),
         ({"input": [message(5)]}, "input[0]: content must be a string or array"),

@@ -6,7 +6,8 @@ from . import readers
 from .player import Replay, Step
 from .stacks import CODEX
 
-# Source: openai/codex, codex-rs/ollama/src/client.rs and lib.rs (setting up), codex-rs/core/src/client.rs.
+# Source: openai/codex, codex-rs/ollama/src/client.rs, lib.rs (setting up), codex-rs/core/src/client.rs; the
+# search that is offered to every model: codex-rs/core/src/tools.
 PLAIN = ("accept: */*",)
 JSON = ("content-type: application/json", "accept: */*")
 RESPONSES = (
@@ -44,11 +45,14 @@ TOOL = (
     '"properties":{"command":{"type":"array","items":{"type":"string"}}},"required":["command"],'
     '"additionalProperties":false}}'
 )
+SEARCH = '{"type":"web_search","external_web_access":false}'
+RULES = '{"type":"message","role":"developer","content":[{"type":"input_text","text":"Never ask."}]}'
 QUESTION = '{"type":"input_text","text":"What is the capital of France?"}'
 RESPONSE = (
-    '{"model":"$MODEL","instructions":"You are a coding agent.","input":[{"type":"message","role":"user",'
-    f'"content":[{QUESTION}]}}],"tools":[{TOOL}],"tool_choice":"auto","parallel_tool_calls":false,"store":false,'
-    '"stream":true,"include":[],"prompt_cache_key":"0199a213-81c0-7800-8aa1-bbab2a035a53"}'
+    '{"model":"$MODEL","instructions":"You are a coding agent.","input":['
+    f'{RULES},{{"type":"message","role":"user","content":[{QUESTION}]}}],"tools":[{TOOL},{SEARCH}],'
+    '"tool_choice":"auto","parallel_tool_calls":false,"reasoning":{"effort":"medium","summary":"auto"},'
+    '"store":false,"stream":true,"include":["reasoning.encrypted_content"],"prompt_cache_key":"0199a213-81c0-7800-8aa1-bbab2a035a53"}'
 )
 SET_UP = (
     Step("GET /v1/models", is_a_list_of_ids, headers=PLAIN),
