@@ -25,6 +25,7 @@ from ollama_api.translate.anthropic_types import (
 from ollama_api.translate.assembly import Piece, read_whole
 from ollama_api.translate.common import OWN_TURNS, completion_body, named, require
 from ollama_api.translate.forms import of_format
+from ollama_api.translate.kept import THOUGHT, carried
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside, Notes
 from ollama_api.translate.shaping import has_image
@@ -47,6 +48,7 @@ __all__ = [
 PATH = "/chat/completions"
 BYTES_PER_TOKEN = 4
 """A rule of thumb. Source: Ollama v0.33 `anthropic/anthropic.go:estimateTokens`."""
+UNCOUNTED = ("image_url", THOUGHT)
 
 
 def check(call: MessagesRequest, rule: Rule) -> None:
@@ -74,7 +76,7 @@ def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside 
         chat,
         target,
         rule,
-        _messages(call, rule, aside.notes),
+        carried(_messages(call, rule, aside.notes), target.dialect),
         form=of_format(call.format),
         tools={"tools": call.tools, **call.tool_choice} if call.tools else None,
         aside=aside,
@@ -119,7 +121,7 @@ def _bytes_of_text(value: Any) -> int:
         if isinstance(inner, str):
             total += len(inner.encode())
         elif isinstance(inner, dict):
-            named = {name: part for name, part in inner.items() if name != "image_url"}
+            named = {name: part for name, part in inner.items() if name not in UNCOUNTED}
             total += sum(map(len, named))
             rest += named.values()
         elif isinstance(inner, list):

@@ -1,8 +1,9 @@
 """Anthropic's turns to OpenAI's messages. Pure.
 
 A turn is a list of blocks there; here, tool results are messages of their own, which have to follow the
-call at once, so they go before what the user says with them. Thinking blocks of earlier turns are left out:
-OpenAI's format has no place for them, chat templates drop them, and their signatures are Anthropic's secret.
+call at once, so they go before what the user says with them. Thinking stays with the calls behind it, for the
+backends that want it back; others of its blocks are left out: OpenAI's format has no place for them, chat
+templates drop them, and their signatures are Anthropic's secret.
 Block types that nobody knows are dropped, as Ollama does.
 Source: Ollama v0.33 `anthropic/anthropic.go:convertMessage`; Anthropic API reference, "Messages"; OpenAI API
 reference, "Chat completions".
@@ -19,6 +20,7 @@ import msgspec
 
 from ollama_api.errors import BadRequest
 from ollama_api.translate.anthropic_types import NOTHING, Block, Source, Turn
+from ollama_api.translate.kept import THOUGHT
 from ollama_api.translate.messages import data_url
 
 Part = dict[str, Any]
@@ -54,6 +56,7 @@ class _Conversation:
         self._role = ""
         self._parts: list[Part] = []
         self._calls: list[dict[str, Any]] = []
+        self._thoughts: list[str] = []
         self._open: set[str] = set()
         """Calls of the message before that have no result yet."""
 
@@ -70,6 +73,8 @@ class _Conversation:
         kind = block.type or ""
         if kind in CALLS:
             self._calls.append(_call(block))
+        elif kind == "thinking":
+            self._thoughts += filter(None, [block.thinking])
         elif kind.endswith(RESULT):
             self._take_result(block)
         else:
@@ -95,9 +100,12 @@ class _Conversation:
             message: dict[str, Any] = {"role": self._role, "content": _content(self._parts, self._role)}
             if self._calls:
                 message["tool_calls"] = self._calls
+                if self._thoughts:
+                    message[THOUGHT] = "".join(self._thoughts)
             self.messages.append(message)
             self._open = {call["id"] for call in self._calls}
             self._parts, self._calls = [], []
+        self._thoughts = []
 
 
 def _content(parts: list[Part], role: str) -> str | list[Part]:

@@ -20,6 +20,7 @@ class Block(msgspec.Struct):
 
     type: str | None = None
     text: str | None = None
+    thinking: str | None = None
     title: str | None = None
     id: str | None = None
     name: str | None = None

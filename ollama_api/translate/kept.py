@@ -24,6 +24,8 @@ Kept = dict[str, Any]
 OF_CALLS = frozenset({"extra_content"})
 """Members that belong to a call; all others belong to the turn."""
 BLANK = " "
+THOUGHT = "reasoning_content"
+"""The member of a turn for what was thought before its calls, which clients of some faces send back."""
 JOINED = ("text", "summary", "data", "thinking")
 """Members of a reasoning detail that come in pieces."""
 
@@ -67,6 +69,13 @@ def _recalled(call: dict[str, Any], recalled: Mapping[str, Kept]) -> Kept:
     return next(found, {})
 
 
+def carried(turns: list[Turn], dialect: Dialect) -> list[Turn]:
+    """Take what clients send back of the thinking out of the turns, unless this kind of backend wants it."""
+    if THOUGHT in dialect.replay or not any(THOUGHT in turn for turn in turns):
+        return turns
+    return [{name: member for name, member in turn.items() if name != THOUGHT} for turn in turns]
+
+
 def replayed(
     turns: list[Turn], recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes = SILENT
 ) -> list[Turn]:
@@ -88,7 +97,7 @@ def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes:
             "nothing is kept that the backend gave with these tool calls: sent without",
         )
         # Left out, it is refused by those who want it; a blank is not.
-        wanted = {name: BLANK for name in dialect.replay if name == "reasoning_content"}
+        wanted = {name: BLANK for name in dialect.replay if name == THOUGHT}
     return {**turn, **wanted, "tool_calls": calls}
 
 
@@ -104,7 +113,7 @@ class Keeper:
 
     def take(self, thinking: str, **parts: list[dict[str, Any]] | None) -> None:
         """Take what one chunk gives: `parts` by the name of the turn's member."""
-        if thinking and "reasoning_content" in self._names:
+        if thinking and THOUGHT in self._names:
             self._text.append(thinking)
         for name, more in parts.items():
             if more and name in self._names:
@@ -114,7 +123,7 @@ class Keeper:
         """Give what is to be kept, by the call's key; nothing where nothing came."""
         turn = dict(self._turn)
         if self._text:
-            turn["reasoning_content"] = "".join(self._text)
+            turn[THOUGHT] = "".join(self._text)
         found: dict[str, Kept] = {}
         for call, extra in zip(calls, extras, strict=True):
             of_call = {"extra_content": extra} if extra and "extra_content" in self._names else {}

@@ -19,6 +19,7 @@ from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import read_whole
 from ollama_api.translate.common import completion_body, named
 from ollama_api.translate.forms import Form
+from ollama_api.translate.kept import carried
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.notes import PLAIN, Aside
 from ollama_api.translate.responses_input import to_messages, with_system
@@ -111,7 +112,8 @@ def needs(call: ResponsesRequest) -> tuple[str, ...]:
 
 def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
     """Make the backend's request body."""
-    messages = with_system(call.input, call.instructions, rule, aside.notes)
+    conversation = carried(call.input, target.dialect)
+    messages = with_system(conversation, call.instructions, rule, aside.notes)
     return completion_body(
         _as_chat(call),
         target,

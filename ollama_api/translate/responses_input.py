@@ -14,6 +14,7 @@ from typing import Any
 from backends.routing.snapshot import Rule
 from ollama_api.errors import BadRequest
 from ollama_api.translate.common import OWN_TURNS
+from ollama_api.translate.kept import THOUGHT
 from ollama_api.translate.messages import data_url
 from ollama_api.translate.notes import SILENT, Notes
 from ollama_api.translate.responses_tools import FUNCTIONS_ONLY, arguments_of, sent_name
@@ -83,6 +84,8 @@ class _Conversation:
     def __init__(self) -> None:
         self._messages: list[Message] = []
         self._called: set[str] = set()
+        self._thoughts: list[str] = []
+        """Of the turn at the end, until a call comes."""
         self._images: list[dict[str, Any]] = []
         """Of the results at the end, where only text may stand."""
 
@@ -92,6 +95,8 @@ class _Conversation:
             self._messages.append({"role": "user", "content": self._images})
             self._images = []
         self._messages.append(message)
+        if message["role"] != "assistant":
+            self._thoughts = []
 
     def say(self, text: str) -> None:
         """Add what the assistant said. Between calls and their results no message may stand."""
@@ -106,8 +111,16 @@ class _Conversation:
         if not self._messages or self._messages[-1]["role"] != "assistant":
             self.add({"role": "assistant", "content": ""})
         call = {"id": call_id, "type": "function", "function": function}
-        self._messages[-1].setdefault("tool_calls", []).append(call)
+        turn = self._messages[-1]
+        turn.setdefault("tool_calls", []).append(call)
+        if self._thoughts:
+            turn[THOUGHT] = "".join([turn.get(THOUGHT, ""), *self._thoughts])
+            self._thoughts = []
         self._called.add(call_id)
+
+    def think(self, texts: list[str]) -> None:
+        """Keep what was thought for the calls behind it."""
+        self._thoughts += texts
 
     def answer(self, call_id: str, content: Content) -> None:
         """Add a result, and keep its images for the message behind it and its neighbours."""
@@ -183,7 +196,10 @@ def _output(conversation: _Conversation, item: Item) -> None:
 
 
 def _reasoning(conversation: _Conversation, item: Item) -> None:
-    """Leave it out: a chat completion has no field for past thoughts that all backends know."""
+    """Read what was thought in plain text; what OpenAI sealed is its own secret."""
+    lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
+    texts = [part.get("text") for parts in lists for part in parts if isinstance(part, dict)]
+    conversation.think([text for text in texts if isinstance(text, str)])
 
 
 def _skipped(conversation: _Conversation, item: Item) -> None:

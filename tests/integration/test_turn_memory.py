@@ -155,6 +155,40 @@ def test_a_clients_own_thinking_goes_back_where_it_is_wanted(client: Client, fak
     assert sent_turn(fake)["reasoning_content"] == "I will add."
 
 
+THOUGHT = {"type": "thinking", "thinking": "I will add.", "signature": "s"}
+USE = {"type": "tool_use", "id": "c1", "name": "add", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "c1", "content": "3"}
+HI: Json = {"role": "user", "content": "hi"}
+CARRIED: dict[str, Json] = {
+    "/v1/messages": {
+        "max_tokens": 99,
+        "messages": [
+            HI,
+            {"role": "assistant", "content": [THOUGHT, {"type": "redacted_thinking", "data": "x"}, USE]},
+            {"role": "user", "content": [RESULT]},
+        ],
+    },
+    "/v1/responses": {
+        "input": [
+            HI,
+            {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "I will add."}]},
+            {"type": "function_call", "call_id": "c1", "name": "add", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "3"},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("path", CARRIED)
+@pytest.mark.parametrize(("kind", "wanted"), [("deepseek", "I will add."), ("generic", None)])
+def test_thinking_that_other_faces_carry_goes_back_where_it_is_wanted(
+    client: Client, fake: FakeBackend, path: str, kind: str, wanted: str | None
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect=kind), model="theirs")
+    assert client.post(path, {"model": "m", **CARRIED[path]}).status == 200
+    assert sent_turn(fake).get("reasoning_content") == wanted
+
+
 def test_other_kinds_get_nothing_back(client: Client, fake: FakeBackend) -> None:
     call, deltas, _, _ = KINDS["openrouter"]
     factories.route(fake)

@@ -262,3 +262,16 @@ def test_any_body_is_translated_or_refused(sent: bytes, dialect: str) -> None:
             assert message["tool_call_id"] in open_calls
         else:
             open_calls = {made["id"] for made in message.get("tool_calls", ())}
+
+
+def test_thinking_belongs_to_the_calls_of_its_turn() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    use = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+    (turn,) = parsed_turns([thought, {"type": "text", "text": "a"}, thought, use])
+    assert turn["reasoning_content"] == "hmhm"
+    (turn,) = parsed_turns([thought], [use])
+    assert "reasoning_content" not in turn
+
+
+def parsed_turns(*contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return anthropic.parse(body([{"role": "assistant", "content": blocks} for blocks in contents])).turns

@@ -164,16 +164,20 @@ def test_nesting_without_end_is_refused() -> None:
         responses.parse(b'{"model":"m","input":' + b"[" * 60_000 + b"]" * 60_000 + b"}")
 
 
-ODD = ANY | st.sampled_from(["message", "function_call", "user", "input_image", "x"]) | st.none()
+NAMES = ["type", "role", "content", "call_id", "name", "arguments", "output", "image_url", "input", "summary"]
+WORDS = ["message", "function_call", "custom_tool_call", "reasoning", "additional_tools", "user", "x"]
+ODD = ANY | st.sampled_from([*WORDS, "input_image", "custom", "namespace"]) | st.none()
 ITEMS = st.dictionaries(
-    st.sampled_from(["type", "role", "content", "call_id", "name", "arguments", "output", "image_url"]),
+    st.sampled_from(NAMES),
     ODD | st.lists(st.dictionaries(st.sampled_from(["type", "text", "image_url"]), ODD, max_size=3)),
     max_size=5,
 )
 REQUESTS = st.fixed_dictionaries(
     {"model": st.just("m"), "input": st.just("hi") | st.lists(ITEMS, max_size=3)},
     optional={
-        "tools": st.lists(st.just(CLOCK) | st.dictionaries(st.sampled_from(["type", "name"]), ODD)),
+        "tools": st.lists(
+            st.just(CLOCK) | st.dictionaries(st.sampled_from(["type", "name", "tools", "format"]), ODD)
+        ),
         "tool_choice": ODD | st.dictionaries(st.sampled_from(["type", "name", "tools", "mode"]), ODD),
         "text": ODD | st.dictionaries(st.just("format"), ODD),
         "reasoning": ODD,
