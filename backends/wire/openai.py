@@ -77,6 +77,11 @@ class Usage(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: int | float | None = None
     prompt_cache_miss_tokens: int | float | None = None
     """DeepSeek: these two are the prompt."""
+    cached_tokens: int | float | None = None
+    reasoning_tokens: int | float | None = None
+    """Parts of the two above, wherever a server told them."""
+    prompt_tokens_details: Any = None
+    completion_tokens_details: Any = None
     prompt_time: float | None = None
     completion_time: float | None = None
     """Groq: seconds."""

@@ -316,7 +316,17 @@ def _counted(usage: Usage, counts: str) -> Usage | None:
         completion = total - prompt
     if not prompt and not completion:
         return None
-    return Usage(prompt, completion, total)
+    cached = _detail(usage.prompt_tokens_details, "cached_tokens")
+    if cached is None:
+        cached = _whole(usage.cached_tokens or usage.prompt_cache_hit_tokens)
+    thought = _detail(usage.completion_tokens_details, "reasoning_tokens")
+    return Usage(prompt, completion, total, cached_tokens=cached, reasoning_tokens=thought)
+
+
+def _detail(details: Any, name: str) -> int | None:
+    """Read what a part of a count is said to be."""
+    count = details.get(name) if isinstance(details, dict) else None
+    return _whole(count) if isinstance(count, int | float) else None
 
 
 def _whole(count: float | None) -> int | None:

@@ -153,9 +153,17 @@ def ended(
 
 def _usage(assembly: Assembly, metrics: Metrics) -> ResponseUsage:
     given, made = metrics.prompt_eval_count, metrics.eval_count
-    cached = (assembly.timings.cache_n or 0) if assembly.timings is not None else 0
-    details = InputTokensDetails(cached_tokens=max(0, min(cached, given)))
-    return ResponseUsage(given, details, made, OutputTokensDetails(), given + made)
+    cached: float | None = assembly.timings.cache_n if assembly.timings is not None else None
+    thought: float | None = None
+    if assembly.usage is not None:
+        cached, thought = assembly.usage.cached_tokens or cached, assembly.usage.reasoning_tokens
+    of_input = InputTokensDetails(cached_tokens=_part(cached, given))
+    return ResponseUsage(given, of_input, made, OutputTokensDetails(_part(thought, made)), given + made)
+
+
+def _part(count: float | None, whole: int) -> int:
+    """Give a part of a count, which is none where nobody told it."""
+    return max(0, min(int(count or 0), whole))
 
 
 def log_probabilities(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

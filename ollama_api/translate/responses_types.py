@@ -154,7 +154,7 @@ class InputTokensDetails(msgspec.Struct):
 
 
 class OutputTokensDetails(msgspec.Struct):
-    """Of the answer's tokens. Backends that count thinking apart say so in ways that differ: not read."""
+    """Of the answer's tokens; 0 when the backend did not say."""
 
     reasoning_tokens: int = 0
 

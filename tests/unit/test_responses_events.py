@@ -242,6 +242,25 @@ def test_cached_tokens_are_those_that_the_backend_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("usage", "parts"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 4}}, (4, 0)),
+        ({"completion_tokens_details": {"reasoning_tokens": 6}}, (0, 6)),
+        ({"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 3}, (2, 0)),
+        ({"cached_tokens": 1}, (1, 0)),
+        ({"prompt_tokens_details": {"cached_tokens": 99}, "completion_tokens_details": []}, (5, 0)),
+        ({"prompt_tokens_details": {"cached_tokens": "4"}, "completion_tokens_details": None}, (0, 0)),
+    ],
+)
+def test_parts_of_the_counts_are_told_as_the_backend_does(usage: Any, parts: tuple[int, int]) -> None:
+    answer = reply({"message": {"content": "a"}, "finish_reason": "stop"}, usage={**USAGE, **usage})
+    body, _ = responses.from_upstream(ask(), answer, TIMINGS, NOW_NS)
+    assert body.usage is not None
+    told = (body.usage.input_tokens_details.cached_tokens, body.usage.output_tokens_details.reasoning_tokens)
+    assert told == parts
+
+
+@pytest.mark.parametrize(
     ("choices", "fault"),
     [([call(0, "{"), end()], AnswerUnusable), ([end("content_filter")], BadRequest)],
 )
