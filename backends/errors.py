@@ -78,6 +78,7 @@ class UpstreamRejected(UpstreamError):
 
     `status` is its HTTP status, or the code that its error event carried, or 500.
     `message` is fit for a client: bounded, and without URLs or keys. `retry_after_s` is what it asked for.
+    `code` and `param` are OpenAI's words for programs: what is wrong, and where; empty if it said none.
     `is_too_long`: it takes less text than it was given. llama.cpp says that with a 500.
     `is_unusual`: not every backend has the route that was asked.
     """
@@ -95,8 +96,12 @@ class UpstreamRejected(UpstreamError):
         retry_after_s: int | None = None,
         *,
         speaks_of_length: bool = False,
+        code: str = "",
+        param: str = "",
     ) -> None:
         super().__init__(backend, f"status {status}: {message}")
+        self.code = code
+        self.param = param
         self.status = status
         self.message = message
         self.retry_after_s = retry_after_s

@@ -208,4 +208,7 @@ def error_in(target: Target, error: object) -> UpstreamRejected:
     """Make the error that a backend tells in the body of a 200."""
     message = failures.message_of_error(error, "the backend reported an error")
     status, about_length = failures.status_of_error(error), failures.is_too_long(message)
-    return UpstreamRejected(target.upstream.name, status, message, speaks_of_length=about_length)
+    code, param = failures.words_of_error(error)
+    return UpstreamRejected(
+        target.upstream.name, status, message, speaks_of_length=about_length, code=code, param=param
+    )

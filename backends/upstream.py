@@ -212,7 +212,10 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
     message = failures.message_of(body, response.reason or "")
     status = failures.status_of(response.status, body)
     wait_s, about_length = failures.retry_after_s(response.headers), failures.is_too_long(message)
-    return UpstreamRejected(name, status, message, wait_s, speaks_of_length=about_length)
+    code, param = failures.words_of(body)
+    return UpstreamRejected(
+        name, status, message, wait_s, speaks_of_length=about_length, code=code, param=param
+    )
 
 
 def _is_encoded(response: aiohttp.ClientResponse) -> bool:

@@ -64,8 +64,13 @@ class Failure(msgspec.Struct, frozen=True):
     status: int
     message: str
     retry_after_s: int | None = None
+    code: str | None = None
+    param: str | None = None
+    """What is wrong and where, in OpenAI's words for programs; other faces have none."""
 
 
+TOO_LONG = "context_length_exceeded"
+"""The code at which agents shorten their conversations."""
 KEY_HINT = (
     "Send a client key as 'Authorization: Bearer KEY', as 'X-API-Key', or in the URL as http://x:KEY@host."
 )
@@ -81,15 +86,18 @@ def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
     if status in (401, 402, 403):
         return Failure(502, f"the backend refused this server's credentials ({request_id})")
     if status == 429:
-        return Failure(429, error.message or "rate limit exceeded at the backend", error.retry_after_s)
+        message = error.message or "rate limit exceeded at the backend"
+        return Failure(429, message, error.retry_after_s, error.code or None)
     if status == 404 and error.is_no_route and not error.is_unusual:
         return Failure(502, f"the backend has no such route; its base URL may be wrong ({request_id})")
     if status == 404:
-        return Failure(404, error.message or "model not found at the backend")
+        return Failure(404, error.message or "model not found at the backend", code=error.code or None)
     if status in PASSING:
         return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
     if 400 <= status < 500 or error.is_too_long:
-        return Failure(400, error.message or "the backend refused the request")
+        code = error.code or (TOO_LONG if error.is_too_long else None)
+        message = error.message or "the backend refused the request"
+        return Failure(400, message, code=code, param=error.param or None)
     return Failure(502, error.message or f"the backend failed with status {status} ({request_id})")
 
 

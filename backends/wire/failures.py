@@ -25,6 +25,7 @@ _SECRET = re.compile(
     r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
 )
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_IS_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 # What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
 _WORDS = {
@@ -86,8 +87,8 @@ _WORDS = {
     ),
     **dict.fromkeys(("deadline_exceeded", "timeout", "timeout_error"), 504),
 }
-# Texts of refusals that are about the request, whatever status comes with them: llama.cpp likes 500, and
-# servers that have begun to stream have no status left. Lower case.
+# Texts of refusals that are about the request, whatever status comes with them. Lower case: llama.cpp likes
+# 500, and servers that have begun to stream have no status left.
 _REQUEST_AT_FAULT = (
     "context_length_exceeded",
     "maximum context length",
@@ -194,6 +195,21 @@ def _decoded(body: bytes) -> Any:
 def message_of_error(error: Any, fallback: str) -> str:
     """Find the sentence in the `error` member of a stream event."""
     return clean(_find({"error": error}) or fallback)
+
+
+def words_of(body: bytes) -> tuple[str, str]:
+    """Find (code, param) in an error body."""
+    return words_of_error(_walk(_decoded(body), ("error",)))
+
+
+def words_of_error(error: Any) -> tuple[str, str]:
+    """Find OpenAI's words for programs, (code, param), in an error; numbers and sentences are none."""
+    code, param = (_walk(error, (name,)) for name in ("code", "param"))
+    return _word(code), _word(param)
+
+
+def _word(said: Any) -> str:
+    return said if isinstance(said, str) and _IS_WORD.fullmatch(said) and clean(said) == said else ""
 
 
 def status_of_error(error: Any) -> int:

@@ -265,9 +265,12 @@ def check_embeddings(call: OpenAICall) -> None:
 
 
 def error_body(failure: Failure, request_id: str) -> dict[str, Any]:
-    """Write a failure in OpenAI's shape. Source: Ollama `openai/openai.go:NewError`."""
+    """Write a failure in OpenAI's shape, with the backend's own words for programs.
+
+    Source: Ollama `openai/openai.go:NewError`, which has none.
+    """
     kind = ERROR_TYPES.get(failure.status, "api_error")
-    return {"error": {"message": failure.message, "type": kind, "param": None, "code": None}}
+    return {"error": {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code}}
 
 
 def raws(fields: dict[str, Any]) -> Fields:

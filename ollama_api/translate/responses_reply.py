@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ollama_api.errors import AnswerUnusable, Failure
+from ollama_api.errors import TOO_LONG, AnswerUnusable, Failure
 from ollama_api.translate import responses_tools as tools
 from ollama_api.translate.assembly import FILTERED_REASONS, Assembly
 from ollama_api.translate.responses_types import (
@@ -38,6 +38,8 @@ PLAIN_TEXT = TextFormat("text")
 
 def error_code(failure: Failure) -> str:
     """Name a failure for programs."""
+    if failure.code == TOO_LONG:
+        return TOO_LONG
     return ERROR_CODES.get(failure.status, OTHER_ERROR)
 
 

@@ -55,16 +55,58 @@ def test_refusals_have_openais_shape(client: Client, body: Any, status: int, kin
     assert_refused(client.call("POST", PATH, body), status, kind, text)
 
 
-def assert_refused(answer: Answer, status: int, kind: str, text: str) -> None:
+TOO_LONG = "context_length_exceeded"
+LONG = "maximum context length is 5 tokens"
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize(
+    ("status", "error", "code", "param"),
+    [
+        (400, {"message": LONG, "code": TOO_LONG, "param": "messages"}, TOO_LONG, "messages"),
+        (400, {"message": LONG, "code": 400, "type": "BadRequestError"}, TOO_LONG, None),
+        (500, {"message": LONG}, TOO_LONG, None),
+        (
+            400,
+            {"message": "no", "code": "invalid_value", "param": "tools[0].type"},
+            "invalid_value",
+            "tools[0].type",
+        ),
+        (400, {"message": "no", "code": "https://user:secret@host", "param": ["x"]}, None, None),
+        (429, {"message": "no", "code": "rate_limit_exceeded"}, "rate_limit_exceeded", None),
+        (404, {"message": "no such model", "code": "model_not_found"}, "model_not_found", None),
+        (400, {"message": "no", "code": "sk-0123456789abcdef", "param": "a sentence"}, None, None),
+        (401, {"message": "no", "code": "invalid_api_key"}, None, None),
+    ],
+)
+def test_a_backends_words_for_programs_pass(
+    client: Client, fake: FakeBackend, streams: bool, status: int, error: Any, code: Any, param: Any
+) -> None:
+    fake.script("the-real-one", scripts.status(status, {"error": error}))
+    said = ask(client, stream=streams).json["error"]
+    assert (said["code"], said["param"]) == (code, param)
+
+
+def test_a_stream_that_is_too_long_says_so_in_every_word(client: Client, fake: FakeBackend) -> None:
+    text = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+    steps = [Chunk(text), Chunk({"error": {"message": LONG, "code": 400}}), Done()]
+    fake.script("the-real-one", Script(steps))
+    assert told(client)[-1]["error"]["code"] == TOO_LONG
+    answer = client.post("/v1/responses", {"model": "m", "input": "hi", "stream": True})
+    assert f'"error":{{"code":"{TOO_LONG}"' in answer.text.splitlines()[-2]
+
+
+def assert_refused(answer: Answer, status: int, kind: str, text: str, code: str | None = None) -> None:
     assert (answer.status, list(answer.json)) == (status, ["error"])
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     error = answer.json["error"]
     assert list(error) == ["message", "type", "param", "code"]
-    assert (error["type"], error["param"], error["code"]) == (kind, None, None)
+    assert (error["type"], error["param"], error["code"]) == (kind, None, code)
     assert text in error["message"]
     assert error["message"]
 
 
+CODES = {"404": "model_not_found", "429": "rate_limit_exceeded", "too long": TOO_LONG}
 BACKENDS: dict[str, tuple[Script, int, str, str]] = {
     "400": (scripts.status(400, {"error": {"message": "too hot"}}), 400, "invalid_request_error", "too hot"),
     "401": (scripts.status(401), 502, "api_error", "credentials"),
@@ -85,13 +127,14 @@ BACKENDS: dict[str, tuple[Script, int, str, str]] = {
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize(("script", "status", "kind", "text"), BACKENDS.values(), ids=BACKENDS)
+@pytest.mark.parametrize("name", BACKENDS)
 def test_a_backends_refusal_has_openais_shape(
-    client: Client, fake: FakeBackend, script: Script, status: int, kind: str, text: str, stream: bool
+    client: Client, fake: FakeBackend, name: str, stream: bool
 ) -> None:
+    script, status, kind, text = BACKENDS[name]
     fake.script("the-real-one", script)
     answer = ask(client, stream=stream)
-    assert_refused(answer, status, kind, text)
+    assert_refused(answer, status, kind, text, CODES.get(name))
     assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
 
 
