@@ -57,11 +57,8 @@ class Ask(msgspec.Struct, frozen=True):
     """Whether every backend has this route; one that has not is passed over."""
     headers: dict[str, str] = {}
     """More headers."""
-
-    @property
-    def is_json(self) -> bool:
-        """Whether the body is JSON."""
-        return self.content_type == "application/json"
+    accept: str = "application/json"
+    """The type of a whole answer."""
 
 
 Build = Callable[[Target], Ask]
@@ -85,7 +82,7 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
 
     async def attempt(target: Target) -> ResultT:
         asked = build(target)
-        response = await _post(target, asked, "application/json" if asked.is_json else "*/*")
+        response = await _post(target, asked, asked.accept)
         try:
             body = await read_whole(target, response, MAX_WHOLE_BODY)
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from django.http import HttpResponse, HttpResponseBase
 
 from accounts.directory import Caller
@@ -55,7 +56,12 @@ def _passing(
 
 
 CHAT = _passing("v1.chat", "/chat/completions", openai.check_chat, openai.chat_body)
-COMPLETIONS = _passing("v1.completions", "/completions", openai.check_completion, openai.completion_body)
+COMPLETIONS: Endpoint[OpenAICall] = msgspec.structs.replace(
+    _passing("v1.completions", "/completions", openai.check_completion, openai.completion_body),
+    is_usual=False,
+    way=lambda call, target, rule: COMPLETIONS if target.dialect.completes else None,
+    no_way=lambda call: f'"{call.model}" does not support completions, only chat',
+)
 EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     name="v1.embeddings",
     upstream_path="/embeddings",

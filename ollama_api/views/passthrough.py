@@ -1,7 +1,7 @@
 """/v1/images/* and /v1/audio/*: handed to the backend's own, under the model's name there, and handed back.
 
-Bodies are JSON or multipart forms; of either only the model is read. Where the backend has no such route, its
-refusal comes back in OpenAI's shape.
+Bodies are JSON or multipart forms; of either only the model is read. A backend that has no such route is
+passed over.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts.directory import Caller
 from backends import upstream
+from backends.errors import UpstreamRejected
 from backends.routing import balance
 from backends.routing.snapshot import Target
+from ollama_api.errors import ModelNotFound
 from ollama_api.exchange import find_route, recorded, rng
 from ollama_api.request import ClientRequest
 from ollama_api.translate import multipart, openai
@@ -41,14 +43,21 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
         entry.backend, entry.upstream_model = target.upstream.name, target.model
         entry.sent_ns = time.monotonic_ns()
         if is_form:
-            form = multipart.with_model(body, sent_type, target.model)
-            return upstream.Ask(path, form, content_type=sent_type)
-        return upstream.Ask(path, msgspec.json.encode(openai.with_model(openai.parse(body), target)))
+            sent = multipart.with_model(body, sent_type, target.model)
+        else:
+            sent = msgspec.json.encode(openai.with_model(openai.parse(body), target))
+        kind = sent_type if is_form else "application/json"
+        return upstream.Ask(path, sent, content_type=kind, is_usual=False, accept="*/*")
 
     with recorded(request, entry):
         route = await find_route(caller, model)
         targets = balance.order(route.targets, rng)
-        answer = await upstream.ask(targets, build, lambda whole: whole)
+        try:
+            answer = await upstream.ask(targets, build, lambda whole: whole)
+        except UpstreamRejected as refused:
+            if refused.is_no_route:
+                raise ModelNotFound(f"no backend of model '{model}' has /v1{path}") from None
+            raise
         ledger.close(entry, "ok")
     response = HttpResponse(answer.body, content_type=answer.content_type or "application/octet-stream")
     response["Content-Length"] = str(len(answer.body))

@@ -54,6 +54,23 @@ def test_a_completion_reaches_the_backends_own(client: Client, fake: FakeBackend
     }
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("refusal", [(404, "404 page not found"), (405, {"detail": "Method Not Allowed"})])
+def test_a_backend_without_completions_is_told_of(
+    client: Client, fake: FakeBackend, refusal: tuple[int, Any], stream: bool
+) -> None:
+    fake.route("POST", "/completions", scripts.status(*refusal))
+    answer = complete(client, stream=stream)
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
+    assert answer.json["error"]["message"] == '"m" does not support completions, only chat'
+
+
+def test_a_kind_of_backend_without_completions_is_not_asked(client: Client, fake: FakeBackend) -> None:
+    factories.mapping("g", factories.backend(fake, "groq", dialect="groq"))
+    assert client.post(COMPLETIONS, {"model": "g", "prompt": "hi"}).status == 400
+    assert not fake.requests
+
+
 @pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1], [2]], "", None])
 def test_every_form_of_a_prompt_passes(client: Client, fake: FakeBackend, prompt: Any) -> None:
     assert complete(client, prompt=prompt).status == 200
