@@ -45,7 +45,7 @@ def to_openai(turns: Iterable[Turn | None]) -> list[dict[str, Any]]:
     conversation = _Conversation()
     for turn in turns:
         conversation.add(turn or Turn())
-    return conversation.messages
+    return conversation.whole()
 
 
 class _Conversation:
@@ -59,15 +59,25 @@ class _Conversation:
         self._thoughts: list[str] = []
         self._open: set[str] = set()
         """Calls of the message before that have no result yet."""
+        self._answers = False
+        """Whether the turn that is being read has begun to answer them."""
+
+    def whole(self) -> list[dict[str, Any]]:
+        self._flush()
+        return self.messages
 
     def add(self, turn: Turn) -> None:
-        self._role = (turn.role or "").lower()
+        role = (turn.role or "").lower()
+        if role != self._role:
+            self._flush()
+        self._role = role
         if isinstance(turn.content, str):
             self._parts += _text(turn.content)
         else:
             for block in turn.content or ():
                 self._take(block or Block())
-        self._flush()
+        if not (self._answers and self._open):  # else the next turn may hold the other results
+            self._flush()
 
     def _take(self, block: Block) -> None:
         kind = block.type or ""
@@ -88,6 +98,7 @@ class _Conversation:
         text, images = _result(block)
         if call_id in self._open:
             self._open.discard(call_id)
+            self._answers = True
             self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
         else:
             # An id that matches nothing would be refused by the backend; the text is what the model needs.
@@ -105,7 +116,7 @@ class _Conversation:
             self.messages.append(message)
             self._open = {call["id"] for call in self._calls}
             self._parts, self._calls = [], []
-        self._thoughts = []
+        self._thoughts, self._answers = [], False
 
 
 def _content(parts: list[Part], role: str) -> str | list[Part]:
@@ -208,11 +219,17 @@ def _search_result_block(block: Block, inside: str) -> list[Part]:
     return found + _inner_parts(block.content, inside)
 
 
+def _reference_block(block: Block, _inside: str) -> list[Part]:
+    """Name a tool that a search of the client's found."""
+    return _text(block.tool_name)
+
+
 READERS: dict[str, Callable[[Block, str], list[Part]]] = {
     "text": _text_block,
     "image": _image_block,
     "document": _document_block,
     "search_result": _search_result_block,
+    "tool_reference": _reference_block,
 }
 
 

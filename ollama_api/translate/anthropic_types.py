@@ -25,6 +25,7 @@ class Block(msgspec.Struct):
     id: str | None = None
     name: str | None = None
     tool_use_id: str | None = None
+    tool_name: str | None = None
     is_error: bool | None = None
     input: msgspec.Raw = NOTHING
     content: msgspec.Raw = NOTHING

@@ -264,6 +264,31 @@ def test_any_body_is_translated_or_refused(sent: bytes, dialect: str) -> None:
             open_calls = {made["id"] for made in message.get("tool_calls", ())}
 
 
+def test_results_of_one_message_may_come_in_several_turns() -> None:
+    calls = [{"type": "tool_use", "id": one, "name": "f", "input": {}} for one in ("t1", "t2")]
+    shot = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    first = {"type": "tool_result", "tool_use_id": "t1", "content": [said("1"), shot]}
+    second = {"type": "tool_result", "tool_use_id": "t2", "content": "2"}
+    conversation = [
+        {"role": "assistant", "content": calls},
+        user(first),
+        user(second, said("go on")),
+        user(said("?")),
+    ]
+    _, *results, shown, more = turns(*conversation)
+    assert [(turn["role"], turn["content"]) for turn in results] == [("tool", "1"), ("tool", "2")]
+    assert [part["type"] for part in shown["content"]] == ["text", "image_url", "text"]
+    assert more == {"role": "user", "content": "?"}
+
+
+def test_a_result_may_name_tools() -> None:
+    call = {"type": "tool_use", "id": "t1", "name": "ToolSearch", "input": {}}
+    found = [{"type": "tool_reference", "tool_name": name} for name in ("a", "b")]
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": found}
+    *_, told = turns({"role": "assistant", "content": [call]}, user(result))
+    assert told == {"role": "tool", "tool_call_id": "t1", "content": "a\nb"}
+
+
 def test_thinking_belongs_to_the_calls_of_its_turn() -> None:
     thought = {"type": "thinking", "thinking": "hm", "signature": ""}
     use = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
