@@ -265,7 +265,9 @@ def test_any_body_is_translated_or_refused(sent: bytes, dialect: str) -> None:
 
 
 def test_results_of_one_message_may_come_in_several_turns() -> None:
-    calls = [{"type": "tool_use", "id": one, "name": "f", "input": {}} for one in ("t1", "t2")]
+    calls: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": one, "name": "f", "input": {}} for one in ("t1", "t2")
+    ]
     shot = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
     first = {"type": "tool_result", "tool_use_id": "t1", "content": [said("1"), shot]}
     second = {"type": "tool_result", "tool_use_id": "t2", "content": "2"}
