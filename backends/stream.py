@@ -19,6 +19,7 @@ from backends.wire.sse import BOM, DONE, NDJSON, EventTooLong, LineDecoder, SSED
 UNTYPED = ("application/octet-stream", "text/plain")
 """A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
 BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":", b"{", BOM)
+"""How a stream may begin."""
 LONGEST_MARK = 16
 """Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
@@ -70,7 +71,7 @@ class Stream:
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
 
     async def _begin_untyped(self) -> list[Any]:
-        """Take what looks like a stream for one, though its type does not say so."""
+        """Accept what looks like a stream, although its type does not say so."""
         begun = await self._bytes()
         first = begun.lstrip()
         if not any(first.startswith(begin) or begin.startswith(first) for begin in BEGINS):

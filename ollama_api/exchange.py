@@ -140,7 +140,7 @@ class Exchange(Generic[CallT]):
         self._assembly: Assembly | None = None
         """The answer, where something of it is to be kept."""
         self._stops: list[str] = []
-        """What ends the answer and was not sent to the target that is being tried."""
+        """Stop strings that were not sent to the target that is being tried."""
 
     def targets(self) -> list[Target]:
         """Give the targets that can do it, in the order to try them. Raises `BadRequest` if there is none."""

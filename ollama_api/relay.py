@@ -67,7 +67,7 @@ class Chunks(Protocol):
 
 
 class CutStream:
-    """A stream that is over where a stop string stands which the backend was not told."""
+    """A stream that ends before the first stop string that was not sent to the backend."""
 
     def __init__(self, stream: Chunks, cutter: Cutter) -> None:
         self.target = stream.target

@@ -52,7 +52,7 @@ class Logprobs(msgspec.Struct):
     tokens: list[Any] | None = None
     token_logprobs: list[Any] | None = None
     top_logprobs: list[Any] | None = None
-    """How `/completions` tells them: side by side."""
+    """How `/completions` gives them: as parallel lists."""
 
 
 class Choice(msgspec.Struct):
