@@ -29,7 +29,7 @@ class Translator(Protocol):
         """Write what one read brought; empty when there is nothing to show."""
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
-        """Write the end. Raises `AnswerUnusable`."""
+        """Write the end. Raises `RequestError`: there is no answer to show."""
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Write an end that is none."""

@@ -26,6 +26,8 @@ READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
     "infill": lambda reading: Each(decode_infill),
     "ollama": lambda reading: Each(decode_line),
 }
+NATIVE = {"is_from_root": True, "in_lines": True, "cuts": False, "reader": READERS["ollama"]}
+"""What the ways over Ollama's own API have in common."""
 
 
 def _chat_way(call: ChatRequest, target: Target, rule: Rule) -> Endpoint[ChatRequest]:
@@ -61,11 +63,8 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
 NATIVE_CHAT = msgspec.structs.replace(
     CHAT,
     upstream_path=native.CHAT_PATH,
-    is_from_root=True,
-    in_lines=True,
-    cuts=False,
     to_upstream=native.chat_body,
-    reader=READERS["ollama"],
+    **NATIVE,
 )
 CHATS: dict[str, Endpoint[ChatRequest]] = {"openai": CHAT, "ollama": NATIVE_CHAT}
 
@@ -88,11 +87,8 @@ RAW = msgspec.structs.replace(
 NATIVE_GENERATE = msgspec.structs.replace(
     GENERATE,
     upstream_path=native.GENERATE_PATH,
-    is_from_root=True,
-    in_lines=True,
-    cuts=False,
     to_upstream=native.generate_body,
-    reader=READERS["ollama"],
+    **NATIVE,
 )
 
 

@@ -64,7 +64,7 @@ def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside 
 def from_upstream(
     call: GenerateRequest, reply: Reply, timings: Timings, now_ns: int
 ) -> tuple[GenerateReply, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`."""
+    """Translate a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
     assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
     metrics = measure(assembly.usage, assembly.timings, timings)
     whole = GenerateReply(
