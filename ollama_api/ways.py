@@ -36,6 +36,8 @@ def _generate_way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint
     """Ask in a target's own protocol; else as a chat, or as one of the ways without a template."""
     if target.dialect.protocol == "ollama":
         return NATIVE_GENERATE
+    if call.template or call.context:
+        return None
     if call.suffix:
         fill = completions.fill_of(target, rule)
         return _filling(fill) if fill else None
@@ -64,6 +66,7 @@ NATIVE_CHAT = msgspec.structs.replace(
     is_from_root=True,
     in_lines=True,
     cuts=False,
+    loads=True,
     to_upstream=native.chat_body,
     reader=READERS["ollama"],
 )
@@ -91,6 +94,7 @@ NATIVE_GENERATE = msgspec.structs.replace(
     is_from_root=True,
     in_lines=True,
     cuts=False,
+    loads=True,
     to_upstream=native.generate_body,
     reader=READERS["ollama"],
 )
