@@ -73,6 +73,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     is_empty: Callable[[CallT], bool] = lambda call: False
     needs: Callable[[CallT], Collection[str]] = lambda call: ()
     """What a model must be able to do for a call, in Ollama's words for capabilities."""
+    loads: bool = False
+    """Whether the backend is told of calls that only load or unload a model."""
     way: Callable[[CallT, Target, Rule], Endpoint[CallT] | None] | None = None
     """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
     is_usual: bool = True

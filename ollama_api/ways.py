@@ -26,7 +26,13 @@ READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
     "infill": lambda reading: Each(decode_infill),
     "ollama": lambda reading: Each(decode_line),
 }
-NATIVE = {"is_from_root": True, "in_lines": True, "cuts": False, "reader": READERS["ollama"]}
+NATIVE = {
+    "is_from_root": True,
+    "in_lines": True,
+    "cuts": False,
+    "loads": True,
+    "reader": READERS["ollama"],
+}
 """What the ways over Ollama's own API have in common."""
 
 
@@ -38,6 +44,8 @@ def _generate_way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint
     """Ask in a target's own protocol; else as a chat, or as one of the ways without a template."""
     if target.dialect.protocol == "ollama":
         return NATIVE_GENERATE
+    if call.template or call.context:
+        return None
     if call.suffix:
         fill = completions.fill_of(target, rule)
         return _filling(fill) if fill else None

@@ -107,6 +107,8 @@ class Reply(msgspec.Struct):
     timings: ServerTimings | None = None
     error: Any = None
     x_groq: GroqExtra | None = None
+    context: Any = None
+    """Ollama's own: tokens from which a later generation can go on, and which nobody else can read."""
 
 
 class Embedding(msgspec.Struct):
