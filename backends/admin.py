@@ -183,7 +183,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
 
 
 def _give_up_labels(keys: list[Credential]) -> None:
-    """Let no label stand in the way of the key that takes it: of two that swap, neither could go first."""
+    """Free the labels that change: of two keys that swap theirs, neither could be saved first."""
     for key in keys:
         if not key._state.adding:
             Credential.objects.filter(pk=key.pk).exclude(label=key.label).update(label=key.uid.hex)

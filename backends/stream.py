@@ -18,7 +18,8 @@ from backends.wire.sse import BOM, DONE, NDJSON, EventTooLong, LineDecoder, SSED
 
 UNTYPED = ("application/octet-stream", "text/plain")
 """A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
-BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":", b"{", BOM)
+EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How a stream of server-sent events may begin."""
 LONGEST_MARK = 16
 """Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
@@ -53,8 +54,11 @@ class Stream:
     async def begin(self) -> None:
         """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
         if self._response.content_type == "application/json":
-            return await self._begin_whole()
-        if self._response.content_type in UNTYPED:
+            begun = await self._first_bytes()
+            if not _begins(begun, EVENTS_BEGIN):
+                return await self._begin_whole(begun)
+            self._held += self._decode_all(self._decoder.feed(begun))
+        elif self._response.content_type in UNTYPED:
             self._held += await self._begin_untyped()
         elif self._response.content_type != self._decoder.media_type:
             raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
@@ -70,13 +74,18 @@ class Stream:
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
 
     async def _begin_untyped(self) -> list[Any]:
-        """Take what looks like a stream for one, though its type does not say so."""
-        begun = await self._bytes()
-        first = begun.lstrip()
-        if not any(first.startswith(begin) or begin.startswith(first) for begin in BEGINS):
+        """Accept what looks like a stream, although its type does not say so."""
+        begun = await self._first_bytes()
+        if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
             told = f"200 with {self._response.content_type}, not a stream: {failures.glimpse(begun)}"
             raise UpstreamGarbled(self.target.upstream.name, told)
         return self._decode_all(self._decoder.feed(begun))
+
+    async def _first_bytes(self) -> bytes:
+        """Read until there is more than blank lines, which mean nothing here."""
+        while (begun := await self._bytes()) and not begun.strip():
+            pass
+        return begun
 
     async def _no_stream(self) -> str:
         """Describe for the operator what came instead."""
@@ -86,9 +95,9 @@ class Stream:
         body = await read_whole(self.target, self._response, MAX_ERROR_BODY)
         return f"200 with {kind}, not a stream: {failures.glimpse(body)}"
 
-    async def _begin_whole(self) -> None:
+    async def _begin_whole(self, begun: bytes) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
-        body = await read_whole(self.target, self._response, MAX_WHOLE_BODY)
+        body = begun + await read_whole(self.target, self._response, MAX_WHOLE_BODY)
         (reply,) = self._decode_all([body.strip()]) or (None,)
         self._over = self.saw_done = True
         if reply is None or not reply.choices:
@@ -187,6 +196,12 @@ class Stream:
                     await self._content.readany()
         except (TimeoutError, aiohttp.ClientError, OSError):
             return
+
+
+def _begins(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
+    """Say whether data begins in one of these ways, or is the beginning of one."""
+    first = data.lstrip()
+    return any(first.startswith(one) or one.startswith(first) for one in beginnings)
 
 
 async def read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""How long a model is to stay, as Ollama's clients say it. Pure."""
+"""`keep_alive`: how long a model stays loaded, as Ollama's clients write it. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ollama_api.errors import BadRequest
 
 LONGEST_S = 2.0**63 / 1e9
 """Go's durations count nanoseconds in 64 bits."""
-LONGEST_DURATION = 1000
-"""Characters: Go has no limit, and a body of megabytes would keep everybody waiting."""
+LONGEST_TEXT = 1000
+"""Characters. Go has no limit, but reading megabytes of it would block the process."""
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([^0-9.]*)")
 UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -35,8 +35,8 @@ def keep_alive_s(value: Any) -> float | None:
 
 def _go_duration(text: str) -> float:
     """Read a Go duration such as 1h30m. Source: Go `time.ParseDuration`."""
-    if len(text) > LONGEST_DURATION:
-        raise BadRequest(f'time: invalid duration "{text[:LONGEST_DURATION]}"')
+    if len(text) > LONGEST_TEXT:
+        raise BadRequest(f'time: invalid duration "{text[:LONGEST_TEXT]}"')
     at = 1 if text[:1] in ("-", "+") else 0
     if text[at:] == "0":
         return 0.0

@@ -1,4 +1,4 @@
-"""What an endpoint is: a row of pure functions, which `exchange` takes a call through."""
+"""What an endpoint is: a row of pure functions, through which `exchange` takes a call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ollama_api.types import Metrics
 
 
 class Call(Protocol):
-    """What every typed request has that crosses the house."""
+    """What every typed request has."""
 
     @property
     def model(self) -> str:
@@ -50,7 +50,7 @@ class ToUpstream(Protocol[AskedT]):
 
 
 class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
-    """How one endpoint crosses the house: pure functions, and how its answers are dressed."""
+    """How a call of one endpoint is asked and answered: pure functions, and the form of its answers."""
 
     name: str
     """For records and logs."""
@@ -58,9 +58,9 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     is_from_root: bool = False
     """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
     in_lines: bool = False
-    """Whether a stream comes as a JSON object a line, not as server-sent events."""
+    """Whether a stream comes as one JSON object per line, not as server-sent events."""
     client_headers: tuple[str, ...] = ()
-    """Headers of the client's that go along, as the body's members may need them; no others do."""
+    """Headers of the client that go along, since members of the body may need them; no others do."""
     call_keys: Callable[[CallT], list[str]] | None = None
     """Name the tool calls of the conversation, where there may be some."""
     to_upstream: ToUpstream[CallT]
@@ -73,6 +73,8 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     is_empty: Callable[[CallT], bool] = lambda call: False
     needs: Callable[[CallT], Collection[str]] = lambda call: ()
     """What a model must be able to do for a call, in Ollama's words for capabilities."""
+    loads: bool = False
+    """Whether the backend is told of calls that only load or unload a model."""
     way: Callable[[CallT, Target, Rule], Endpoint[CallT] | None] | None = None
     """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
     is_usual: bool = True
@@ -80,7 +82,7 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
     """Tell the client that no target can."""
     cuts: bool = True
-    """Whether stop strings that were not sent are looked for in the answer."""
+    """Whether stop strings that are not sent are looked for in the answer."""
     mend: Callable[[CallT, Target, Any], None] | None = None
     """Take out of a whole answer what this kind of backend puts in and others do not."""
     reader: Callable[[Reading], Reads[Any]] = Reader
@@ -92,11 +94,11 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
 def translated(
     endpoint: Endpoint[CallT], call: CallT, target: Target, rule: Rule, aside: Aside = PLAIN
 ) -> tuple[dict[str, Any], list[str]]:
-    """Make the body for one target, and name the stop strings that are to be looked for in its answer."""
+    """Make the body for one target, and list the stop strings to look for in its answer."""
     body = endpoint.to_upstream(call, target, rule, aside)
     if not endpoint.cuts:
         return body, []
-    return body, stopping.left(call.options, rule, target.dialect, body, aside.notes)
+    return body, stopping.unsent(call.options, rule, target.dialect, body, aside.notes)
 
 
 def fit_for(needed: Collection[str], targets: tuple[Target, ...], rule: Rule) -> tuple[Target, ...]:

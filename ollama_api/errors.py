@@ -76,8 +76,8 @@ KEY_HINT = (
 )
 
 
-PASSING = frozenset({408, 409, 424, 425, 498, 499, 503, 529})
-"""A backend's statuses that mean: not now."""
+NOT_NOW = frozenset({408, 409, 424, 425, 498, 499, 503, 529})
+"""A backend's statuses that mean: not now. 498 and 499 are Groq's, 529 is Anthropic's."""
 
 
 def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
@@ -92,7 +92,7 @@ def rejection(error: backend.UpstreamRejected, request_id: str) -> Failure:
         return Failure(502, f"the backend has no such route; its base URL may be wrong ({request_id})")
     if status == 404:
         return Failure(404, error.message or "model not found at the backend", code=error.code or None)
-    if status in PASSING:
+    if status in NOT_NOW:
         return Failure(503, error.message or f"upstream unavailable ({request_id})", error.retry_after_s)
     if 400 <= status < 500 or error.is_too_long:
         code = error.code or (TOO_LONG if error.is_too_long else None)

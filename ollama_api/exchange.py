@@ -65,11 +65,11 @@ async def serve(
     entry = ledger.open_entry(request.request_id, endpoint.name, caller, call.model, streamed=call.stream)
     with recorded(request, entry):
         route = await find_route(caller, call.model)
+        exchange = Exchange(request, caller, call, endpoint, route, entry)
         if endpoint.empty_reply is not None and endpoint.is_empty(call):
-            return await _load_or_unload(call, endpoint, endpoint.empty_reply, route, entry)
+            return await exchange.load_or_unload(endpoint.empty_reply)
         endpoint.check(call, route.rule)
         residency.use(route.alias, keep_alive_s(call.keep_alive))
-        exchange = Exchange(request, caller, call, endpoint, route, entry)
         await exchange.recall()
         return await (exchange.streamed() if call.stream else exchange.whole())
 
@@ -93,27 +93,6 @@ def close_interrupted(request: ClientRequest, entry: ledger.Entry) -> None:
         ledger.close(entry, "client_closed")
     else:
         ledger.close(entry, "error", "the server stopped")
-
-
-async def _load_or_unload(
-    call: CallT,
-    endpoint: Endpoint[CallT],
-    reply: Callable[[CallT, str, int], Any],
-    route: Route,
-    entry: ledger.Entry,
-) -> HttpResponseBase:
-    """Answer at once: nothing is loaded here, but the model counts as in use, or no more.
-
-    As in Ollama, a load is checked as a request would be, and an unload is not.
-    """
-    window_s = keep_alive_s(call.keep_alive)
-    if window_s != 0:
-        endpoint.check(call, route.rule)
-        merged(route.rule.options, call.options, route.rule.forced_options)
-    residency.use(route.alias, window_s)
-    await residency.told()
-    ledger.close(entry, "ok")
-    return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
 
 
 class Exchange(Generic[CallT]):
@@ -140,7 +119,7 @@ class Exchange(Generic[CallT]):
         self._assembly: Assembly | None = None
         """The answer, where something of it is to be kept."""
         self._stops: list[str] = []
-        """What ends the answer and was not sent to the target that is being tried."""
+        """Stop strings that were not sent to the target that is being tried."""
 
     def targets(self) -> list[Target]:
         """Give the targets that can do it, in the order to try them. Raises `BadRequest` if there is none."""
@@ -202,6 +181,29 @@ class Exchange(Generic[CallT]):
         kept = assembly.kept()
         if kept:
             turn_memory.keep(self.caller, self.route.alias, kept)
+
+    async def load_or_unload(self, reply: Callable[[CallT, str, int], Any]) -> HttpResponseBase:
+        """Count the model as in use, or no more, and tell backends that load models; nothing is loaded here.
+
+        As in Ollama, a load is checked as a request would be, and an unload is not.
+        """
+        call, rule = self.call, self.route.rule
+        window_s = keep_alive_s(call.keep_alive)
+        if window_s != 0:
+            self.endpoint.check(call, rule)
+            merged(rule.options, call.options, rule.forced_options)
+        await self._tell_loaders(unload=window_s == 0)
+        residency.use(self.route.alias, window_s)
+        await residency.told()
+        ledger.close(self.entry, "ok")
+        return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
+
+    async def _tell_loaders(self, *, unload: bool) -> None:
+        """Tell backends that load models: one of them loads, all of them unload."""
+        loaders = [one for one in self.route.targets if (way := self._way(one)) is not None and way.loads]
+        for targets in [[one] for one in loaders] if unload else [balance.order(loaders, rng)]:
+            if targets:
+                await upstream.ask(targets, self.build, lambda answer: None)
 
     async def _offered(self, asking: Awaitable[AnswerT]) -> AnswerT:
         """Await an answer. A backend that has no such route cannot do it, which is no failure of its."""

@@ -58,7 +58,7 @@ class ClientHandler:
 
 
 def _resolved(path: str) -> ResolverMatch:
-    """Find the view of a path. One that does not begin with a slash, as in `OPTIONS *`, is no route's."""
+    """Find the view of a path. What does not begin with a slash, as in `OPTIONS *`, matches no route."""
     return get_resolver(URLCONF).resolve(path if path.startswith("/") else f"/{path}")
 
 

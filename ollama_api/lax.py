@@ -130,7 +130,7 @@ def folded(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str, Va
 
 
 def misfit(item: Any, field: str, wanted: str, shown: str = "") -> str:
-    """Say that a value is not of the type that a field has in Go."""
+    """Say in Go's words that a value is not of its field's type."""
     return f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {field} of type {wanted}"
 
 
@@ -189,13 +189,13 @@ def fields_of(kind: Any) -> dict[str, tuple[str, Any]]:
     """Map lower-case wire names to (attribute, type)."""
     hints = typing.get_type_hints(kind)
     return {
-        field.encode_name.lower(): (field.name, _said(hints[field.name]))
+        field.encode_name.lower(): (field.name, _without_null(hints[field.name]))
         for field in msgspec.structs.fields(kind)
     }
 
 
-def _said(hint: Any) -> Any:
-    """Give the type of a field that may be null, where it is not: nulls are skipped before."""
+def _without_null(hint: Any) -> Any:
+    """Give the type that an optional field has when it is not null; nulls are skipped before."""
     is_optional = isinstance(hint, types.UnionType)
     return next(part for part in typing.get_args(hint) if part is not type(None)) if is_optional else hint
 

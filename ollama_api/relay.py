@@ -29,7 +29,7 @@ class Translator(Protocol):
         """Write what one read brought; empty when there is nothing to show."""
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
-        """Write the end. Raises `AnswerUnusable`."""
+        """Write the end. Raises `RequestError`: there is no answer to show."""
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Write an end that is none."""
@@ -67,7 +67,7 @@ class Chunks(Protocol):
 
 
 class CutStream:
-    """A stream that is over where a stop string stands which the backend was not told."""
+    """A stream that ends before the first stop string that was not sent to the backend."""
 
     def __init__(self, stream: Chunks, cutter: Cutter) -> None:
         self.target = stream.target

@@ -169,6 +169,7 @@ class GenerateReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     thinking: str = ""
     done: bool | None = None
     done_reason: str = ""
+    context: list[Any] = []
     total_duration: int = 0
     load_duration: int = 0
     prompt_eval_count: int = 0

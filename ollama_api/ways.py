@@ -26,6 +26,14 @@ READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
     "infill": lambda reading: Each(decode_infill),
     "ollama": lambda reading: Each(decode_line),
 }
+NATIVE = {
+    "is_from_root": True,
+    "in_lines": True,
+    "cuts": False,
+    "loads": True,
+    "reader": READERS["ollama"],
+}
+"""What the ways over Ollama's own API have in common."""
 
 
 def _chat_way(call: ChatRequest, target: Target, rule: Rule) -> Endpoint[ChatRequest]:
@@ -36,6 +44,8 @@ def _generate_way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint
     """Ask in a target's own protocol; else as a chat, or as one of the ways without a template."""
     if target.dialect.protocol == "ollama":
         return NATIVE_GENERATE
+    if call.template or call.context:
+        return None
     if call.suffix:
         fill = completions.fill_of(target, rule)
         return _filling(fill) if fill else None
@@ -61,11 +71,8 @@ CHAT: Endpoint[ChatRequest] = Endpoint(
 NATIVE_CHAT = msgspec.structs.replace(
     CHAT,
     upstream_path=native.CHAT_PATH,
-    is_from_root=True,
-    in_lines=True,
-    cuts=False,
     to_upstream=native.chat_body,
-    reader=READERS["ollama"],
+    **NATIVE,
 )
 CHATS: dict[str, Endpoint[ChatRequest]] = {"openai": CHAT, "ollama": NATIVE_CHAT}
 
@@ -88,11 +95,8 @@ RAW = msgspec.structs.replace(
 NATIVE_GENERATE = msgspec.structs.replace(
     GENERATE,
     upstream_path=native.GENERATE_PATH,
-    is_from_root=True,
-    in_lines=True,
-    cuts=False,
     to_upstream=native.generate_body,
-    reader=READERS["ollama"],
+    **NATIVE,
 )
 
 

@@ -125,7 +125,7 @@ class Change(Protocol):
 
 @pytest.fixture
 def change(settings: LazySettings) -> Change:
-    """Change settings of the product served in this process, such as `change(idle_timeout_s=0.2)`."""
+    """Change settings of the product served in this process, such as `change(idle_timeout_s=2)`."""
 
     def apply(**changes: Any) -> None:
         settings.PROXY = settings.PROXY.with_changes(**changes)

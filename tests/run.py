@@ -1,7 +1,7 @@
 """`make test`: the unit tests once, the integration tests on every database at hand, and a line per leg.
 
-The legs run beside each other, since none keeps more than one core busy. What the first one says is seen as
-it comes, and what the others say when they are over.
+The legs run in parallel, since none keeps more than one core busy. The first one's output is shown as it
+comes, the others' once they are over.
 
 TEST_POSTGRES_URL and TEST_REDIS_URL name servers to test against. A leg whose server is not named, or does
 not answer, is named in the last lines; with REQUIRE_SERVERS=1, as in CI, it is a failure.
@@ -50,7 +50,7 @@ class Leg:
 
 
 def run(first: Leg, *others: Leg) -> None:
-    """Run legs beside each other; each one's words stay together."""
+    """Run legs in parallel; the output of each stays together."""
     print(f"\n=== {first.name}", flush=True)
     with contextlib.ExitStack() as files:
         outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in others]
@@ -60,7 +60,7 @@ def run(first: Leg, *others: Leg) -> None:
         for leg, process, output in zip(others, beside, outputs, strict=True):
             if process is None:
                 continue
-            print(f"\n=== {leg.name} (ran beside the first)", flush=True)
+            print(f"\n=== {leg.name} (ran in parallel)", flush=True)
             leg.code = process.wait()
             output.seek(0)
             shutil.copyfileobj(output, sys.stdout)

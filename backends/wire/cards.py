@@ -30,13 +30,6 @@ CONTEXT_PATHS: tuple[Path, ...] = (
     ("inputTokenLimit",),
     ("meta", "n_ctx_train"),
 )
-OUTPUT_PATHS: tuple[Path, ...] = (
-    ("top_provider", "max_completion_tokens"),
-    ("max_completion_tokens",),
-    ("max_output_tokens",),
-    ("max_tokens",),
-    ("outputTokenLimit",),
-)
 RETIRES_PATHS: tuple[Path, ...] = (("deprecation",), ("shutdown_date",), ("expiration_date",))
 QUANTISATION_PATHS: tuple[Path, ...] = (
     ("quantization",),
@@ -128,8 +121,6 @@ class ModelCard(msgspec.Struct, frozen=True):
     flags: dict[str, bool] = {}
     """Ollama's words for what a model can do, where the server says yes or no in as many words."""
     aliases: tuple[str, ...] = ()
-    max_output: int | None = None
-    """Tokens."""
     architecture: str = ""
     quantisation: str = ""
     price_in: float | None = None
@@ -200,7 +191,6 @@ def card_of(entry: dict[str, Any]) -> ModelCard:
         supported=words(entry.get("supported_parameters")),
         flags=_flags(entry),
         aliases=words(entry.get("aliases")),
-        max_output=_first_number(entry, OUTPUT_PATHS),
         architecture=architecture if isinstance(architecture, str) else "",
         quantisation=_first_text(entry, QUANTISATION_PATHS),
         price_in=price_in,

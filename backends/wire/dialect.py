@@ -123,7 +123,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     options: dict[str, str] = {}
     """Ollama option -> wire name. What is not here is not sent."""
     keep_alive: str = ""
-    """The wire name of `keep_alive`, in whole seconds; empty: it loads and unloads by itself."""
+    """The wire name of `keep_alive`, in whole seconds; empty: it cannot be told."""
     drops: list[str] = []
     """Wire names that are never sent."""
     drops_thinking: list[str] = []
@@ -131,7 +131,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ranges: dict[str, tuple[float, float]] = {}
     """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
     stop_limit: Annotated[int, msgspec.Meta(ge=1)] = 4
-    """How many `stop` strings are taken; of more, the others are looked for in the answer here."""
+    """How many `stop` strings are taken; the rest are not sent, and looked for in the answer."""
     asks_for_usage: bool = True
     """Whether `stream_options.include_usage` is understood."""
     think: ThinkStyle = ThinkStyle()

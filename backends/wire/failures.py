@@ -232,7 +232,7 @@ def status_of(status: int, body: bytes) -> int:
 
 
 def _judged_as_refusal(body: bytes) -> int:
-    """Some servers call a wrong key and an unknown model a bad request."""
+    """Find the status that a 400 means: some servers call a wrong key or an unknown model a bad request."""
     said = _decoded(body)
     folded = (_find(said) or "").lower()
     if any(sign in folded for sign in _NO_KEY):
@@ -242,7 +242,7 @@ def _judged_as_refusal(body: bytes) -> int:
 
 
 def _judged(status: int, text: str) -> int:
-    """A request that is at fault is no failure of the backend, although some call it one."""
+    """Find the status that a 500 means: some servers call a request that is at fault their own failure."""
     if status != DEFAULT_STATUS:
         return status
     folded = text.lower()

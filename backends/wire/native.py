@@ -57,6 +57,7 @@ class Line(msgspec.Struct):
     thinking: str | None = None
     done: bool = False
     done_reason: str | None = None
+    context: list[Any] | None = None
     logprobs: list[dict[str, Any]] | None = None
     prompt_eval_count: float | None = None
     prompt_eval_duration: float | None = None
@@ -92,7 +93,7 @@ def decode_line(data: bytes) -> Reply:
         finish_reason=(line.done_reason or "stop") if line.done else None,
         logprobs=Logprobs(line.logprobs) if line.logprobs else None,
     )
-    return Reply([choice], _usage(line), _timings(line))
+    return Reply([choice], _usage(line), _timings(line), context=line.context)
 
 
 def _call(call: Call) -> ToolCallDelta:

@@ -52,7 +52,7 @@ class Logprobs(msgspec.Struct):
     tokens: list[Any] | None = None
     token_logprobs: list[Any] | None = None
     top_logprobs: list[Any] | None = None
-    """How `/completions` tells them: side by side."""
+    """How `/completions` gives them: as parallel lists."""
 
 
 class Choice(msgspec.Struct):
@@ -112,6 +112,8 @@ class Reply(msgspec.Struct):
     timings: ServerTimings | None = None
     error: Any = None
     x_groq: GroqExtra | None = None
+    context: Any = None
+    """Ollama's own: tokens from which a later generation can go on, and which nobody else can read."""
 
 
 class Embedding(msgspec.Struct):

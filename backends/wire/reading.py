@@ -136,7 +136,7 @@ class Reader:
         delta = choice.delta
         if delta is None:
             if choice.logprobs is not None and choice.logprobs.content is None:
-                choice.logprobs.content = _side_by_side(choice.logprobs)
+                choice.logprobs.content = _from_lists(choice.logprobs)
             if choice.text is not None:
                 choice.text = self._said.join(choice.text) if self._is_busy else choice.text
             if choice.message is None:
@@ -255,8 +255,8 @@ def _straighten(delta: Delta) -> None:
         delta.tool_calls = [ToolCallDelta(0, None, delta.function_call)]
 
 
-def _side_by_side(told: Logprobs) -> list[dict[str, Any]] | None:
-    """Bring the log probabilities of `/completions` into the form of those of chats."""
+def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:
+    """Bring the log probabilities of `/completions`, parallel lists, into the form of those of chats."""
     pairs = zip_longest(told.tokens or (), told.token_logprobs or (), told.top_logprobs or ())
     return [
         {

@@ -44,12 +44,12 @@ def template(name: str = "enable_thinking") -> ThinkStyle:
 
 
 def part(style: ThinkStyle) -> Fields:
-    """Give the part of a profile that says so for some models."""
+    """Give a part for `per_model` that switches thinking in this way."""
     return {"think": msgspec.to_builtins(style)}
 
 
 ALWAYS: Fields = part(effort(off="low"))
-"""Models that always think: off is the least of it, and what comes of that is not shown."""
+"""For models that always think: off asks for the least of it, and what still comes is not shown."""
 TEMPLATE_MODELS: dict[str, Fields] = {
     r"(?i)gpt-oss": ALWAYS,
     r"(?i)deepseek|granite|kimi": part(template("thinking")),

@@ -54,6 +54,7 @@ class Assembly:
         "_calls",
         "_salt",
         "_shows_thinking",
+        "context",
         "finish_reason",
         "has_text",
         "keeper",
@@ -64,6 +65,8 @@ class Assembly:
     def __init__(self, *, shows_thinking: bool = True) -> None:
         self._shows_thinking = shows_thinking
         self.finish_reason: str | None = None
+        self.context: list[Any] = []
+        """From what a later generation can go on, where the backend is an Ollama."""
         self.usage: Usage | None = None
         self.timings: ServerTimings | None = None
         self.has_text = False
@@ -83,6 +86,8 @@ class Assembly:
         choice = reply.choices[0]
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
+            if isinstance(reply.context, list):
+                self.context = reply.context
         delta = choice.delta or choice.message
         return self._take_delta(delta, choice) if delta is not None else self._take_text(choice)
 

@@ -78,7 +78,7 @@ def _note_thinking(call: ChatRequest, aside: Aside) -> None:
 def from_upstream(
     call: ChatRequest, reply: Reply, timings: Timings, now_ns: int
 ) -> tuple[ChatReply, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`."""
+    """Translate a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
     assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
     metrics = measure(assembly.usage, assembly.timings, timings)
     whole = ChatReply(

@@ -194,12 +194,12 @@ def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: N
 
 
 def keep_alive_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
-    """Say how long the model is to stay, to a server that can be told; for ever it cannot."""
+    """Say how long the model is to stay loaded, to a server that takes a time; "for ever" is none."""
     seconds = keep_alive_s(call.keep_alive) if dialect.keep_alive else None
     if seconds is None:
         return {}
     if math.isinf(seconds):
-        notes.dropped("keep_alive", "a time is all that can be said there, and this is none")
+        notes.dropped("keep_alive", "only a time can be said there, and for ever is none")
         return {}
     notes.mapped("keep_alive", dialect.keep_alive)
     return {dialect.keep_alive: max(1, math.ceil(seconds))}

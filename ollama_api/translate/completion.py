@@ -26,6 +26,10 @@ from ollama_api.translate.options import merged, wire_options
 from ollama_api.types import GenerateRequest
 
 PATH = "/completions"
+NO_TEMPLATE = (
+    "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
+)
+NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
 NO_RAW = "raw mode is not supported by this backend"
 NO_IMAGES = "images are not supported in raw mode by this backend"
 ANY_SUFFIX = Fill()
@@ -37,6 +41,8 @@ UNTEMPLATED = {
 
 def refusal(call: GenerateRequest) -> str:
     """Say that no backend of the model can do it, in Ollama's words where it has some."""
+    if call.template or call.context:
+        return NO_TEMPLATE if call.template else NO_CONTEXT
     return f"{full_name(call.model)} does not support insert" if call.suffix else NO_RAW
 
 

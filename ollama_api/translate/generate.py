@@ -26,11 +26,6 @@ from ollama_api.translate.stream import StreamTranslator
 from ollama_api.types import GenerateReply, GenerateRequest, Metrics
 from ollama_api.wire import rfc3339, to_json
 
-NO_TEMPLATE = (
-    "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
-)
-NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
-
 
 def check(call: GenerateRequest, rule: Rule) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
@@ -39,10 +34,6 @@ def check(call: GenerateRequest, rule: Rule) -> None:
     require_capabilities(call, rule, "generate")
     if call.suffix:
         require(rule, "insert", f"{full_name(call.model)} does not support insert")
-    if call.template:
-        raise BadRequest(NO_TEMPLATE)
-    if call.context:
-        raise BadRequest(NO_CONTEXT)
 
 
 def needs(call: GenerateRequest) -> tuple[str, ...]:
@@ -64,7 +55,7 @@ def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside 
 def from_upstream(
     call: GenerateRequest, reply: Reply, timings: Timings, now_ns: int
 ) -> tuple[GenerateReply, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`."""
+    """Translate a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
     assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
     metrics = measure(assembly.usage, assembly.timings, timings)
     whole = GenerateReply(
@@ -74,6 +65,7 @@ def from_upstream(
         thinking=piece.thinking,
         done=True,
         done_reason=assembly.done_reason(),
+        context=assembly.context,
         logprobs=piece.logprobs or [],
         **msgspec.structs.asdict(metrics),
     )
@@ -114,7 +106,12 @@ class _GenerateLines:
     def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
         """Write the final line. Tool calls that nobody asked for are not shown."""
         return self._encoded(
-            now_ns, "", done=True, done_reason=assembly.done_reason(), **msgspec.structs.asdict(metrics)
+            now_ns,
+            "",
+            done=True,
+            done_reason=assembly.done_reason(),
+            context=assembly.context,
+            **msgspec.structs.asdict(metrics),
         )
 
     def _encoded(self, now_ns: int, text: str, **fields: Any) -> bytes:

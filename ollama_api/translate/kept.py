@@ -21,8 +21,6 @@ Turn = dict[str, Any]
 Kept = dict[str, Any]
 """`turn`: members of the assistant's turn; `call`: members of the call."""
 
-OF_CALLS = frozenset({"extra_content"})
-"""Members that belong to a call; all others belong to the turn."""
 BLANK = " "
 THOUGHT = "reasoning_content"
 """The member of a turn for what was thought before its calls, which clients of some faces send back."""

@@ -29,7 +29,7 @@ UNKNOWN_IMAGE_TYPE = "image/jpeg"
 MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 ANY_CALL = ("any", "call")
 BEGINNING = 16
-"""So many letters of base64 are the twelve bytes that tell a sound from an image."""
+"""Characters of base64: the twelve bytes that tell a sound from an image."""
 
 
 def to_openai(
@@ -59,12 +59,15 @@ def content_with_images(text: str, images: list[str]) -> str | list[dict[str, An
     return parts + [_part(image.replace("\n", "").replace("\r", "")) for image in images]
 
 
-def _part(letters: str) -> dict[str, Any]:
-    """Source: Ollama `llm/llama_server.go:llamaServerChatRequest`, which tells them apart by their bytes."""
-    sound = _sound_format(base64.b64decode(letters[:BEGINNING]))
+def _part(encoded: str) -> dict[str, Any]:
+    """Make the part for an image or a sound.
+
+    Source: Ollama `llm/llama_server.go:llamaServerChatRequest`, which tells them apart by their bytes.
+    """
+    sound = _sound_format(base64.b64decode(encoded[:BEGINNING]))
     if sound:
-        return {"type": "input_audio", "input_audio": {"data": letters, "format": sound}}
-    return {"type": "image_url", "image_url": {"url": data_url(letters)}}
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": sound}}
+    return {"type": "image_url", "image_url": {"url": data_url(encoded)}}
 
 
 def _sound_format(head: bytes) -> str:
@@ -134,7 +137,7 @@ class _Linker:
         self.notes = notes
         self.with_thinking = with_thinking
         self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}
-        """Calls by what they may be found by, in order; those that have a result meanwhile, too."""
+        """What a call may be found by -> such calls, in order, the answered ones among them."""
         self._answered: set[int] = set()
 
     def ask(self, calls: list[dict[str, Any]]) -> None:

@@ -49,7 +49,7 @@ def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAI
 def generate_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the body of a generation."""
     body = _begun(target, aside.notes) | {"prompt": call.prompt}
-    said = {"suffix": call.suffix, "images": call.images, "raw": call.raw}
+    said = {name: getattr(call, name) for name in ("suffix", "images", "raw", "template", "context")}
     body |= {name: value for name, value in said.items() if value}
     for name in said:
         if name in body:

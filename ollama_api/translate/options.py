@@ -49,7 +49,7 @@ ABOUT_LOADING: Mapping[str, str] = dict.fromkeys(
 )
 
 NEVER_LOST = ("num_predict", "stop")
-"""The first has a wire name of its own; what is not sent of the second is looked for in the answer."""
+"""The first has a wire name of its own; `stop` strings that are not sent are looked for in the answer."""
 
 
 def merged(
@@ -102,7 +102,11 @@ def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes)
         notes.changed("options.stop", wire_name, why)
         return value[: dialect.stop_limit]
     if name == "repeat_last_n" and value < 0:
-        notes.changed("options.repeat_last_n", wire_name, "below 0 is the whole context: any length, there")
+        notes.changed(
+            "options.repeat_last_n",
+            wire_name,
+            "below 0 means the whole context: more tokens than any has are sent",
+        )
         return WHOLE_CONTEXT
     notes.mapped(f"options.{name}", wire_name)
     return value

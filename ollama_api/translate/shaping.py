@@ -159,6 +159,6 @@ def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
 
 
 def has_image(turn: Turn) -> bool:
-    """Say whether a turn shows an image."""
+    """Say whether a turn holds anything but text: an image, or a sound."""
     content = turn.get("content")
     return isinstance(content, list) and any(part.get("type") != "text" for part in content)

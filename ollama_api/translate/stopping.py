@@ -1,6 +1,6 @@
 """Stop strings that a backend does not take: they are looked for in its answer instead. Pure.
 
-Ollama takes any number of them. OpenAI takes four, and models of its that think take none; what is over is no
+Ollama takes any number of them; OpenAI takes four, and its reasoning models take none. The excess is no
 reason to refuse a request, nor to let its answer run on.
 """
 
@@ -14,12 +14,12 @@ from backends.wire.dialect import Dialect
 from backends.wire.openai import Choice, Reply, Usage
 from ollama_api.translate.notes import SILENT, Notes
 
-MOST_WORDS = 64
-LONGEST_WORD = 1024
-"""Characters. Both bound what one character of an answer may cost, and how much of it is held back."""
+MOST_STOPS = 64
+LONGEST_STOP = 1024
+"""Characters. Both bound what one character of an answer costs, and how much of the answer is held back."""
 
 
-def left(
+def unsent(
     given: Mapping[str, Any], rule: Rule, dialect: Dialect, body: Mapping[str, Any], notes: Notes = SILENT
 ) -> list[str]:
     """Give the stop strings that were asked for and did not go into a body."""
@@ -27,22 +27,24 @@ def left(
     if not wanted:
         return []
     sent = body.get(dialect.options.get("stop", "")) or ()
-    unsent = [word for word in wanted if word and word not in sent]
-    looked_for = [word for word in unsent if len(word) <= LONGEST_WORD][:MOST_WORDS]
+    kept_back = [stop for stop in wanted if stop and stop not in sent]
+    looked_for = [stop for stop in kept_back if len(stop) <= LONGEST_STOP][:MOST_STOPS]
     if looked_for:
         notes.changed("options.stop", "", f"{len(looked_for)} not sent: looked for in the answer here")
-    if len(looked_for) < len(unsent):
-        notes.dropped("options.stop", f"more than {MOST_WORDS} not sent, or longer than {LONGEST_WORD}")
+    if len(looked_for) < len(kept_back):
+        notes.dropped(
+            "options.stop", f"not looked for beyond {MOST_STOPS} strings or {LONGEST_STOP} characters"
+        )
     return looked_for
 
 
 class Cutter:
-    """Ends one answer before the first of the words, wherever its chunks are cut."""
+    """Ends one answer before the first stop string in it, wherever its chunks are cut."""
 
-    def __init__(self, words: list[str]) -> None:
-        self._words = [_Word(word) for word in words]
+    def __init__(self, stops: list[str]) -> None:
+        self._searches = [_Search(stop) for stop in stops]
         self._held = ""
-        """The end of what came, if a word may begin in it."""
+        """The end of what came, where a stop string may have begun."""
         self._chunks = 0
         self._is_counted = False
         self.is_over = False
@@ -78,54 +80,56 @@ class Cutter:
 
     def _shown(self, came: str, *, is_last: bool) -> str:
         text = self._held + came
-        found = [(end, -word.length) for word in self._words if (end := word.find(came))]
+        found = [(end, -search.length) for search in self._searches if (end := search.find(came))]
         if found:
-            end, length = min(found)  # what ends first, however the chunks are cut; of those the longest
+            end, length = min(
+                found
+            )  # the one that ends first, however the chunks are cut; of those the longest
             shown = text[: len(self._held) + end + length]
             self.is_over, self._held = True, ""
             return shown
-        kept = 0 if is_last else max(word.matched for word in self._words)
+        kept = 0 if is_last else max(search.matched for search in self._searches)
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept]
 
 
-class _Word:
-    """One word, looked for in a text that comes in pieces (Knuth, Morris and Pratt 1977)."""
+class _Search:
+    """The search for one string in a text that comes in pieces (Knuth, Morris and Pratt 1977)."""
 
-    def __init__(self, word: str) -> None:
-        self._word = word
-        self.length = len(word)
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+        self.length = len(wanted)
         self.matched = 0
-        """How much of the word the text ends with."""
-        self._shorter = _shorter_matches(word)
+        """Characters of the string that the text ends with by now."""
+        self._shorter = _shorter_matches(wanted)
 
     def find(self, piece: str) -> int:
-        """Go on through a piece. Give where in it the word's first end is, counted from 1; 0: nowhere."""
-        for place, letter in enumerate(piece, 1):
-            self._step(letter)
+        """Go on through a piece. Give where the string first ends in it, counted from 1; 0: nowhere."""
+        for place, character in enumerate(piece, 1):
+            self._step(character)
             if self.matched == self.length:
                 return place
         return 0
 
-    def _step(self, letter: str) -> None:
-        while self.matched and self._word[self.matched] != letter:
+    def _step(self, character: str) -> None:
+        while self.matched and self._wanted[self.matched] != character:
             self.matched = self._shorter[self.matched - 1]
-        if self._word[self.matched] == letter:
+        if self._wanted[self.matched] == character:
             self.matched += 1
 
 
-def _shorter_matches(word: str) -> list[int]:
-    """Give, for each beginning of a word, the length of its longest end that the word begins with, too."""
-    table = [0] * len(word)
+def _shorter_matches(text: str) -> list[int]:
+    """Give for each prefix of a text the length of its longest proper suffix that is a prefix, too."""
+    table = [0] * len(text)
     matched = 0
-    for place in range(1, len(word)):
-        while matched and word[matched] != word[place]:
+    for place in range(1, len(text)):
+        while matched and text[matched] != text[place]:
             matched = table[matched - 1]
-        matched += word[matched] == word[place]
+        matched += text[matched] == text[place]
         table[place] = matched
     return table
 
 
-def cut_whole(reply: Reply, words: list[str]) -> None:
-    """Cut a whole answer."""
-    Cutter(words).feed([reply])
+def cut_whole(reply: Reply, stops: list[str]) -> None:
+    """End a whole answer before the first stop string in it."""
+    Cutter(stops).feed([reply])

@@ -19,7 +19,7 @@ class Face(Protocol):
         """Write what one chunk added, with the newline."""
 
     def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
-        """Write the end. Raises `AnswerUnusable`."""
+        """Write the end. Raises `RequestError`: there is no answer to show."""
 
 
 class StreamTranslator:
@@ -43,6 +43,6 @@ class StreamTranslator:
         return error_line(failure)
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
-        """Write the last lines. Raises `AnswerUnusable`."""
+        """Write the last lines. Raises `RequestError`: there is no answer to show."""
         metrics = measure(self.assembly.usage, self.assembly.timings, timings)
         return self._face.last(self.assembly, metrics, now_ns), metrics

@@ -17,7 +17,7 @@ from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
 from ollama_api.translate import embed as translate
 from ollama_api.translate.options import checked
-from ollama_api.types import EmbeddingReply, EmbedReply
+from ollama_api.types import EmbeddingReply, EmbeddingRequest, EmbedReply, EmbedRequest
 from usage import ledger
 
 
@@ -28,9 +28,7 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         raise ModelNotFound("model '' not found")
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
     with recorded(request, entry):
-        route = await _route(caller, call.model)
-        checked(call.options)
-        residency.use(route.alias, keep_alive_s(call.keep_alive))
+        route = await _begun(caller, call)
         if not call.input:
             ledger.close(entry, "ok")
             return json_response(EmbedReply(model=call.model, embeddings=[]))
@@ -52,9 +50,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
         raise BadRequest("model is required")
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
     with recorded(request, entry):
-        route = await _route(caller, call.model)
-        checked(call.options)
-        residency.use(route.alias, keep_alive_s(call.keep_alive))
+        route = await _begun(caller, call)
         if not call.prompt:
             ledger.close(entry, "ok")
             return json_response(EmbeddingReply(translate.NO_VECTOR))
@@ -64,9 +60,12 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
         return json_response(answer)
 
 
-async def _route(caller: Caller, model: str) -> Route:
-    """Resolve, in the words that Ollama uses on these two endpoints."""
+async def _begun(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> Route:
+    """Resolve, in the words that Ollama uses on these two endpoints; check the options, and note the use."""
     try:
-        return await find_route(caller, model)
+        route = await find_route(caller, call.model)
     except NoRoute:
-        raise ModelNotFound(translate.not_found(model)) from None
+        raise ModelNotFound(translate.not_found(call.model)) from None
+    checked(call.options)
+    residency.use(route.alias, keep_alive_s(call.keep_alive))
+    return route

@@ -2,25 +2,12 @@
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from . import FakeBackend
 from .client import Client, raw_chat
 from .wire import BadRequest, RequestParser, response_head
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeBackend]:
-    with FakeBackend() as backend:
-        yield backend
-
-
-@pytest.fixture
-def client(fake: FakeBackend) -> Iterator[Client]:
-    with Client(fake.port) as made:
-        yield made
 
 
 def test_keep_alive_uses_one_connection(fake: FakeBackend, client: Client) -> None:

@@ -5,25 +5,12 @@ import http.client
 import json
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from . import REPLY_TEXT, FakeBackend, Script, scripts
 from .client import Client, events, finish_of, fragments_of, text_of
 from .steps import Chunk, Done, Head, Send, Writes
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeBackend]:
-    with FakeBackend() as backend:
-        yield backend
-
-
-@pytest.fixture
-def client(fake: FakeBackend) -> Iterator[Client]:
-    with Client(fake.port) as made:
-        yield made
 
 
 def test_whose_turn_it_is(fake: FakeBackend, client: Client) -> None:

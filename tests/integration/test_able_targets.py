@@ -1,6 +1,5 @@
 """Of several targets, those are asked that can do what a request needs, as far as probes know."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ TOOL = {"type": "function", "function": {"name": "clock", "parameters": {"type":
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 
 
-@pytest.fixture
-def second() -> Iterator[FakeBackend]:
-    """The backend behind the first."""
-    with FakeBackend() as backend:
-        backend.script("m", scripts.saying("second"))
-        yield backend
-
-
 @pytest.fixture(autouse=True)
 def mapping(database: None, fake: FakeBackend, second: FakeBackend) -> ModelMapping:
     """Prefer a target of which a probe found that it can nothing but talk."""
@@ -29,6 +20,7 @@ def mapping(database: None, fake: FakeBackend, second: FakeBackend) -> ModelMapp
     for ability in ("tools", "vision", "thinking"):
         ProbeResult.objects.create(backend=first, model="m", capability=ability, verdict=ProbeResult.NO)
     fake.script("m", scripts.saying("first"))
+    second.script("m", scripts.saying("second"))
     return factories.mapping("m", first, factories.backend(second, "second"))
 
 

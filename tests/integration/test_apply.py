@@ -29,11 +29,6 @@ from tests.support.configuration import (
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    return Files(tmp_path, monkeypatch)
-
-
 BACKEND = {"name": "local", "base_url": "http://h/v1"}
 API_KEYS: dict[str, Any] = {"backends": [BACKEND | {"api_keys": [{"env": "T_API_KEY"}]}]}
 

@@ -1,6 +1,5 @@
 """`manage.py apply` of files that cannot be applied: every problem with its place, and nothing written."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +14,6 @@ from tests.support.configuration import (
 )
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    return Files(tmp_path, monkeypatch)
 
 
 BACKEND = {"name": "local", "base_url": "http://h/v1"}

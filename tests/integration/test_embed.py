@@ -1,7 +1,7 @@
 """/api/embed and /api/embeddings over real sockets: parts, their order, and texts that are too long."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -63,13 +63,6 @@ def in_few_words(given: int, limit: int) -> Script:
 
 
 REFUSALS = {"llama.cpp": like_llamacpp, "OpenAI": like_openai, "no lengths": in_few_words}
-
-
-@pytest.fixture
-def second() -> Iterator[FakeBackend]:
-    """The backend to turn to."""
-    with FakeBackend() as backend:
-        yield backend
 
 
 @pytest.fixture(autouse=True)

@@ -25,11 +25,6 @@ from tests.support.configuration import (
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    return Files(tmp_path, monkeypatch)
-
-
 class TestExport:
     def test_is_the_whole_configuration_without_defaults(self, files: Files) -> None:
         files.apply(FULL)

@@ -1,7 +1,5 @@
 """Another target is tried before the first byte, and never after it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from backends.models import Backend, ModelMapping
@@ -14,16 +12,9 @@ from tests.support.raw_http import Client, text_of
 from tests.support.waiting import PATIENCE_S
 
 
-@pytest.fixture
-def second() -> Iterator[FakeBackend]:
-    """The backend to turn to."""
-    with FakeBackend() as backend:
-        backend.script("m", scripts.saying("second"))
-        yield backend
-
-
 @pytest.fixture(autouse=True)
 def _route(database: None, fake: FakeBackend, second: FakeBackend) -> None:
+    second.script("m", scripts.saying("second"))
     factories.mapping("m", factories.backend(fake, "first"), factories.backend(second, "second"))
 
 

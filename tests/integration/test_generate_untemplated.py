@@ -168,3 +168,38 @@ def test_a_model_without_the_tokens_for_it_does_not_insert(client: Client, fake:
     fake.route("POST", "/infill", scripts.status(501, said))
     answer = generate(client, suffix="return x")
     assert (answer.status, answer.json) == (400, {"error": NO_INSERT})
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"template": "{{ .Prompt }}!"}, "template is not supported: the backend applies its own"),
+        ({"context": [1, 2]}, "context is not supported by this server: send the conversation to /api/chat"),
+    ],
+)
+def test_what_would_change_the_prompt_unseen_is_refused(
+    client: Client, fake: FakeBackend, fields: dict[str, Any], sentence: str
+) -> None:
+    factories.route(fake)
+    answer = generate(client, **fields)
+    assert (answer.status, fake.requests) == (400, [])
+    assert answer.error.startswith(sentence)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_an_ollama_behind_takes_a_template_and_goes_on_from_a_context(
+    client: Client, fake: FakeBackend, stream: bool
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="ollama"))
+    last = b'{"model":"m","response":"","done":true,"done_reason":"stop","context":[1,2,3,4]}\n'
+    said = [b'{"model":"m","response":"Hi","done":false}\n'] if stream else []
+    pieces = [*said, last if stream else last.replace(b'""', b'"Hi"')]
+    kind = "application/x-ndjson" if stream else "application/json"
+    fake.route("POST", "/api/generate", Script([Send(piece) for piece in pieces], content_type=kind))
+    lines = generate(client, stream=stream, template="{{ .Prompt }}!", context=[1, 2]).lines
+    assert "".join(line["response"] for line in lines) == "Hi"
+    assert [line.get("context") for line in lines] == [*([None] if stream else []), [1, 2, 3, 4]]
+    assert list(lines[-1]).index("context") == list(lines[-1]).index("done_reason") + 1
+    assert {"template": "{{ .Prompt }}!", "context": [1, 2]}.items() <= sent(fake).items()

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ PACKED = {"content-encoding": "gzip"}
 @pytest.fixture(autouse=True)
 def _route(database: None, fake: FakeBackend) -> None:
     factories.route(fake)
-
-
-@pytest.fixture
-def second() -> Iterator[FakeBackend]:
-    """Another backend, asked when the first is no good."""
-    with FakeBackend() as backend:
-        yield backend
 
 
 @pytest.fixture

@@ -148,3 +148,22 @@ def test_leaving_ends_all_of_it(client: Client, fake: FakeBackend) -> None:
     ) as asked:
         next(asked.answer_lines())
     fake.wait_aborted(timeout=1.0)
+
+
+@pytest.mark.parametrize("path", ["/api/generate", "/api/chat"])
+def test_a_load_and_an_unload_are_told_on(client: Client, fake: FakeBackend, path: str) -> None:
+    loaded = client.post(path, {"model": "outer", "keep_alive": "7m", "options": {"num_ctx": 512}})
+    assert (loaded.status, loaded.json["done_reason"]) == (200, "load")
+    assert {model["name"] for model in client.get("/api/ps").json["models"]} == {"outer:latest", "m:latest"}
+    unloaded = client.post(path, {"model": "outer", "keep_alive": 0})
+    assert (unloaded.status, unloaded.json["done_reason"]) == (200, "unload")
+    assert client.get("/api/ps").json["models"] == []
+    assert not [seen for seen in fake.requests if seen.method == "POST"]
+
+
+def test_a_load_that_fails_is_told(client: Client) -> None:
+    itself = factories.backend(f"http://127.0.0.1:{client.port}/v1", "again", dialect="ollama")
+    factories.mapping("astray", itself, model="nobody-knows")
+    answer = client.post("/api/generate", {"model": "astray"})
+    assert (answer.status, "not found" in answer.error) == (404, True)
+    assert client.get("/api/ps").json["models"] == []

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 LOOK_S = 0.01
 PATIENCE_S = 1.5
-"""A time limit to set where it has to run out, and must not before the machine has had its hiccup."""
+"""For a time limit that has to run out: long enough to outlast a short stall of a busy machine."""
 
 
 def eventually(look: Callable[[], T | None], timeout: float = 5.0, what: str = "") -> T:

@@ -199,9 +199,9 @@ async def test_an_operator_reads_what_came_instead(content_type: str, body: byte
         await upstream.Stream(replay.target(), answer, Reader(), SSEDecoder()).begin()
 
 
-@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain"])
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain", "application/json"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-async def test_a_stream_without_a_type_of_its_own_is_one(content_type: str, size: int) -> None:
+async def test_a_stream_of_another_type_is_one(content_type: str, size: int) -> None:
     sent = b'\n: hi\n\ndata: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n'
     reads = [sent[start : start + size] for start in range(0, len(sent), size)]
     answer: Any = replay.ScriptedAnswer(reads, content_type)

@@ -16,7 +16,7 @@ from ollama_api.translate.options import KINDS, ignored, merged, wire_options
 from ollama_api.types import GenerateRequest
 from tests.golden import replay
 
-GENERIC, OPENAI, VLLM, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "vllm", "llamacpp"))
+GENERIC, OPENAI, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "llamacpp"))
 
 
 def wired(given_options: dict[str, Any], dialect: str = "generic") -> dict[str, Any]:

@@ -158,19 +158,6 @@ def test_raw_mode_takes_nothing_else(extra: dict[str, Any]) -> None:
         GENERATE.check(call, replay.rule())
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"template": "x"}, "template is not supported"),
-        ({"context": [1]}, "context is not supported"),
-    ],
-)
-def test_what_would_change_the_prompt_unseen_is_refused(fields: dict[str, Any], message: str) -> None:
-    call = parse.generate(body(model="m", prompt="x", **fields))
-    with pytest.raises(BadRequest, match=message):
-        GENERATE.check(call, replay.rule())
-
-
 @pytest.mark.parametrize("wanted", ["xml", 5, [1], True])
 def test_a_format_is_json_or_a_schema(wanted: Any) -> None:
     call = parse.chat(body(format=wanted))

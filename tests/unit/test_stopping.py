@@ -10,7 +10,7 @@ from backends.routing.snapshot import Rule
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai import Choice, Delta, Reply, Usage
 from ollama_api.translate.notes import Notes
-from ollama_api.translate.stopping import LONGEST_WORD, MOST_WORDS, Cutter, cut_whole, left
+from ollama_api.translate.stopping import LONGEST_STOP, MOST_STOPS, Cutter, cut_whole, unsent
 
 RULE = Rule("m", ())
 FEW = st.text("ab", max_size=12)
@@ -26,9 +26,9 @@ def text_of(replies: list[Reply]) -> str:
     return "".join(str((part.delta.content if part.delta else part.text) or "") for part in parts)
 
 
-def cut(pieces: list[str], words: list[str], finish: str | None = "length") -> tuple[str, bool, list[Reply]]:
+def cut(pieces: list[str], stops: list[str], finish: str | None = "length") -> tuple[str, bool, list[Reply]]:
     """Feed pieces one by one; give what is shown, whether a word ended it, and the chunks."""
-    cutter, shown = Cutter(words), []
+    cutter, shown = Cutter(stops), []
     chunks = [chunk(piece) for piece in pieces] + ([chunk("", finish)] if finish else [])
     for one in chunks:
         shown += cutter.feed([one])
@@ -39,10 +39,10 @@ def cut(pieces: list[str], words: list[str], finish: str | None = "length") -> t
     return text_of(shown), cutter.is_over, shown
 
 
-def expected(text: str, words: list[str]) -> str | None:
+def expected(text: str, stops: list[str]) -> str | None:
     """Read letter by letter, as a server does that generates them; None when nothing ends it."""
     for end in range(1, len(text) + 1):
-        ending = [word for word in words if text[:end].endswith(word)]
+        ending = [stop for stop in stops if text[:end].endswith(stop)]
         if ending:
             return text[: end - max(map(len, ending))]
     return None
@@ -52,11 +52,11 @@ def expected(text: str, words: list[str]) -> str | None:
 @example(["a", "ab", "b"], ["abb"], "stop")
 @example(["aab"], ["aabb", "ab"], None)
 def test_the_cut_does_not_depend_on_the_chunks(
-    pieces: list[str], words: list[str], finish: str | None
+    pieces: list[str], stops: list[str], finish: str | None
 ) -> None:
     text = "".join(pieces)
-    wanted = expected(text, words)
-    shown, is_over, _ = cut(pieces, words, finish)
+    wanted = expected(text, stops)
+    shown, is_over, _ = cut(pieces, stops, finish)
     assert (shown, is_over) == (text if wanted is None else wanted, wanted is not None)
 
 
@@ -126,14 +126,14 @@ def test_chunks_without_text_pass() -> None:
 def test_what_did_not_go_into_the_body_is_looked_for(
     given: dict[str, Any], rule: Rule, body: dict[str, Any], looked_for: list[str]
 ) -> None:
-    assert left(given, rule, DIALECTS["generic"], body) == looked_for
+    assert unsent(given, rule, DIALECTS["generic"], body) == looked_for
 
 
 def test_what_is_looked_for_is_bounded_and_the_trace_tells() -> None:
     notes = Notes()
-    words = [f"word {number}" for number in range(MOST_WORDS + 1)] + ["x" * (LONGEST_WORD + 1)]
-    assert left({"stop": words}, RULE, DIALECTS["generic"], {}, notes) == words[:MOST_WORDS]
+    stops = [f"stop {number}" for number in range(MOST_STOPS + 1)] + ["x" * (LONGEST_STOP + 1)]
+    assert unsent({"stop": stops}, RULE, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
     assert [(note.verdict, note.why) for note in notes.taken] == [
         ("changed", "64 not sent: looked for in the answer here"),
-        ("dropped", "more than 64 not sent, or longer than 1024"),
+        ("dropped", "not looked for beyond 64 strings or 1024 characters"),
     ]
