@@ -66,6 +66,7 @@ EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     name="v1.embeddings",
     upstream_path="/embeddings",
     cuts=False,
+    is_usual=False,
     to_upstream=openai.embeddings_body,
     from_upstream=openai_answers.from_upstream,
     stream=openai_answers.OpenAIStream,

@@ -292,3 +292,5 @@ def test_a_backend_that_does_not_embed_is_told_as_that(
         backend.script("m", scripts.status(status, said))
     answer = embed(client, ["a", "b"])
     assert (answer.status, answer.json) == (400, {"error": '"m" does not support embeddings'})
+    passed = client.post("/v1/embeddings", {"model": "m", "input": "a"})
+    assert (passed.status, passed.json["error"]["message"]) == (400, '"m" does not support embeddings')
