@@ -29,7 +29,7 @@ from backends.errors import (
 )
 from backends.routing.snapshot import Target
 from backends.stream import MAX_ERROR_BODY, MAX_WHOLE_BODY, Stream, error_in, read_whole
-from backends.wire import failures, openai
+from backends.wire import failures, openai, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
@@ -208,7 +208,7 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
     body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
     message = failures.message_of(body, response.reason or "")
     status = failures.status_of(response.status, body)
-    wait_s, about_length = failures.retry_after_s(response.headers), failures.is_too_long(message)
+    wait_s, about_length = retry.retry_after_s(response.headers), failures.is_too_long(message)
     code, param = failures.words_of(body)
     return UpstreamRejected(
         name, status, message, wait_s, speaks_of_length=about_length, code=code, param=param

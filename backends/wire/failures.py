@@ -5,11 +5,8 @@ The sentence is fit for a client: bounded, one line, without URLs, keys or HTML.
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -18,13 +15,11 @@ MAX_MESSAGE = 500
 GLIMPSE = 200
 LARGEST_QUOTE = 8 * 1024
 MOST_FAULTS = 3
-MAX_RETRY_AFTER_S = 120
 DEFAULT_STATUS = 500
 
 _SECRET = re.compile(
     r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
 )
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _IS_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 # What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
@@ -278,40 +273,6 @@ def clean(text: str) -> str:
     """Redact, fold white space and bound."""
     folded = " ".join(_SECRET.sub("[redacted]", text).split())
     return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
-
-
-def retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """Read Retry-After (seconds, a date, or a duration), or Azure's milliseconds; rounded up and bounded."""
-    in_ms = _number(headers.get("retry-after-ms", "")) / 1000
-    value = headers.get("Retry-After", "")
-    waits = (in_ms, _number(value), _duration(value), _until(value))
-    seconds = next((wait for wait in waits if math.isfinite(wait)), math.nan)
-    if not math.isfinite(seconds):
-        return None
-    return min(MAX_RETRY_AFTER_S, max(0, math.ceil(seconds)))
-
-
-def _duration(value: str) -> float:
-    """Read a duration as Go writes it: 6m0s, 2m59.56s, 20ms."""
-    found = _DURATION.fullmatch(value.strip()) if value.strip() else None
-    if found is None:
-        return math.nan
-    parts = zip(found.groups(), (3600, 60, 1, 0.001), strict=True)
-    return sum(float(number) * seconds for number, seconds in parts if number)
-
-
-def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
-
-
-def _until(date: str) -> float:
-    try:
-        return parsedate_to_datetime(date).timestamp() - time.time()
-    except (ValueError, TypeError):
-        return math.nan
 
 
 def _find(body: Any) -> str | None:

@@ -19,10 +19,10 @@ from backends.wire.failures import (
     glimpse,
     message_of,
     message_of_error,
-    retry_after_s,
     status_of,
     status_of_error,
 )
+from backends.wire.retry import retry_after_s
 from ollama_api.errors import (
     AnswerUnusable,
     BadRequest,
