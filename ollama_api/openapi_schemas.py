@@ -6,6 +6,7 @@ which has no schema. So each is copied without that, and the copies are describe
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
 from collections.abc import Iterable
@@ -71,7 +72,7 @@ def copied(kind: Any) -> Any:
         kind.__name__,
         fields,
         module=kind.__module__,
-        namespace={"__doc__": kind.__doc__},
+        namespace={"__doc__": inspect.cleandoc(kind.__doc__ or "")},  # Python 3.13 does it by itself
         kw_only=True,
         tag=config.tag,
         tag_field=config.tag_field,
