@@ -10,7 +10,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_C
 # needs stays behind: pip, the packages' own tests (django.test is code) and the sources of translations.
 COPY requirements.txt /tmp/requirements.txt
 RUN python3 -m venv /opt/venv \
-    && pip install --require-hashes --only-binary=:all: --no-compile -r /tmp/requirements.txt \
+    && pip install --require-hashes --no-deps --only-binary=:all: --no-compile -r /tmp/requirements.txt \
     && pip check \
     && pip uninstall --yes --quiet pip \
     && find /opt/venv/lib -depth -type d \( -name test -o -name tests \) ! -path '*/django/test' -exec rm -r {} + \

@@ -8,7 +8,8 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3 python3.11; 
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
-PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+# A lock names every package, so nothing is resolved: a newer release of anything cannot get in or in the way.
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 
 # The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
 NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))

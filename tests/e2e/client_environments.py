@@ -24,15 +24,15 @@ def python(name: str) -> Path:
     mark, wanted = where / "installed-from", hashlib.sha256(requirements.read_bytes()).hexdigest()
     interpreter = where / "bin" / "python"
     if not (interpreter.exists() and mark.exists() and mark.read_text() == wanted):
-        _make(where, requirements)
+        make_environment(where, requirements)
         mark.write_text(wanted)  # last: an installation that was interrupted is begun anew
     return interpreter
 
 
-def _make(where: Path, requirements: Path) -> None:
+def make_environment(where: Path, requirements: Path) -> None:
     print(f"\nInstalling the client {where.name} (once) ...", flush=True)
     _uv("venv", "--clear", "--python", sys.executable, str(where))
-    _uv("pip", "install", "--python", str(where), "--require-hashes", "-r", str(requirements))
+    _uv("pip", "install", "--python", str(where), "--require-hashes", "--no-deps", "-r", str(requirements))
 
 
 def _uv(*arguments: str) -> None:
