@@ -14,7 +14,7 @@ import msgspec
 from django.http import HttpResponse, HttpResponseBase
 
 from accounts.directory import Caller
-from backends import upstream
+from backends import redaction, upstream
 from backends.errors import UpstreamRejected
 from backends.routing import balance
 from backends.routing.snapshot import Target
@@ -61,7 +61,8 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
                 raise ModelNotFound(f"no backend of model '{call.model}' has /v1{path}") from None
             raise
         ledger.close(entry, "ok")
-    response = HttpResponse(answer.body, content_type=answer.content_type or "application/octet-stream")
+    kind = redaction.hider(answer.target.upstream)(answer.content_type)
+    response = HttpResponse(answer.body, content_type=kind or "application/octet-stream")
     response["Content-Length"] = str(len(answer.body))
     return response
 
