@@ -57,7 +57,7 @@ worker wrong you your
 """
 _COUNTED = """
 byte bytes character characters code column dimensions error hour hours http images index input inputs
-items kb least length limit line max maximum mb message messages minimum minute minutes most ms of request
+items kb least length limit line max maximum mb message messages minimum minute minutes most ms request
 requests s second seconds status than token tokens tools
 """
 _WORDS = frozenset(_ERRORS.split())
