@@ -151,7 +151,7 @@ def reason_of(error: Exception) -> str:
 
 def trace_of(error: BaseException) -> str:
     """Write where a fault happened, and of what kind it is: its own text may hold what a client said."""
-    told = []
+    told: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(told) < MOST_CAUSES:
         told.append("".join(traceback.format_tb(cause.__traceback__)) + type(cause).__name__)

@@ -16,7 +16,7 @@ from ollama_api.translate.kept import replayed
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
 from ollama_api.translate.shaping import ends_with_assistant, shaped
-from ollama_api.translate.steering import client_tools
+from ollama_api.translate.steering import NO_TOOL, client_tools
 from ollama_api.types import ChatRequest, GenerateRequest
 
 Fields = dict[str, Any]
@@ -148,6 +148,8 @@ def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fiel
     """Give the fields about tools as this kind of backend takes them."""
     given = client_tools(tools["tools"], dialect, notes)
     if not given:
+        for name in tools:
+            notes.dropped(name, NO_TOOL)
         return {}
     tools, choice = {**tools, "tools": given}, tools.get("tool_choice")
     if isinstance(choice, str) and choice in dialect.tool_choices:

@@ -22,6 +22,7 @@ ValueT = TypeVar("ValueT")
 Names = frozenset[str]
 
 WHY = "the mapping says which model answers, and where"
+NO_TOOL = "no tool is left"
 TOOLS = "tools"
 ABOUT_TOOLS = frozenset({TOOLS, "tool_choice", "parallel_tool_calls"})
 """What servers refuse where no tool is left."""
@@ -43,6 +44,8 @@ def without_routing(fields: Fields, dialect: Dialect, notes: Notes = SILENT) -> 
     In whatever case: some servers do not tell cases apart.
     """
     members = dialect.routing_members
+    if not members and not dialect.routing_tools:
+        return fields
     found = [name for name in fields if name.casefold() in members]
     if found:
         fields = {name: value for name, value in fields.items() if name not in found}
@@ -86,6 +89,9 @@ def _within(fields: Fields, name: str, members: Names, types: Iterable[str], not
     if kind == b'"' and members:
         notes.dropped(name, WHY)
         return {other: member for other, member in fields.items() if other != name}
+    types = types if name == TOOLS else ()
+    if not _may_hold(bytes(value), members, types):
+        return fields
     if kind == b"{":
         inner = _object(value)
         kept = _without(inner, members, name, notes)
@@ -93,10 +99,22 @@ def _within(fields: Fields, name: str, members: Names, types: Iterable[str], not
     if kind != b"[":
         return fields
     parts = _parts.decode(value)
-    left = _without_parts(parts, name, members, types if name == TOOLS else (), notes)
+    left = _without_parts(parts, name, members, types, notes)
     if name == TOOLS and parts and not left:
+        for other in [other for other in fields if other in ABOUT_TOOLS]:
+            notes.dropped(other, NO_TOOL)
         return {other: member for other, member in fields.items() if other not in ABOUT_TOOLS}
     return fields if left == parts else {**fields, name: _raw(left)}
+
+
+def _may_hold(data: bytes, members: Names, types: Iterable[str]) -> bool:
+    """Say whether a closer look is needed: mostly there is none of it, and tools are long."""
+    if not data.isascii() or b"\\u" in data:
+        return True
+    low = data.lower()
+    return any(f'"{name}"'.encode() in low for name in members) or any(
+        f'"{pattern.partition("*")[0]}'.encode() in low for pattern in types
+    )
 
 
 def _without_parts(

@@ -42,10 +42,12 @@ def by_email(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
     """Read a form with another parser."""
     head = f"Content-Type: {content_type}\r\nMIME-Version: 1.0\r\n\r\n".encode()
     message = BytesParser(policy=HTTP).parsebytes(head + body)
-    return [
-        (str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True) or b"")
-        for part in message.iter_parts()
-    ]
+    found = []
+    for part in message.iter_parts():
+        value = part.get_payload(decode=True)
+        assert isinstance(value, bytes)
+        found.append((str(part.get_param("name", header="content-disposition")), value))
+    return found
 
 
 def by_django(body: bytes, content_type: str) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ KEY = "nvapi-A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6"
 ODD = 'p@ss/w"rd+ü=1'
 PROMPT = "My dog Rexhepi-42 ate 4711 pills; is that bad?"
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "as it is": lambda key: key,
     "in another case": str.upper,
     "in a URL": lambda key: "?key=" + urllib.parse.quote(key, safe=""),
