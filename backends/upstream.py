@@ -205,7 +205,8 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
     body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
     hide = redaction.hider(target.upstream)
-    message = failures.message_of(body, response.reason or "", hide)
+    reason = (response.reason or "").encode("utf-8", "replace").decode()  # it may hold any bytes
+    message = failures.message_of(body, reason, hide)
     status = failures.status_of(response.status, body)
     wait_s, about_length = retry.retry_after_s(response.headers), failures.is_too_long(message)
     code, param = failures.words_of(body, hide)

@@ -62,7 +62,8 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
             raise
         ledger.close(entry, "ok")
     kind = redaction.hider(answer.target.upstream)(answer.content_type)
-    response = HttpResponse(answer.body, content_type=kind or "application/octet-stream")
+    is_one = kind.isascii() and kind.isprintable() and "/" in kind
+    response = HttpResponse(answer.body, content_type=kind if is_one else "application/octet-stream")
     response["Content-Length"] = str(len(answer.body))
     return response
 

@@ -94,3 +94,10 @@ def test_what_is_handed_back_holds_no_key(client: Client, fake: FakeBackend) -> 
     answer = speak(client, model="voice")
     assert (answer.body, answer.headers["content-type"]) == (b"got [redacted]", "audio/wav; key=[redacted]")
     assert answer.headers["content-length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize("kind", ["audio/w\xe4v", "", "nonsense"])
+def test_a_type_that_is_none_is_bytes(client: Client, fake: FakeBackend, kind: str) -> None:
+    fake.route("POST", "/audio/speech", Script([Send(SOUND)], content_type=kind, framing="length"))
+    answer = speak(client)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")
