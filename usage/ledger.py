@@ -47,7 +47,7 @@ def open_entry(request_id: str, endpoint: str, caller: Caller, alias: str, *, st
 def close(entry: Entry, outcome: str, reason: str = "") -> None:
     """Record how a request ended: ok, error, client_closed. Closing twice records once.
 
-    `reason` goes to the log: words of clients and backends stand in it as `ollama_api.errors.reason_of` has them.
+    `reason` stands in the log: of words of clients and backends it holds an excerpt.
     """
     if entry.outcome:
         return

@@ -96,7 +96,7 @@ def test_what_is_handed_back_holds_no_key(client: Client, fake: FakeBackend) -> 
     assert answer.headers["content-length"] == str(len(answer.body))
 
 
-@pytest.mark.parametrize("kind", ["audio/w\xe4v", "", "nonsense"])
+@pytest.mark.parametrize("kind", ["audio/w\xe4v", "nonsense"])
 def test_a_type_that_is_none_is_bytes(client: Client, fake: FakeBackend, kind: str) -> None:
     fake.route("POST", "/audio/speech", Script([Send(SOUND)], content_type=kind, framing="length"))
     answer = speak(client)
