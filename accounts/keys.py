@@ -46,6 +46,13 @@ def presented_key(authorization: str, x_api_key: str) -> str | None:
     return x_api_key.strip() or None
 
 
+def presented_secrets(authorization: str, x_api_key: str) -> tuple[str, ...]:
+    """Give every text in the two headers that may be a key, for taking it out of other texts."""
+    _, _, value = authorization.partition(" ")
+    given = (presented_key(authorization, x_api_key), value, x_api_key)
+    return tuple(dict.fromkeys(one.strip() for one in given if one and one.strip()))
+
+
 def _from_basic(encoded: str) -> str | None:
     try:
         user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import re
 
+from backends.excerpts import excerpt
+
 
 class BackendError(Exception):
     """Root of everything about backends."""
@@ -48,12 +50,16 @@ class AliasUnknown(BackendError):
 
 
 class UpstreamError(BackendError):
-    """A backend was asked and did not give what we asked for."""
+    """A backend was asked and did not give what we asked for.
 
-    def __init__(self, backend: str, detail: str) -> None:
-        super().__init__(f"{backend}: {detail}")
+    `said` are words of the backend's, without keys. They stand whole in `detail`, for operators who asked;
+    the error's own text goes to the log and holds an excerpt, for backends quote prompts.
+    """
+
+    def __init__(self, backend: str, detail: str, said: str = "") -> None:
+        super().__init__(f"{backend}: {detail}" + (f": {excerpt(said)}" if said else ""))
         self.backend = backend
-        self.detail = detail
+        self.detail = f"{detail}: {said}" if said else detail
 
     @property
     def may_try_another(self) -> bool:
@@ -99,7 +105,7 @@ class UpstreamRejected(UpstreamError):
         code: str = "",
         param: str = "",
     ) -> None:
-        super().__init__(backend, f"status {status}: {message}")
+        super().__init__(backend, f"status {status}", message)
         self.code = code
         self.param = param
         self.status = status

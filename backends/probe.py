@@ -22,6 +22,7 @@ from backends.wire.cards import ModelCard, parse_model_list
 from backends.wire.dialect import KEY_HEADERS, Auth
 from backends.wire.failures import message_of
 from backends.wire.openai import BadReply
+from backends.wire.redaction import Redactor
 
 # Whoever switches `verify_tls` off for a backend was told on the form what that means.
 urllib3.disable_warnings(InsecureRequestWarning)
@@ -74,6 +75,7 @@ def list_models(
 ) -> Report:
     """Get the list of models. `timeout`: seconds for the connection, and for the whole answer."""
     url = base_url.rstrip("/") + "/models"
+    redactor = Redactor((secret,))
     deadline = time.monotonic() + timeout
     try:
         with (
@@ -87,12 +89,12 @@ def list_models(
                 stream=True,
             ) as response,
         ):
-            report = _read(response, base_url, has_key=bool(secret), deadline=deadline)
+            report = _read(response, base_url, redactor, has_key=bool(secret), deadline=deadline)
     except (requests.Timeout, TimeoutError):
         report = Report("timeout", f"no answer within {timeout:g} s")
     except (requests.RequestException, HTTPError, OSError) as error:
         report = Report("unreachable", f"not reached: {_reason(error)}")
-    return _without(secret, report)
+    return replace(report, detail=redactor.text(report.detail))
 
 
 def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Session:
@@ -106,17 +108,21 @@ def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Se
     return session
 
 
-def _read(response: requests.Response, base_url: str, *, has_key: bool, deadline: float) -> Report:
+def _read(
+    response: requests.Response, base_url: str, redactor: Redactor, *, has_key: bool, deadline: float
+) -> Report:
     status = response.status_code
     limit = MAX_BODY_BYTES if status == 200 else MAX_ERROR_BYTES
     body = _body(response, limit, deadline)
+    body = redactor.data(body) if body is not None else None
     if status == 200:
         return _listed(body)
     if 300 <= status < 400:
         return Report(
             "redirected", f"reached, but status {status} is a redirect: give the URL it leads to", status
         )
-    said = message_of(body or b"", (response.reason or "no reason given")[:NAME_LENGTH])
+    reason = redactor.text(response.reason or "no reason given")[:NAME_LENGTH]
+    said = message_of(body or b"", reason, redactor.text)
     if status in (401, 403):
         what = "the key was refused" if has_key else "it asks for a key"
         return Report("key_refused", f"reached, but {what} (status {status}): {said}", status)
@@ -176,10 +182,3 @@ def _reason(error: BaseException) -> str:
             return words[1].lower()
         cause = cause.__cause__ or cause.__context__
     return f"the connection failed ({type(error).__name__})"
-
-
-def _without(secret: str, report: Report) -> Report:
-    """Take the key out of what the backend said, in case it repeats it."""
-    if not secret or secret not in report.detail:
-        return report
-    return replace(report, detail=report.detail.replace(secret, "[redacted]"))

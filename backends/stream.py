@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp
 from django.conf import settings
 
-from backends import transport
+from backends import redaction, transport
 from backends.errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
+from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.wire import failures, openai
 from backends.wire.reading import Reads, says_something
@@ -25,6 +26,8 @@ LONGEST_MARK = 16
 MAX_ERROR_BODY = 64 * 1024
 MAX_WHOLE_BODY = 64 * 1024 * 1024
 DRAIN_S = 0.05
+ERROR = b'"error"'
+NO_ERROR = (b'"error":null', b'"error": null')
 MOST_EVENTS_BEFORE_TEXT = 10_000
 
 
@@ -48,6 +51,7 @@ class Stream:
         self._held: list[Any] = []
         self._over = False
         self._failure: UpstreamError | None = None
+        self._redacted = redaction.redactor(target.upstream).data
         self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
         self._silence = transport.SilenceGuard(response, self._idle_s)
 
@@ -61,7 +65,7 @@ class Stream:
         elif self._response.content_type in UNTYPED:
             self._held += await self._begin_untyped()
         elif self._response.content_type != self._decoder.media_type:
-            raise UpstreamGarbled(self.target.upstream.name, await self._no_stream())
+            raise await self._another_type()
         if any(map(says_something, self._held)):
             return self._silence.start()
         while not self._over:
@@ -77,8 +81,7 @@ class Stream:
         """Accept what looks like a stream, although its type does not say so."""
         begun = await self._first_bytes()
         if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
-            told = f"200 with {self._response.content_type}, not a stream: {failures.glimpse(begun)}"
-            raise UpstreamGarbled(self.target.upstream.name, told)
+            raise self._no_stream(begun)
         return self._decode_all(self._decoder.feed(begun))
 
     async def _first_bytes(self) -> bytes:
@@ -87,13 +90,17 @@ class Stream:
             pass
         return begun
 
-    async def _no_stream(self) -> str:
+    async def _another_type(self) -> UpstreamError:
         """Describe for the operator what came instead."""
-        kind = self._response.content_type
-        if kind == NDJSON:
-            return f"200 with {kind}: is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
-        body = await read_whole(self.target, self._response, MAX_ERROR_BODY)
-        return f"200 with {kind}, not a stream: {failures.glimpse(body)}"
+        if self._response.content_type == NDJSON:
+            hint = "is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+            return UpstreamGarbled(self.target.upstream.name, f"200 with {NDJSON}: {hint}")
+        return self._no_stream(await read_whole(self.target, self._response, MAX_ERROR_BODY))
+
+    def _no_stream(self, body: bytes) -> UpstreamError:
+        told = f"200 with {excerpt(self._response.content_type)}, not a stream"
+        said = failures.glimpse(body, redaction.hider(self.target.upstream))
+        return UpstreamGarbled(self.target.upstream.name, told, said)
 
     async def _begin_whole(self, begun: bytes) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
@@ -148,7 +155,7 @@ class Stream:
                         break
                     if not event:
                         continue
-                reply = self._read_event(event)
+                reply = self._read_event(self._without_keys(event))
                 if reply.error:
                     raise error_in(self.target, reply.error)
                 replies.append(reply)
@@ -161,6 +168,14 @@ class Stream:
         if self._over and (rest := self._read_rest()) is not None:
             replies.append(rest)
         return replies
+
+    def _without_keys(self, event: bytes) -> bytes:
+        """Take the backend's keys out of an event, in every form of theirs where it tells of an error."""
+        event = self._redacted(event)
+        if ERROR in event and not any(none in event for none in NO_ERROR):
+            hide = redaction.hider(self.target.upstream)
+            event = hide(event.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        return event
 
     def _garbled(self, error: openai.BadReply) -> UpstreamError:
         name = self.target.upstream.name
@@ -216,14 +231,15 @@ async def read_whole(target: Target, response: aiohttp.ClientResponse, limit: in
                 raise UpstreamGarbled(target.upstream.name, f"an answer of more than {limit} bytes")
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(target.upstream.name, f"the answer broke off ({type(error).__name__})") from None
-    return b"".join(parts)
+    return redaction.redactor(target.upstream).data(b"".join(parts))
 
 
 def error_in(target: Target, error: object) -> UpstreamRejected:
     """Make the error that a backend tells in the body of a 200."""
-    message = failures.message_of_error(error, "the backend reported an error")
+    hide = redaction.hider(target.upstream)
+    message = failures.message_of_error(error, "the backend reported an error", hide)
     status, about_length = failures.status_of_error(error), failures.is_too_long(message)
-    code, param = failures.words_of_error(error)
+    code, param = failures.words_of_error(error, hide)
     return UpstreamRejected(
         target.upstream.name, status, message, speaks_of_length=about_length, code=code, param=param
     )

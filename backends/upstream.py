@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 from django.conf import settings
 
-from backends import transport
+from backends import redaction, transport
 from backends.errors import (
     NoTargetLeft,
     UpstreamCut,
@@ -200,16 +200,16 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
 async def _refusal(target: Target, response: aiohttp.ClientResponse) -> UpstreamError:
     name = target.upstream.name
     if response.status < 300:
-        return UpstreamGarbled(
-            name, f"status {response.status}, encoding {response.headers.get('Content-Encoding')}"
-        )
+        return UpstreamGarbled(name, f"status {response.status}, and the answer is compressed")
     if response.status < 400:
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
     body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
-    message = failures.message_of(body, response.reason or "")
+    hide = redaction.hider(target.upstream)
+    reason = (response.reason or "").encode("utf-8", "replace").decode()  # it may hold any bytes
+    message = failures.message_of(body, reason, hide)
     status = failures.status_of(response.status, body)
     wait_s, about_length = retry.retry_after_s(response.headers), failures.is_too_long(message)
-    code, param = failures.words_of(body)
+    code, param = failures.words_of(body, hide)
     return UpstreamRejected(
         name, status, message, wait_s, speaks_of_length=about_length, code=code, param=param
     )

@@ -49,12 +49,19 @@ def written() -> str:
     return "\n".join(lines)
 
 
+def builtins(row: Dialect) -> dict[str, Any]:
+    """Give a profile as JSON has it; what has no order in order, so that the same is always written."""
+    whole: dict[str, Any] = msgspec.to_builtins(row)
+    sets = {name for name in whole if isinstance(getattr(row, name), frozenset)}
+    return {name: sorted(value) if name in sets else value for name, value in whole.items()}
+
+
 def _fields() -> list[str]:
     lines = ["## Fields of a profile", "", "| Field | If not said | What it says |", "| --- | --- | --- |"]
     told = _docs(profiles.Dialect)
     for field in msgspec.structs.fields(Dialect):
         if field.name not in SHOWN:
-            default = msgspec.to_builtins(getattr(PLAIN, field.name))
+            default = builtins(PLAIN)[field.name]
             lines.append(f"| `{field.name}` | `{json.dumps(default)}` | {told.get(field.name, '')} |")
     return lines
 
@@ -107,10 +114,6 @@ def _rows() -> list[list[str]]:
 
 
 def _differences(row: Dialect) -> str:
-    plain: dict[str, Any] = msgspec.to_builtins(PLAIN)
-    own = {
-        name: value
-        for name, value in msgspec.to_builtins(row).items()
-        if name not in SHOWN and value != plain[name]
-    }
+    plain = builtins(PLAIN)
+    own = {name: value for name, value in builtins(row).items() if name not in SHOWN and value != plain[name]}
     return json.dumps(own, indent=2)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 from django.http import HttpResponse, HttpResponseBase
 
-from accounts import directory
+from accounts import directory, keys
 from accounts.directory import Caller
 from accounts.rights import TRACE
-from ollama_api.errors import Failure, failure_of, unknown_failure
+from backends import redaction
+from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
 from ollama_api.request import ClientGone, ClientRequest
 from ollama_api.responses import error_response, plain_response
 from ollama_api.translate.trace import TRACE_HEADER, as_header
@@ -92,9 +94,10 @@ def identified(view: DjangoView) -> DjangoView:
 
 def _authenticate(request: ClientRequest) -> Caller:
     meta = request.META
+    headers = meta.get("HTTP_AUTHORIZATION", ""), meta.get("HTTP_X_API_KEY", "")
+    redaction.know_caller(partial(keys.presented_secrets, *headers))
     return directory.authenticate(
-        meta.get("HTTP_AUTHORIZATION", ""),
-        meta.get("HTTP_X_API_KEY", ""),
+        *headers,
         over_loopback=meta["SERVER_NAME"].startswith(LOOPBACK),
     )
 
@@ -114,8 +117,8 @@ def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
 def _explained(error: Exception, request_id: str) -> Failure:
     failure = failure_of(error, request_id)
     if failure is None:
-        log.exception("unexpected error")
+        log.error("unexpected error", exception=trace_of(error))
         failure = unknown_failure(request_id)
     elif failure.status >= 500:
-        log.warning("request failed", reason=str(error), status=failure.status)
+        log.warning("request failed", reason=reason_of(error), status=failure.status)
     return failure

@@ -6,12 +6,14 @@ of the stream, which then ends without `done: true`.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 
 import msgspec
 
 from accounts import errors as access
 from backends import errors as backend
+from backends.excerpts import excerpt
 
 
 class RequestError(Exception):
@@ -69,6 +71,7 @@ class Failure(msgspec.Struct, frozen=True):
     """What is wrong and where, in OpenAI's words for programs; other faces have none."""
 
 
+MOST_CAUSES = 5
 TOO_LONG = "context_length_exceeded"
 """The code at which agents shorten their conversations."""
 KEY_HINT = (
@@ -136,6 +139,24 @@ def failure_of(error: Exception, request_id: str) -> Failure | None:
         if teller is not None:
             return teller(error, request_id)
     return None
+
+
+def reason_of(error: Exception) -> str:
+    """Tell an error for the log: what holds words of a client or a backend is an excerpt."""
+    if isinstance(error, backend.UpstreamError):
+        return str(error)
+    is_ours = isinstance(error, RequestError | backend.BackendError | access.AccessError)
+    return excerpt(str(error)) if is_ours else type(error).__name__
+
+
+def trace_of(error: BaseException) -> str:
+    """Write where a fault happened, and of what kind it is: its own text may hold what a client said."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(told) < MOST_CAUSES:
+        told.append("".join(traceback.format_tb(cause.__traceback__)) + type(cause).__name__)
+        cause = cause.__cause__ or cause.__context__
+    return "\n\n".join(reversed(told))
 
 
 def unknown_failure(request_id: str) -> Failure:

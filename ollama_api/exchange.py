@@ -23,7 +23,7 @@ from backends.wire.openai import BadReply
 from ollama_api import residency, turn_memory
 from ollama_api.durations import keep_alive_s
 from ollama_api.endpoint import Call, CallT, Endpoint, fit_for, translated
-from ollama_api.errors import BadRequest
+from ollama_api.errors import BadRequest, reason_of
 from ollama_api.relay import CutStream, Relay
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
@@ -83,7 +83,7 @@ def recorded(request: ClientRequest, entry: ledger.Entry) -> Iterator[None]:
         close_interrupted(request, entry)
         raise
     except Exception as error:  # recorded here, answered at the door
-        ledger.close(entry, "error", str(error))
+        ledger.close(entry, "error", reason_of(error))
         raise
 
 

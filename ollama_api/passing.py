@@ -16,7 +16,7 @@ from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError
 from ollama_api.exchange import find_route
 from ollama_api.responses import SSEStream, unmarked_json_response
-from ollama_api.translate import passed
+from ollama_api.translate import openai, passed
 from ollama_api.translate.openai import OpenAICall
 
 Face = Literal["messages", "responses"]
@@ -51,14 +51,12 @@ ENDPOINTS: dict[Face, Endpoint[OpenAICall]] = {
 }
 
 
-async def own_endpoint(caller: Caller, body: bytes, face: Face) -> Endpoint[OpenAICall] | None:
-    """Give the endpoint of a request that passes. What is wrong with any other is told by its translation."""
-    model = passed.model_of(body)
-    if not model:
-        return None
+async def own_call(caller: Caller, body: bytes, face: Face) -> tuple[OpenAICall, Endpoint[OpenAICall]] | None:
+    """Give a request that passes, and its endpoint. What is wrong with others their translation tells."""
     try:
-        route = await find_route(caller, model)
+        call = openai.parse(body)
+        route = await find_route(caller, call.model)
     except (RequestError, BackendError, AccessError):
         return None
     has_it = all(getattr(target.dialect, face) for target in route.targets)
-    return ENDPOINTS[face] if has_it else None
+    return (call, ENDPOINTS[face]) if has_it else None

@@ -10,7 +10,7 @@ import structlog
 
 from backends.errors import UpstreamCut
 from backends.routing.snapshot import Target
-from ollama_api.errors import Failure, failure_of, unknown_failure
+from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
 from ollama_api.translate.assembly import Assembly
 from ollama_api.translate.metrics import Timings
 from ollama_api.translate.stopping import Cutter
@@ -145,10 +145,10 @@ class Relay:
         """Tell the client in the last line, which is not `done`."""
         self._over = True
         entry = self._exchange.entry
-        ledger.close(entry, "error", str(error))
+        ledger.close(entry, "error", reason_of(error))
         failure = failure_of(error, entry.request_id)
         if failure is None:
-            log.error("unexpected error in a stream", exc_info=error)
+            log.error("unexpected error in a stream", exception=trace_of(error))
         return self.last_words(failure or unknown_failure(entry.request_id))
 
     def last_words(self, failure: Failure) -> bytes:

@@ -13,6 +13,9 @@ import structlog
 
 from accounts.directory import Caller
 
+MOST_CHARACTERS = 300
+"""Of a name or a reason: clients choose names."""
+
 log = structlog.get_logger("llamagate.request")
 
 
@@ -42,7 +45,10 @@ def open_entry(request_id: str, endpoint: str, caller: Caller, alias: str, *, st
 
 
 def close(entry: Entry, outcome: str, reason: str = "") -> None:
-    """Record how a request ended: ok, error, client_closed. Closing twice records once."""
+    """Record how a request ended: ok, error, client_closed. Closing twice records once.
+
+    `reason` stands in the log: of words of clients and backends it holds an excerpt.
+    """
     if entry.outcome:
         return
     entry.outcome = outcome
@@ -52,11 +58,11 @@ def close(entry: Entry, outcome: str, reason: str = "") -> None:
         endpoint=entry.endpoint,
         team=entry.team,
         key=entry.key_id,
-        alias=entry.alias,
+        alias=entry.alias[:MOST_CHARACTERS],
         backend=entry.backend,
-        model=entry.upstream_model,
+        model=entry.upstream_model[:MOST_CHARACTERS],
         outcome=outcome,
-        reason=reason,
+        reason=reason[:MOST_CHARACTERS],
         prompt_tokens=entry.prompt_tokens,
         completion_tokens=entry.completion_tokens,
         first_ms=_ms(entry.first_ns, entry.started_ns),

@@ -128,6 +128,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Wire names that are never sent."""
     drops_thinking: list[str] = []
     """Wire names that are not sent while the model thinks."""
+    routing_members: frozenset[str] = frozenset()
+    """Members by which a body chooses a model or a place, in lower case: a client's are not passed on.
+    `tools.model`: the member `model` of each of `tools`."""
+    routing_tools: list[str] = []
+    """Types of tools, with `*` for anything, by which it does: a client's are not passed on."""
     ranges: dict[str, tuple[float, float]] = {}
     """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
     stop_limit: Annotated[int, msgspec.Meta(ge=1)] = 4

@@ -11,14 +11,19 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.redaction import MARK, Hide, as_it_is
+
 MAX_MESSAGE = 500
 GLIMPSE = 200
 LARGEST_QUOTE = 8 * 1024
 MOST_FAULTS = 3
 DEFAULT_STATUS = 500
 
+# What looks like a key; keys that are known are taken out before, whatever they look like.
 _SECRET = re.compile(
-    r"\b(?:(?:sk|pk|gsk|org|proj|key)[-_]|Bearer +)[A-Za-z0-9_\-*.]{8,}|https?://\S+", re.IGNORECASE
+    r"\b(?:(?:sk|pk|gsk|org|proj|key|nvapi|xai|hf|fw|tgp|pplx|lg|ghp|glpat)[-_]|AIza|Bearer +|Basic +)"
+    r"[A-Za-z0-9_\-*.+/=]{8,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+|https?://\S+",
+    re.IGNORECASE,
 )
 _IS_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
@@ -168,14 +173,14 @@ def is_too_long(message: str) -> bool:
     return any(text in lowered for text in _TOO_LONG)
 
 
-def message_of(body: bytes | str, fallback: str) -> str:
-    """Find the sentence in an error body, or give `fallback`."""
+def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
+    """Find the sentence in an error body, or give `fallback`. `hide` takes known keys out of it."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     try:
-        found = _find(msgspec.json.decode(text))
+        found = _find(msgspec.json.decode(text), hide)
     except (msgspec.DecodeError, RecursionError):
         found = None if "<" in text[:64] else text.strip()
-    return clean(found) if found else fallback
+    return clean(found or fallback, hide)
 
 
 def _decoded(body: bytes) -> Any:
@@ -187,24 +192,24 @@ def _decoded(body: bytes) -> Any:
     return found[0] if isinstance(found, list) and found else found
 
 
-def message_of_error(error: Any, fallback: str) -> str:
+def message_of_error(error: Any, fallback: str, hide: Hide = as_it_is) -> str:
     """Find the sentence in the `error` member of a stream event."""
-    return clean(_find({"error": error}) or fallback)
+    return clean(_find({"error": error}, hide) or fallback, hide)
 
 
-def words_of(body: bytes) -> tuple[str, str]:
+def words_of(body: bytes, hide: Hide = as_it_is) -> tuple[str, str]:
     """Find (code, param) in an error body."""
-    return words_of_error(_walk(_decoded(body), ("error",)))
+    return words_of_error(_walk(_decoded(body), ("error",)), hide)
 
 
-def words_of_error(error: Any) -> tuple[str, str]:
+def words_of_error(error: Any, hide: Hide = as_it_is) -> tuple[str, str]:
     """Find OpenAI's words for programs, (code, param), in an error; numbers and sentences are none."""
     code, param = (_walk(error, (name,)) for name in ("code", "param"))
-    return _word(code), _word(param)
+    return _word(code, hide), _word(param, hide)
 
 
-def _word(said: Any) -> str:
-    return said if isinstance(said, str) and _IS_WORD.fullmatch(said) and clean(said) == said else ""
+def _word(said: Any, hide: Hide) -> str:
+    return said if isinstance(said, str) and _IS_WORD.fullmatch(said) and clean(said, hide) == said else ""
 
 
 def status_of_error(error: Any) -> int:
@@ -262,35 +267,35 @@ def _word_in(error: Any) -> int | None:
     return None
 
 
-def glimpse(body: bytes) -> str:
+def glimpse(body: bytes, hide: Hide = as_it_is) -> str:
     """Show an operator the beginning of what is no answer: the title of a page, or its first words."""
     text = body.decode("utf-8", "replace")
     title = _TITLE.search(text)
-    return clean(title.group(1) if title else text[:GLIMPSE])
+    return clean(title.group(1) if title else text[:LARGEST_QUOTE], hide)[:GLIMPSE]
 
 
-def clean(text: str) -> str:
-    """Redact, fold white space and bound."""
-    folded = " ".join(_SECRET.sub("[redacted]", text).split())
+def clean(text: str, hide: Hide = as_it_is) -> str:
+    """Redact, fold white space and bound. Keys go first: one that is cut would not be known."""
+    folded = " ".join(_SECRET.sub(MARK, hide(text[:LARGEST_QUOTE])).split())
     return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
 
 
-def _find(body: Any) -> str | None:
+def _find(body: Any, hide: Hide = as_it_is) -> str | None:
     if isinstance(body, list) and body:
         body = body[0]
     for path in _PATHS:
         found = _walk(body, path)
         if isinstance(found, str) and found.strip():
-            return _with_quote(found, _walk(body, _QUOTE))
+            return _with_quote(found, _walk(body, _QUOTE), hide)
     faults = (_walk(body, path) for path in _LISTS)
     return next((_listed(fault) for fault in faults if isinstance(fault, list) and fault), None)
 
 
-def _with_quote(sentence: str, quoted: Any) -> str:
+def _with_quote(sentence: str, quoted: Any, hide: Hide) -> str:
     """Add what the server behind a gateway said, in its own JSON or as text."""
     if not isinstance(quoted, str) or not quoted.strip() or len(quoted) > LARGEST_QUOTE:
         return sentence
-    inner = message_of(quoted, "")
+    inner = message_of(quoted, "", hide)
     return f"{sentence}: {inner}" if inner and inner not in sentence else sentence
 
 

@@ -6,6 +6,7 @@ Sources: the services' API references, and the models' tables there.
 
 from __future__ import annotations
 
+from backends.wire import members
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Prefill, ThinkStyle
 from backends.wire.reading import Reading
 from backends.wire.styles import ALWAYS, LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels, part
@@ -82,6 +83,7 @@ def _openai(name: str, label: str, **more: object) -> Dialect:
         "says_json": True,
         "merge_system": "none",
         "per_model": _OPENAI_MODELS,
+        "routing_members": members.TOOL_MODELS,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
@@ -96,6 +98,7 @@ ROWS = (
         responses=True,
         idle_s=180.0,
         models_path="",
+        routing_members=members.AZURE,
     ),
     _openai(
         "azure_deployments",
@@ -106,6 +109,7 @@ ROWS = (
         query={"api-version": "2024-10-21"},
         idle_s=180.0,
         models_path="",
+        routing_members=members.AZURE,
     ),
     Dialect(
         name="openrouter",
@@ -119,6 +123,8 @@ ROWS = (
         replay=["reasoning_details"],
         messages=True,
         first_event_s=600.0,
+        routing_members=members.OPENROUTER,
+        routing_tools=members.OPENROUTER_TOOLS,
     ),
     Dialect(
         name="deepseek",
@@ -152,6 +158,7 @@ ROWS = (
         max_tokens="max_completion_tokens",
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
         drops=["logprobs", "top_logprobs"],
+        routing_members=members.GROQ,
         embed=None,
         completes=False,
         per_model={
@@ -219,6 +226,7 @@ ROWS = (
             levels=levels("reasoning_effort", max="high"),
         ),
         per_model={r"gpt-oss": ALWAYS},
+        routing_members=members.TOGETHER,
     ),
     Dialect(
         name="fireworks",
@@ -239,6 +247,7 @@ ROWS = (
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
         embed=None,
         completes=False,
+        routing_members=members.TOOL_MODELS,
         sources=[ModelSource(path="/language-models")],
         per_model={
             r"grok-3-mini": {
@@ -289,6 +298,7 @@ ROWS = (
         embed=None,
         completes=False,
         messages=True,
+        routing_members=members.ANTHROPIC,
         models_path="/models?limit=1000",  # unasked, it lists twenty
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backends.wire import members
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
 from backends.wire.reading import Reading
 from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, TEMPLATE_MODELS, VLLM_OPTIONS, effort, template
@@ -16,18 +17,25 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
         "think": template(),
         "embed": EmbedStyle(batch=256, normalised=True, dimensions=""),
         "per_model": TEMPLATE_MODELS,
+        "routing_members": members.VLLM,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
 
 ROWS = (
-    Dialect(name="generic", label="OpenAI-compatible (generic)", options=OPTIONS),
+    Dialect(
+        name="generic",
+        label="OpenAI-compatible (generic)",
+        options=OPTIONS,
+        routing_members=members.ANY,
+        routing_tools=members.OPENROUTER_TOOLS,
+    ),
     _vllm(
         "vllm",
         "vLLM",
         prefill=Prefill(body={"add_generation_prompt": False, "continue_final_message": True}),
     ),
-    _vllm("sglang", "SGLang"),
+    _vllm("sglang", "SGLang", routing_members=members.SGLANG),
     Dialect(
         name="llamacpp",
         label="llama.cpp",
@@ -49,6 +57,7 @@ ROWS = (
         ),
         sources=[ModelSource(path="/props", from_root=True, shape="props")],
         per_model=TEMPLATE_MODELS,
+        routing_members=members.LLAMACPP,
     ),
     Dialect(
         name="lmstudio",
@@ -59,6 +68,7 @@ ROWS = (
         format="schema",
         reading=Reading(tags="start"),
         embed=EmbedStyle(dimensions=""),
+        routing_members=members.LMSTUDIO,
         # The older list knows what is loaded, the newer one whether it thinks.
         sources=[
             ModelSource(path="/api/v1/models", from_root=True),
@@ -76,6 +86,7 @@ ROWS = (
         merge_system="all",
         bare_calls="omit",
         embed=None,
+        routing_members=members.TGI,
         sources=[ModelSource(path="/info", from_root=True, shape="info")],
     ),
     _vllm(
@@ -99,6 +110,7 @@ ROWS = (
         replay=["thinking_blocks"],
         messages=True,
         responses=True,
+        routing_members=members.LITELLM,
         sources=[ModelSource(path="/model/info", shape="litellm")],
     ),
     Dialect(
@@ -106,6 +118,7 @@ ROWS = (
         label="LocalAI",
         options=LLAMA_OPTIONS,
         think=effort(off="none", on="medium"),
+        routing_members=members.LOCALAI,
         sources=[ModelSource(path="/models/capabilities")],
     ),
     Dialect(

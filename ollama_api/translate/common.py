@@ -16,6 +16,7 @@ from ollama_api.translate.kept import replayed
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import merged, wire_options
 from ollama_api.translate.shaping import ends_with_assistant, shaped
+from ollama_api.translate.steering import NO_TOOL, client_tools
 from ollama_api.types import ChatRequest, GenerateRequest
 
 Fields = dict[str, Any]
@@ -145,7 +146,12 @@ def said_as(wire_name: str, dialect: Dialect) -> str:
 
 def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fields:
     """Give the fields about tools as this kind of backend takes them."""
-    choice = tools.get("tool_choice")
+    given = client_tools(tools["tools"], dialect, notes)
+    if not given:
+        for name in tools:
+            notes.dropped(name, NO_TOOL)
+        return {}
+    tools, choice = {**tools, "tools": given}, tools.get("tool_choice")
     if isinstance(choice, str) and choice in dialect.tool_choices:
         tools = {**tools, "tool_choice": dialect.tool_choices[choice]}
         notes.changed("tool_choice", "tool_choice", "another word for it here")

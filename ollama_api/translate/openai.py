@@ -19,6 +19,7 @@ from ollama_api.errors import BadRequest, Failure, RequestError
 from ollama_api.translate.common import OWN_TURNS, fitted, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
 from ollama_api.translate.options import checked, wire_options
+from ollama_api.translate.steering import without_routing
 
 Fields = dict[str, msgspec.Raw]
 
@@ -198,17 +199,18 @@ def completion_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside =
 
 def embeddings_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body of an embedding, which none of the mapping's rules is about."""
-    return with_model(call, target)
+    return with_model(call, target, aside.notes)
 
 
-def with_model(call: OpenAICall, target: Target) -> Fields:
-    """Put the backend's name of the model in, and leave everything else."""
-    return {**call.fields, "model": raw(target.model)}
+def with_model(call: OpenAICall, target: Target, notes: Notes = SILENT) -> Fields:
+    """Put the backend's name of the model in; no other member of the client's says what answers."""
+    return {**without_routing(call.fields, target.dialect, notes), "model": raw(target.model)}
 
 
 def body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body: the mapping's options, and the backend's name of the model."""
-    return with_options(call.fields, rule, target.dialect, aside.notes) | {"model": raw(target.model)}
+    fields = with_model(call, target, aside.notes)
+    return with_options(fields, rule, target.dialect, aside.notes) | {"model": raw(target.model)}
 
 
 def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILENT) -> Fields:

@@ -15,7 +15,7 @@ import msgspec
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai import BadReply, Usage
-from ollama_api.errors import Failure
+from ollama_api.errors import BadRequest, Failure
 from ollama_api.translate import anthropic_reply, openai, responses_reply
 from ollama_api.translate.assembly import Assembly
 from ollama_api.translate.metrics import Timings, measure
@@ -95,28 +95,22 @@ class Event(msgspec.Struct):
     error: Any = None
 
 
-class Model(msgspec.Struct):
-    """What routing needs of a body."""
-
-    model: str = ""
-
-
-_model = msgspec.json.Decoder(Model)
 _name = msgspec.json.Decoder(str | None)
 _counted = msgspec.json.Decoder(Counted | None)
 
 
 def model_of(body: bytes) -> str:
-    """Peek at the model; empty when there is none, or no body to speak of."""
+    """Read the model as the request itself would be read; empty when there is none."""
     try:
-        return _model.decode(body).model
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return openai.parse(body).model
+    except BadRequest:
         return ""
 
 
 def to_upstream(kind: Passing, call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
     """Make the backend's body: options, system prompt and example turns by the mapping's rules."""
-    fields = openai.with_options(call.fields, rule, kind.names, aside.notes) | {"model": raw(target.model)}
+    fields = openai.with_model(call, target, aside.notes)
+    fields = openai.with_options(fields, rule, kind.names, aside.notes) | {"model": raw(target.model)}
     if rule.system and fields.get(kind.system, NULL) == NULL:
         aside.notes.added(kind.system, "the mapping's system prompt")
         fields[kind.system] = raw(rule.system)

@@ -8,7 +8,7 @@ looked for by tests over all requests that can be made up.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -70,6 +70,13 @@ def account_of(target: Target, call: Any, body: dict[str, Any], notes: Notes) ->
     """Tell of one target."""
     told = account(call, body, notes)
     return Account(target.upstream.name, target.model, target.dialect.name, told)
+
+
+def account_of_members(target: Target, names: Iterable[str], notes: Notes) -> Account:
+    """Tell of one target of a body that is handed on: what was not left out went along as it came."""
+    noted = {note.field for note in notes.taken}
+    plain = [Note(name, "mapped", name) for name in names if name not in noted]
+    return Account(target.upstream.name, target.model, target.dialect.name, [*plain, *notes.taken])
 
 
 def account(call: msgspec.Struct, body: dict[str, Any], notes: Notes) -> list[Note]:

@@ -7,10 +7,10 @@ from django.http import HttpResponseBase
 from accounts.directory import Caller
 from ollama_api.endpoint import Endpoint
 from ollama_api.exchange import find_route, serve
-from ollama_api.passing import own_endpoint
+from ollama_api.passing import own_call
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
-from ollama_api.translate import anthropic, openai
+from ollama_api.translate import anthropic
 from ollama_api.translate.anthropic_types import MessagesRequest
 from ollama_api.translate.kept import keys_of_turns
 from ollama_api.translate.shaping import without_echo
@@ -32,9 +32,9 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
 
 async def messages(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a message; a backend that knows messages itself answers what came."""
-    own = await own_endpoint(caller, request.body, "messages")
+    own = await own_call(caller, request.body, "messages")
     if own is not None:
-        return await serve(request, caller, openai.parse(request.body), own)
+        return await serve(request, caller, *own)
     return await serve(request, caller, anthropic.parse(request.body), MESSAGES)
 
 

@@ -21,7 +21,7 @@ from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import find_route, serve
 from ollama_api.listing import known_models
-from ollama_api.passing import own_endpoint
+from ollama_api.passing import own_call
 from ollama_api.request import ClientRequest
 from ollama_api.responses import SSEStream, unmarked_json_response
 from ollama_api.translate import cards, openai, openai_answers, responses
@@ -112,9 +112,9 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
 
 async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a response request; a backend that knows responses itself answers what came."""
-    own = await own_endpoint(caller, request.body, "responses")
+    own = await own_call(caller, request.body, "responses")
     if own is not None:
-        return await serve(request, caller, openai.parse(request.body), own)
+        return await serve(request, caller, *own)
     return await serve(request, caller, responses.parse(request.body), RESPONSES)
 
 

@@ -1,5 +1,6 @@
 """/v1/messages and /v1/responses towards a backend that has them itself: what came passes."""
 
+import base64
 import json
 from typing import Any
 
@@ -237,3 +238,27 @@ def test_a_whole_answer_where_a_stream_was_asked_for_is_the_backends_fault(
     fake.route("POST", f"/{face}", whole(body))
     answer = ask(client, face, stream=True)
     assert answer.status == 502
+
+
+KEY = 'nvapi-Canary/0a1b2c3d4e5f"6g7h8i9j0k1l2m'
+FAILED: Json = {
+    "type": "response.failed",
+    "response": {**RESPONSE, "status": "failed", "error": {"code": "server_error", "message": KEY}},
+}
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
+def test_a_key_in_an_event_that_passes_is_taken_out(client: Client, fake: FakeBackend, cut: int) -> None:
+    """In whatever way it is written, and however the network cuts it."""
+    encoded = base64.b64encode(f"x:{KEY}".encode()).decode()
+    factories.mapping("keyed", factories.backend(fake, "keyed", dialect="both", api_key=KEY))
+    failed = {**FAILED, "response": {**FAILED["response"], "error": {"code": "x", "message": encoded}}}
+    events: list[Json] = [*RESPONSE_EVENTS[:2], FAILED, failed]
+    sent = b"".join(event(data).data for data in events)
+    pieces = [Send(sent[start : start + cut]) for start in range(0, len(sent), cut)]
+    fake.route("POST", "/responses", Script(pieces, content_type="text/event-stream"))
+    answer = ask(client, "responses", model="keyed", stream=True)
+    *_, first, second = events_of(answer)
+    assert first["response"]["error"]["message"] == "[redacted]"
+    assert second["response"]["error"]["message"] == "eDp[redacted]"  # which says `x:`
+    assert "Canary" not in answer.body.decode()

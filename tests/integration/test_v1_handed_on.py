@@ -84,3 +84,20 @@ def test_what_the_model_is_refused_for_comes_back(client: Client, fake: FakeBack
     fake.route("POST", "/audio/speech", scripts.status(400, {"error": error}))
     answer = speak(client, voice="x")
     assert (answer.status, answer.json["error"]) == (400, {**error, "type": "invalid_request_error"})
+
+
+def test_what_is_handed_back_holds_no_key(client: Client, fake: FakeBackend) -> None:
+    key = "nvapi-Canary-0a1b2c3d4e5f6g7h8i9j"
+    factories.mapping("voice", factories.backend(fake, "keyed", api_key=key))
+    sent = Script([Send(f"got {key}".encode())], content_type=f"audio/wav; key={key}", framing="length")
+    fake.route("POST", "/audio/speech", sent)
+    answer = speak(client, model="voice")
+    assert (answer.body, answer.headers["content-type"]) == (b"got [redacted]", "audio/wav; key=[redacted]")
+    assert answer.headers["content-length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize("kind", ["audio/w\xe4v", "nonsense"])
+def test_a_type_that_is_none_is_bytes(client: Client, fake: FakeBackend, kind: str) -> None:
+    fake.route("POST", "/audio/speech", Script([Send(SOUND)], content_type=kind, framing="length"))
+    answer = speak(client)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")

@@ -51,4 +51,4 @@ def test_neighbours_that_are_joined(role: str, content: Any) -> None:
 def test_forms_whose_heads_have_no_end(line: bytes) -> None:
     body = b"--X\r\n" + line * MANY + b"\r\n\r\nm\r\n--X--\r\n"
     with soon(), pytest.raises(BadRequest):
-        multipart.read_model(body, FORM)
+        multipart.parse(body, FORM)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from django.core.management.base import CommandError, CommandParser
 
 from backends.wire.dialect import Dialect
@@ -39,7 +38,7 @@ class Command(OperatorCommand):
             Path(options["markdown"]).write_text(dialect_page.written())
             self.stdout.write(f"{options['markdown']} written")
         elif options["name"]:
-            self.stdout.write(json.dumps(msgspec.to_builtins(_named(options["name"])), indent=2))
+            self.stdout.write(json.dumps(dialect_page.builtins(_named(options["name"])), indent=2))
         else:
             for dialect in DIALECTS.values():
                 self.stdout.write(f"{dialect.name:20}{dialect.label:32}{dialect.base_url}".rstrip())
