@@ -166,13 +166,16 @@ class PassedStream:
         self.assembly = Assembly()
         self._kind = kind
         self._model = raw(call.model)
-        self._held = b""
+        self._held: list[bytes] = []
 
     def feed(self, events: list[Event], now_ns: int) -> bytes:
         """Pass on the events of one read; empty while nothing was said, so that a failure has a status."""
-        lines = self._held + b"".join(map(self._line, events))
-        self._held = b"" if self.assembly.has_text else lines
-        return lines if self.assembly.has_text else b""
+        self._held += map(self._line, events)
+        if not self.assembly.has_text:
+            return b""
+        lines = b"".join(self._held)
+        self._held.clear()
+        return lines
 
     def _line(self, event: Event) -> bytes:
         self.assembly.has_text |= event.choices
@@ -198,7 +201,7 @@ class PassedStream:
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
         """End the stream. The backend's own last event has been passed on."""
-        return self._held, measure(self.assembly.usage, None, timings)
+        return b"".join(self._held), measure(self.assembly.usage, None, timings)
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Tell what went wrong in an event."""

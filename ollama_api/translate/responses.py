@@ -140,8 +140,9 @@ def from_upstream(
     if piece.content or not (output or calls):
         logprobs = log_probabilities(piece.logprobs)
         output.append(message_item(item_id("msg", response), status, piece.content, logprobs))
+    known = tools.functions(response.tools) if calls else {}
     for made in calls:
-        output.append(call_item(response, made))
+        output.append(call_item(response, made, known))
     return ended(response, reason, assembly, metrics, now_ns), metrics
 
 
