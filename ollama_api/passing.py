@@ -12,6 +12,7 @@ from accounts.directory import Caller
 from accounts.errors import AccessError
 from backends.errors import BackendError
 from backends.wire.reading import Each
+from ollama_api.decoding import decoded
 from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError
 from ollama_api.exchange import find_route
@@ -53,7 +54,7 @@ ENDPOINTS: dict[Face, Endpoint[OpenAICall]] = {
 
 async def own_endpoint(caller: Caller, body: bytes, face: Face) -> Endpoint[OpenAICall] | None:
     """Give the endpoint of a request that passes. What is wrong with any other is told by its translation."""
-    model = passed.model_of(body)
+    model = await decoded(passed.model_of, body)
     if not model:
         return None
     try:

@@ -111,7 +111,7 @@ class Arguments:
         return True
 
     def raw(self, name: str) -> msgspec.Raw:
-        """Give the finished arguments of the function `name`. Raises `AnswerUnusable` if they are no object."""
+        """Give the finished arguments of the function `name`. Raises `AnswerUnusable`: they are no object."""
         text = mended("".join(self._parts)).strip()
         try:
             if text.startswith('"'):  # JSON in JSON: some servers encode it twice

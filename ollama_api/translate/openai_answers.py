@@ -182,7 +182,9 @@ class OpenAIStream:
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
         """End the stream."""
-        return b"".join([*self._held, DONE_EVENT]), measure(self.assembly.usage, self.assembly.timings, timings)
+        return b"".join([*self._held, DONE_EVENT]), measure(
+            self.assembly.usage, self.assembly.timings, timings
+        )
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Tell what went wrong; the official clients raise on it. No `[DONE]` follows."""

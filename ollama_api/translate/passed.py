@@ -15,6 +15,7 @@ import msgspec
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai import BadReply, Usage
+from ollama_api import counts
 from ollama_api.errors import Failure
 from ollama_api.translate import anthropic_reply, openai, responses_reply
 from ollama_api.translate.assembly import Assembly
@@ -133,7 +134,10 @@ def _turns(given: msgspec.Raw) -> list[Any] | None:
         value = msgspec.json.decode(given, type=list[msgspec.Raw] | str)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return [{"role": "user", "content": value}] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    counts.check("messages", counts.MOST_TURNS, len(value))
+    return value
 
 
 def decoder(kind: Passing) -> Callable[[bytes], Event]:

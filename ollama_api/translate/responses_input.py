@@ -141,7 +141,7 @@ class _Conversation:
             self._images += [{"type": "text", "text": f"Image in tool result {call_id}:"}, *images]
 
     def _settle(self) -> None:
-        """Complete the turn at the end: what was said and thought beside its calls goes into it, joined once."""
+        """Complete the turn at the end: what was said and thought beside its calls is joined once."""
         if self._said:
             turn = self._messages[-1]
             texts = dropwhile(operator.not_, [turn["content"], *self._said])

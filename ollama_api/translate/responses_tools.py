@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ollama_api import counts
 from ollama_api.errors import BadRequest
 from ollama_api.translate.chat import ANY_PARAMETERS
 from ollama_api.translate.notes import SILENT, Notes
@@ -103,6 +104,7 @@ def added(given: Any) -> list[Tool]:
 def check(tools: list[Tool], choice: Any) -> None:
     """Refuse what cannot be passed on. Raises `BadRequest`."""
     known = functions(tools)
+    counts.check("tools", counts.MOST_TOOLS, len(known), counts.as_openai)
     if choice is None or choice in ("none", "auto"):
         return
     if isinstance(choice, str):
