@@ -14,7 +14,7 @@ from itertools import islice
 from ollama_api.errors import BadRequest
 
 MOST_VALUES = 1_000_000
-"""JSON values in a body that is decoded whole."""
+"""JSON values in a body that is decoded whole; a few more may pass."""
 MOST_TURNS = 20_000
 """Messages of a conversation; also the items of a Responses input."""
 MOST_PARTS = 20_000
@@ -67,7 +67,7 @@ def _has_too_many(body: bytes) -> bool:
     if sum(map(body.count, (b",", b"[", b"{"))) <= MOST_VALUES:
         return False
     marks = NEXT_MARK.finditer(body)
-    for _ in range(0, MOST_VALUES, AT_A_TIME):
+    for _ in range(0, MOST_VALUES + AT_A_TIME, AT_A_TIME):
         if sum(1 for _ in islice(marks, AT_A_TIME)) < AT_A_TIME:
             return False
     return True
