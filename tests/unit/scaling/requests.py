@@ -100,9 +100,14 @@ def lax_body(size: int) -> bytes:
     return f'{{"Model":"m","MESSAGES":[{turn * size}{{}}]}} tail'.encode()
 
 
+def sum_marks(body: bytes) -> int:
+    """Count the marks outside of strings."""
+    return sum(1 for _ in counts.NEXT_MARK.finditer(body))
+
+
 def many_marks(size: int) -> bytes:
-    """A text of so many commas that the strings have to be left out to count values; and without an end."""
-    return b'{"a":"' + b',"\\"' * size
+    """Texts and marks, and at the end a text that has none."""
+    return b'{"a":"\\u00e4,"},' * size + b'"' + b',\\"' * size
 
 
 def form(part: bytes) -> Callable[[int], Work]:
@@ -158,7 +163,7 @@ CASES = [
     Case("generate: prompt", reading(parse.generate, lambda n: {"prompt": TEXT * n}), 100_000),
     Case("generate: context", reading(parse.generate, lambda n: {"context": list(range(n))}), 200_000),
     Case("embed: texts", reading(parse.embed, lambda n: {"input": ["x"] * n}), 25_000),
-    Case("values of a body", lambda n: refused(partial(counts.check_values, many_marks(n))), 1_100_000),
+    Case("values of a body", lambda n: partial(sum_marks, many_marks(n)), 150_000),
     Case("openai: turns", reading(openai.parse_chat, TEXTS), 10_000),
     Case(
         "openai: members", reading(openai.parse, lambda n: {f"M{place}": place for place in range(n)}), 20_000
