@@ -81,12 +81,13 @@ class Arguments:
 
     def add(self, given: str | dict[str, Any] | None) -> None:
         """Take a piece of text, or all of it."""
-        if isinstance(given, dict):
-            self._whole = given
-        elif given:
-            if self._is_valid and not given.isspace():
+        if isinstance(given, str):
+            if self._is_valid and given and not given.isspace():
                 self._is_valid = False  # and never will be again: something stands behind the object
-            self._parts.append(given)
+            if given:
+                self._parts.append(given)
+        elif given is not None:
+            self._whole = given
 
     def is_complete(self) -> bool:
         """Whether an object is here, all of it, as far as can be seen."""

@@ -32,7 +32,7 @@ class Calls:
         self._calls: list[_Call] = []
         self._fragments = 0
         # The latest call of each kind: whatever a fragment says, it goes on with one of these.
-        self._by_index: dict[int, _Call] = {}
+        self._by_index: dict[int | None, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._by_name: dict[str, _Call] = {}
         """Of those without an index."""
@@ -46,11 +46,15 @@ class Calls:
         self._fragments += 1
         if self._fragments > MOST_FRAGMENTS:
             raise AnswerUnusable(f"the backend sent tool calls in more than {MOST_FRAGMENTS} pieces")
-        found = self._continued_by(delta)
-        call = found or self._begun()
+        function = delta.function
+        if function is not None and not function.name and not delta.id and self._unnumbered is None:
+            usual = self._by_index.get(delta.index)  # the usual way: more text for a place, and no more
+            if usual is not None:
+                usual.extra = delta.extra_content or usual.extra
+                return usual.arguments.add(function.arguments)
+        call = self._continued_by(delta) or self._begun()
         call.add(delta)
-        if found is None or delta.id or delta.function is None or delta.function.name:
-            self._note(call)
+        self._note(call)
 
     def _continued_by(self, delta: ToolCallDelta) -> _Call | None:
         """Find the latest call that a fragment is another piece of."""
