@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from backends.wire.cards import ModelCard, laid_over
+from backends.wire.dialect import LONGEST_NAME
 
 FILE = Path(__file__).with_suffix(".json")
 _ASIDE = re.compile(r"(:(free|nitro|latest)|@.*)$")
@@ -61,7 +62,7 @@ def find(base_url: str, model: str) -> ModelCard | None:
 
 def filled(card: ModelCard, base_url: str) -> ModelCard:
     """Fill the gaps of a card, and note which they were."""
-    found = find(base_url, card.id)
+    found = find(base_url, card.id) if len(card.id) <= LONGEST_NAME else None
     if found is None:
         return card
     whole = laid_over(found, card)

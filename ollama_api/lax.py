@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from ollama_api import counts
 from ollama_api.errors import BadRequest
 from ollama_api.types import GO_NAMES
 
@@ -76,6 +77,7 @@ def first_value(body: bytes) -> Any:
         raise BadRequest("missing request body")
     if body.startswith(BOM):
         raise BadRequest("invalid character 'ï' looking for beginning of value")
+    counts.check_values(body)
     text = _without_lone_surrogates(body.decode("utf-8", "replace").lstrip(" \t\r\n"))
     try:
         value, _ = _decoder.raw_decode(text)

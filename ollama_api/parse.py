@@ -7,12 +7,13 @@ forgiving as Ollama's decoder.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
-from ollama_api import lax
+from ollama_api import counts, lax
 from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest
 from ollama_api.types import (
@@ -24,6 +25,7 @@ from ollama_api.types import (
     EmbeddingRequest,
     EmbedRequest,
     GenerateRequest,
+    Message,
     PullRequest,
     PushRequest,
     ShowRequest,
@@ -33,6 +35,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 THINK_WORDS = frozenset({"high", "medium", "low", "max"})
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
+OF_BASE64 = (string.ascii_letters + string.digits + "+/=\r\n").encode()
 NO_LINE_BREAKS = str.maketrans("", "", "\r\n")
 
 TOOL_FIELDS: dict[str, tuple[type, str]] = {
@@ -90,7 +93,7 @@ def copy(body: bytes) -> CopyRequest:
 
 def create(body: bytes) -> CreateRequest:
     """Read the body of /api/create."""
-    return _read(body, CreateRequest)
+    return _read(body, CreateRequest, lambda call: _check_counts(call.messages or []))
 
 
 def show(body: bytes) -> ShowRequest:
@@ -104,6 +107,7 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
     `check` may find that out too: the decoder skips raw JSON (`format`, `arguments`), and text in there that
     could not leave as UTF-8.
     """
+    counts.check_values(body)
     try:
         found: StructT = _decoders[kind].decode(body)
         check(found)
@@ -115,6 +119,8 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
 
 def _check_chat(call: ChatRequest) -> None:
     _check_common(call)
+    _check_counts(call.messages)
+    counts.check("tools", counts.MOST_TOOLS, len(call.tools))
     for tool in call.tools:
         _check_tool(tool)
     for message in call.messages:
@@ -124,8 +130,15 @@ def _check_chat(call: ChatRequest) -> None:
             _check_arguments(tool_call.function.arguments)
 
 
+def _check_counts(messages: list[Message]) -> None:
+    counts.check("messages", counts.MOST_TURNS, len(messages))
+    parts = sum(len(message.images) + len(message.tool_calls) for message in messages)
+    counts.check("images and tool calls", counts.MOST_PARTS, parts)
+
+
 def _check_generate(call: GenerateRequest) -> None:
     _check_common(call)
+    counts.check("images", counts.MOST_PARTS, len(call.images))
     _check_images(call.images)
 
 
@@ -161,9 +174,9 @@ def _check_think(value: Any) -> None:
 def _check_images(images: list[str]) -> None:
     """Refuse what is no standard base64. Source: Go `encoding/base64`, CorruptInputError."""
     for image in images:
-        wrong = NOT_BASE64.search(image)
-        if wrong is not None:
-            raise BadRequest(f"illegal base64 data at input byte {wrong.start()}")
+        if not image.isascii() or image.encode().translate(None, OF_BASE64):  # a tenth of a search's time
+            wrong = NOT_BASE64.search(image)
+            raise BadRequest(f"illegal base64 data at input byte {wrong.start() if wrong else 0}")
         letters = len(image) - image.count("\n") - image.count("\r")
         if letters % 4:
             raise BadRequest(f"illegal base64 data at input byte {letters - letters % 4}")
@@ -198,4 +211,5 @@ def _inputs(value: Any) -> list[str]:
         return [value]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadRequest("invalid input type")
+    counts.check("texts", counts.MOST_TEXTS, len(value))
     return value

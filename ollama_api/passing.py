@@ -12,6 +12,7 @@ from accounts.directory import Caller
 from accounts.errors import AccessError
 from backends.errors import BackendError
 from backends.wire.reading import Each
+from ollama_api.decoding import decoded
 from ollama_api.endpoint import Endpoint
 from ollama_api.errors import RequestError
 from ollama_api.exchange import find_route
@@ -54,7 +55,7 @@ ENDPOINTS: dict[Face, Endpoint[OpenAICall]] = {
 async def own_call(caller: Caller, body: bytes, face: Face) -> tuple[OpenAICall, Endpoint[OpenAICall]] | None:
     """Give a request that passes, and its endpoint. What is wrong with others their translation tells."""
     try:
-        call = openai.parse(body)
+        call = await decoded(openai.parse, body)
         route = await find_route(caller, call.model)
     except (RequestError, BackendError, AccessError):
         return None

@@ -33,13 +33,21 @@ async def recall(caller: Caller, alias: str, keys: Iterable[str]) -> dict[str, K
 
 
 def keep(caller: Caller, alias: str, kept: dict[str, Kept]) -> None:
-    """Keep what came with an answer's calls."""
+    """Keep what came with an answer's calls, which share what came with their turn."""
+    turns = {id(value["turn"]): value["turn"] for value in kept.values()}
+    written = {key: msgspec.Raw(msgspec.json.encode(turn)) for key, turn in turns.items()}
+    largest = 0
     for key, value in kept.items():
-        encoded = msgspec.json.encode(value)
-        if len(encoded) > LARGEST:
-            log.warning("too large to be kept for the tool's result", alias=alias, bytes=len(encoded))
-            continue
-        _space.put_soon(_scoped(caller, alias, key), encoded, LIFE_S)
+        turn = written[id(value["turn"])]
+        size = len(memoryview(turn))
+        if size <= LARGEST:
+            encoded = msgspec.json.encode({**value, "turn": turn})
+            size = len(encoded)
+        if size <= LARGEST:
+            _space.put_soon(_scoped(caller, alias, key), encoded, LIFE_S)
+        largest = max(largest, size)
+    if largest > LARGEST:
+        log.warning("too large to be kept for the tool's result", alias=alias, bytes=largest)
 
 
 def _read(value: bytes) -> Kept:

@@ -13,6 +13,7 @@ import msgspec
 
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
+from backends.wire.dialect import LONGEST_NAME
 
 Origin = Literal["operator", "probe", "backend", "table", "name", "assumed"]
 ABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
@@ -81,8 +82,8 @@ def embedding_length(target: Target, card: ModelCard | None) -> Figure | None:
 
 
 def last_part(model: str) -> str:
-    """Give a model's name without folders, in lower case."""
-    return model.rpartition("/")[2].lower()
+    """Give a model's name without folders, in lower case; no more of it than a name may have."""
+    return model.rpartition("/")[2][:LONGEST_NAME].lower()
 
 
 def _by_name(target: Target) -> dict[str, bool]:

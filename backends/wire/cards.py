@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.dialect import LONGEST_NAME
 from backends.wire.openai import BadReply
 
 Path = tuple[str, ...]
@@ -170,9 +171,12 @@ def entries_of(found: Any) -> list[dict[str, Any]]:
 
 
 def id_of(entry: dict[str, Any]) -> str:
-    """Give the name by which the model is asked for; Gemini's lists put a folder before it."""
+    """Give the name by which the model is asked for; Gemini's lists put a folder before it.
+
+    What is longer than any name is none: nobody could ask for it.
+    """
     name = entry.get("id") or entry.get("key") or entry.get("name") or ""
-    return name.removeprefix("models/") if isinstance(name, str) else ""
+    return name.removeprefix("models/") if isinstance(name, str) and len(name) <= LONGEST_NAME else ""
 
 
 def card_of(entry: dict[str, Any]) -> ModelCard:

@@ -197,6 +197,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Pattern (searched in the model's name there) -> fields of this struct that differ. Later ones win."""
 
 
+LONGEST_NAME = 1024
+"""Characters of a model's name. No name that is let in is longer, and none is looked through further."""
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 OURS = frozenset(
     {"authorization", "api-key", "x-api-key", "content-type", "content-length", "host", "accept"}
@@ -242,6 +244,7 @@ def with_path(base_url: str, dialect: Dialect) -> str:
 
 def for_model(dialect: Dialect, model: str) -> Dialect:
     """Give the profile of one model. A part that does not fit is left out: the admin refused it before."""
+    model = model[:LONGEST_NAME]
     for pattern, fields in dialect.per_model.items():
         with suppress(ValueError, re.error):
             if re.search(pattern, model):

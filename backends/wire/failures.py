@@ -26,7 +26,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _IS_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 # What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
 _WORDS = {
     **dict.fromkeys(
@@ -253,7 +253,7 @@ def _number_in(error: Any) -> int | None:
     if isinstance(error, Mapping):
         for name in ("code", "status", "http_status_code", "status_code"):
             code = str(error.get(name, ""))
-            if code.isdecimal() and 400 <= int(code) <= 599:
+            if len(code) == 3 and code.isdecimal() and 400 <= int(code) <= 599:
                 return int(code)
     return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -199,7 +200,22 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_text(item) or "" for item in value)
+        return "".join(_texts(value))
     if isinstance(value, dict):
-        return _text(value.get("text") or value.get("content"))
+        return "".join(_texts(value)) or None
     return json.dumps(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Give the texts of nested lists and parts in order: joined once, not once for each level."""
+    rest = [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, dict):
+            inner = inner.get("text") or inner.get("content")
+        if isinstance(inner, list):
+            rest += reversed(inner)
+        elif isinstance(inner, dict):
+            rest.append(inner)
+        else:
+            yield _text(inner) or ""

@@ -25,11 +25,13 @@ class TagSplitter:
     `is_open`: the template has opened the tag, so that the answer begins within it.
     """
 
-    __slots__ = ("_closings", "_held", "_is_open", "_place")
+    __slots__ = ("_closings", "_held", "_is_open", "_place", "_space")
 
     def __init__(self, *, is_open: bool = False) -> None:
         self._is_open = is_open
         self._held = ""
+        self._space: list[str] = []
+        """White space before what is held at the beginning: there may be any amount of it."""
         self._closings = tuple(TAGS.values())
         self._place: Literal["begin", "opened", "inside", "closed", "text"] = "begin"
 
@@ -59,15 +61,19 @@ class TagSplitter:
     def _begin(self) -> None:
         """Look for the opening tag, which may come although the template has written one."""
         begin = self._held.lstrip()
+        self._space.append(self._held[: len(self._held) - len(begin)])
+        self._held = begin
         for opening, closing in TAGS.items():
             if begin.startswith(opening):
                 self._held, self._closings = begin[len(opening) :], (closing,)
+                self._space.clear()
                 self._place = "opened"
                 return
         if not any(opening.startswith(begin) for opening in TAGS):
             self._place = "opened" if self._is_open else "text"
 
     def _skip_space(self, then: Literal["inside", "text"]) -> None:
+        self._space.clear()
         self._held = self._held.lstrip()
         if self._held:
             self._place = then
@@ -85,7 +91,9 @@ class TagSplitter:
         return thinking
 
     def _released(self) -> str:
-        held, self._held = self._held, ""
+        held = "".join([*self._space, self._held])
+        self._space.clear()
+        self._held = ""
         return held
 
 

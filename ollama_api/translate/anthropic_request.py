@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ollama_api import lax
+from ollama_api import counts, lax
 from ollama_api.errors import BadRequest
 from ollama_api.translate import anthropic_turns
 from ollama_api.translate.anthropic_types import (
@@ -60,6 +60,7 @@ def parse(body: bytes, *, counting: bool = False) -> MessagesRequest:
     """
     if not body or body.isspace():
         raise BadRequest("EOF")
+    counts.check_values(body)
     try:
         asked = _decoder.decode(body)
         if asked.model and asked.messages and (counting or asked.max_tokens):
@@ -103,6 +104,7 @@ def _understood(asked: MessagesBody, counting: bool) -> MessagesRequest:
         raise BadRequest("model is required")
     if not counting and (asked.max_tokens or 0) <= 0:
         raise BadRequest("max_tokens is required and must be positive")
+    _check_counts(asked)
     turns = anthropic_turns.to_openai(asked.messages or ())
     if not turns:
         raise BadRequest("messages is required")
@@ -118,6 +120,14 @@ def _understood(asked: MessagesBody, counting: bool) -> MessagesRequest:
         think=_think(asked.thinking or Thinking(), asked.output_config or OutputConfig()),
         format=_format(asked.output_config),
     )
+
+
+def _check_counts(asked: MessagesBody) -> None:
+    messages = asked.messages or ()
+    counts.check("messages", counts.MOST_TURNS, len(messages), counts.as_anthropic)
+    blocks = (turn.content for turn in messages if turn is not None and isinstance(turn.content, list))
+    counts.check("messages.content", counts.MOST_PARTS, sum(map(len, blocks)), counts.as_anthropic)
+    counts.check("tools", counts.MOST_TOOLS, len(asked.tools or ()), counts.as_anthropic)
 
 
 def _system(system: Any) -> str:

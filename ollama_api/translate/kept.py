@@ -102,11 +102,11 @@ def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes:
 class Keeper:
     """Gathers what one answer gives along."""
 
-    __slots__ = ("_names", "_text", "_turn")
+    __slots__ = ("_lists", "_names", "_text")
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(names)
-        self._turn: dict[str, Any] = {}
+        self._lists: dict[str, _Details] = {}
         self._text: list[str] = []
 
     def take(self, thinking: str, **parts: list[dict[str, Any]] | None) -> None:
@@ -115,11 +115,11 @@ class Keeper:
             self._text.append(thinking)
         for name, more in parts.items():
             if more and name in self._names:
-                self._turn[name] = _merged(self._turn.get(name, []), more)
+                self._lists.setdefault(name, _Details()).add(more)
 
     def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, Kept]:
         """Give what is to be kept, by the call's key; nothing where nothing came."""
-        turn = dict(self._turn)
+        turn: dict[str, Any] = {name: details.whole() for name, details in self._lists.items()}
         if self._text:
             turn[THOUGHT] = "".join(self._text)
         found: dict[str, Kept] = {}
@@ -133,22 +133,43 @@ class Keeper:
         return found
 
 
-def _merged(before: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join the pieces of a detail, which have its index and type; what is set later wins."""
-    merged = list(before)
-    for detail in more:
-        last = merged[-1] if merged else {}
-        is_same = (last.get("index"), last.get("type")) == (detail.get("index"), detail.get("type"))
-        # Without an index, a signature is what ends a detail: LiteLLM's are Anthropic's blocks.
-        is_over = last.get("index") is None and bool(last.get("signature"))
-        if last and is_same and not is_over:
-            pieces = {name: last[name] + detail[name] for name in JOINED if _both_text(last, detail, name)}
-            said = {name: value for name, value in detail.items() if value is not None}
-            merged[-1] = {**last, **said, **pieces}
-        else:
-            merged.append(detail)
-    return merged
+class _Details:
+    """A list whose members come in pieces. What a piece costs does not depend on what came before it."""
 
+    __slots__ = ("_details", "_pieces")
 
-def _both_text(one: dict[str, Any], other: dict[str, Any], name: str) -> bool:
-    return isinstance(one.get(name), str) and isinstance(other.get(name), str)
+    def __init__(self) -> None:
+        self._details: list[dict[str, Any]] = []
+        self._pieces: dict[str, list[str]] = {}
+        """Of the members of the last detail that are joined."""
+
+    def add(self, more: list[dict[str, Any]]) -> None:
+        """Take what one chunk gives. Pieces of a detail have its index and type; what is set later wins."""
+        for detail in more:
+            last = self._details[-1] if self._details else {}
+            is_same = (last.get("index"), last.get("type")) == (detail.get("index"), detail.get("type"))
+            # Without an index, a signature is what ends a detail: LiteLLM's are Anthropic's blocks.
+            is_over = last.get("index") is None and bool(last.get("signature"))
+            if last and is_same and not is_over:
+                self._go_on(last, detail)
+            else:
+                self._settle()
+                self._details.append(dict(detail))
+
+    def _go_on(self, last: dict[str, Any], detail: dict[str, Any]) -> None:
+        for name, value in detail.items():
+            if name in JOINED and isinstance(value, str) and isinstance(last.get(name), str):
+                self._pieces.setdefault(name, [last[name]]).append(value)
+            elif value is not None:
+                self._pieces.pop(name, None)
+                last[name] = value
+
+    def _settle(self) -> None:
+        for name, pieces in self._pieces.items():
+            self._details[-1][name] = "".join(pieces)
+        self._pieces.clear()
+
+    def whole(self) -> list[dict[str, Any]]:
+        """Give the details."""
+        self._settle()
+        return self._details

@@ -14,7 +14,7 @@ import msgspec
 from backends.routing.names import full_name
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
-from ollama_api import lax
+from ollama_api import counts, lax
 from ollama_api.errors import BadRequest, Failure, RequestError
 from ollama_api.translate.common import OWN_TURNS, fitted, require
 from ollama_api.translate.notes import PLAIN, SILENT, Aside, Notes
@@ -118,7 +118,9 @@ def parse(body: bytes, without_model: Callable[[], RequestError] = no_model) -> 
 def parse_chat(body: bytes) -> OpenAICall:
     """Take the body of a chat apart, which needs messages."""
     call = parse(body)
-    if not _messages(call):
+    messages = _messages(call)
+    counts.check("messages", counts.MOST_TURNS, len(messages), counts.as_openai)
+    if not messages:
         raise BadRequest("[] is too short - 'messages'")
     return call
 

@@ -116,7 +116,9 @@ class Choices(Assembly):
 
     def take(self, reply: Reply) -> Piece | None:
         """Take a chunk."""
-        self._ended.update(choice.index for choice in reply.choices or () if choice.finish_reason)
+        for choice in reply.choices or ():
+            if choice.finish_reason and len(self._ended) < self._wanted:
+                self._ended.add(choice.index)
         return super().take(reply)
 
     @property
@@ -135,16 +137,17 @@ class OpenAIStream:
         self.assembly: Assembly = Choices(_number_wanted(call))
         self._model = raw(call.model)
         self._wants_usage = call.wants_usage
-        self._held = b""
+        self._held: list[bytes] = []
 
     def feed(self, chunks: list[Chunk], now_ns: int) -> bytes:
         """Pass on the chunks of one read; empty while nothing was said."""
         events = b"".join(self._events(chunk) for chunk in chunks)
         if not (self.assembly.has_answer or self.assembly.finish_reason):
-            self._held += events
+            self._held.append(events)
             return b""
         if self._held:
-            events, self._held = self._held + events, b""
+            events = b"".join([*self._held, events])
+            self._held.clear()
         return events
 
     def _events(self, chunk: Chunk) -> bytes:
@@ -179,7 +182,9 @@ class OpenAIStream:
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
         """End the stream."""
-        return self._held + DONE_EVENT, measure(self.assembly.usage, self.assembly.timings, timings)
+        return b"".join([*self._held, DONE_EVENT]), measure(
+            self.assembly.usage, self.assembly.timings, timings
+        )
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Tell what went wrong; the official clients raise on it. No `[DONE]` follows."""

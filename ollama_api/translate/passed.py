@@ -15,6 +15,7 @@ import msgspec
 from backends.routing.snapshot import Rule, Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai import BadReply, Usage
+from ollama_api import counts
 from ollama_api.errors import BadRequest, Failure
 from ollama_api.translate import anthropic_reply, openai, responses_reply
 from ollama_api.translate.assembly import Assembly
@@ -127,7 +128,10 @@ def _turns(given: msgspec.Raw) -> list[Any] | None:
         value = msgspec.json.decode(given, type=list[msgspec.Raw] | str)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return [{"role": "user", "content": value}] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    counts.check("messages", counts.MOST_TURNS, len(value))
+    return value
 
 
 def decoder(kind: Passing) -> Callable[[bytes], Event]:
@@ -160,13 +164,16 @@ class PassedStream:
         self.assembly = Assembly()
         self._kind = kind
         self._model = raw(call.model)
-        self._held = b""
+        self._held: list[bytes] = []
 
     def feed(self, events: list[Event], now_ns: int) -> bytes:
         """Pass on the events of one read; empty while nothing was said, so that a failure has a status."""
-        lines = self._held + b"".join(map(self._line, events))
-        self._held = b"" if self.assembly.has_text else lines
-        return lines if self.assembly.has_text else b""
+        self._held += map(self._line, events)
+        if not self.assembly.has_text:
+            return b""
+        lines = b"".join(self._held)
+        self._held.clear()
+        return lines
 
     def _line(self, event: Event) -> bytes:
         self.assembly.has_text |= event.choices
@@ -192,7 +199,7 @@ class PassedStream:
 
     def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
         """End the stream. The backend's own last event has been passed on."""
-        return self._held, measure(self.assembly.usage, None, timings)
+        return b"".join(self._held), measure(self.assembly.usage, None, timings)
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Tell what went wrong in an event."""

@@ -12,7 +12,7 @@ import msgspec
 
 from backends.routing.snapshot import Rule, Target
 from backends.wire.openai import Reply
-from ollama_api import lax
+from ollama_api import counts, lax
 from ollama_api.errors import BadRequest
 from ollama_api.translate import chat as chats
 from ollama_api.translate import responses_tools as tools
@@ -94,6 +94,8 @@ def parse(body: bytes) -> ResponsesRequest:
         _check_effort(call.reasoning.effort)
     if call.text.format is not None:
         _check_format(call.text.format)
+    if isinstance(call.input, list):
+        _check_counts(call.input)
     call.tools = [*call.tools, *tools.added(call.input)]
     tools.check(call.tools, call.tool_choice)
     call.input = to_messages(call.input)
@@ -140,8 +142,9 @@ def from_upstream(
     if piece.content or not (output or calls):
         logprobs = log_probabilities(piece.logprobs)
         output.append(message_item(item_id("msg", response), status, piece.content, logprobs))
+    known = tools.functions(response.tools) if calls else {}
     for made in calls:
-        output.append(call_item(response, made))
+        output.append(call_item(response, made, known))
     return ended(response, reason, assembly, metrics, now_ns), metrics
 
 
@@ -166,6 +169,7 @@ def _as_chat(call: ResponsesRequest) -> ChatRequest:
 
 def _decode(body: bytes) -> ResponsesRequest:
     """Decode in one pass; what that refuses goes the forgiving way, without the nulls, in any case."""
+    counts.check_values(body)
     try:
         call = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -188,6 +192,13 @@ def _decode(body: bytes) -> ResponsesRequest:
 def _readable(error: msgspec.ValidationError) -> str:
     problem, _, path = str(error).partition(" - at `$.")
     return f"{path.rstrip('`') or 'body'}: {problem[:1].lower()}{problem[1:]}".replace("`", '"')
+
+
+def _check_counts(items: list[Any]) -> None:
+    counts.check("input", counts.MOST_TURNS, len(items), counts.as_openai)
+    lists = (value for item in items if isinstance(item, dict) for value in item.values())
+    parts = sum(len(value) for value in lists if isinstance(value, list))
+    counts.check("input[].content", counts.MOST_PARTS, parts, counts.as_openai)
 
 
 def _check_effort(effort: str) -> None:

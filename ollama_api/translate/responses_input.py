@@ -7,8 +7,10 @@ sentences these are where it has one.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
+from itertools import dropwhile
 from typing import Any
 
 from backends.routing.snapshot import Rule
@@ -86,11 +88,15 @@ class _Conversation:
         self._called: set[str] = set()
         self._thoughts: list[str] = []
         """Of the turn at the end, until a call comes."""
+        # Of that turn, once it has calls; joined when the turn is over.
+        self._said: list[str] = []
+        self._thought: list[str] = []
         self._images: list[dict[str, Any]] = []
         """Of the results at the end, where only text may stand."""
 
     def add(self, message: Message) -> None:
         """Add a message, behind the images of the results before it."""
+        self._settle()
         if self._images:
             self._messages.append({"role": "user", "content": self._images})
             self._images = []
@@ -102,7 +108,7 @@ class _Conversation:
         """Add what the assistant said. Between calls and their results no message may stand."""
         last = self._messages[-1] if self._messages else {}
         if "tool_calls" in last:
-            last["content"] = f"{last['content']}\n{text}" if last["content"] else text
+            self._said.append(text)
         else:
             self.add({"role": "assistant", "content": text})
 
@@ -114,7 +120,7 @@ class _Conversation:
         turn = self._messages[-1]
         turn.setdefault("tool_calls", []).append(call)
         if self._thoughts:
-            turn[THOUGHT] = "".join([turn.get(THOUGHT, ""), *self._thoughts])
+            self._thought += self._thoughts
             self._thoughts = []
         self._called.add(call_id)
 
@@ -126,6 +132,7 @@ class _Conversation:
         """Add a result, and keep its images for the message behind it and its neighbours."""
         if call_id not in self._called:
             raise Misfit(f'no function_call with call_id "{call_id}" comes before its function_call_output')
+        self._settle()
         parts = [] if isinstance(content, str) else content
         images = [part for part in parts if part["type"] != "text"]
         text = content if isinstance(content, str) else _joined(parts)
@@ -133,8 +140,20 @@ class _Conversation:
         if images:
             self._images += [{"type": "text", "text": f"Image in tool result {call_id}:"}, *images]
 
+    def _settle(self) -> None:
+        """Complete the turn at the end: what was said and thought beside its calls is joined once."""
+        if self._said:
+            turn = self._messages[-1]
+            texts = dropwhile(operator.not_, [turn["content"], *self._said])
+            turn["content"] = "\n".join(texts)
+            self._said = []
+        if self._thought:
+            self._messages[-1][THOUGHT] = "".join(self._thought)
+            self._thought = []
+
     def whole(self) -> list[Message]:
         """Give the messages."""
+        self._settle()
         images: list[Message] = [{"role": "user", "content": self._images}] if self._images else []
         return self._messages + images
 

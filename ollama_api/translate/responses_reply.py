@@ -126,9 +126,11 @@ def message_item(made_id: str, status: str, text: str, logprobs: list[dict[str, 
     return MessageItem(made_id, status, [OutputText(text, [], logprobs)])
 
 
-def call_item(response: Response, call: ReplyToolCall) -> FunctionCallItem | CustomCallItem:
-    """Make an item of a call, under the names that the client gave the tool."""
-    namespace, tool = tools.functions(response.tools).get(call.function.name, ("", {}))
+def call_item(
+    response: Response, call: ReplyToolCall, known: tools.Functions
+) -> FunctionCallItem | CustomCallItem:
+    """Make an item of a call, under the names that the client gave the tool; `known` are all its tools."""
+    namespace, tool = known.get(call.function.name, ("", {}))
     item: FunctionCallItem | CustomCallItem
     arguments = bytes(call.function.arguments)
     name = tool["name"] if namespace else call.function.name

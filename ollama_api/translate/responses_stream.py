@@ -29,6 +29,7 @@ from ollama_api.translate.responses_reply import (
     text_status,
     whole_calls,
 )
+from ollama_api.translate.responses_tools import Functions, functions
 from ollama_api.translate.responses_types import (
     CustomCallItem,
     FunctionCallItem,
@@ -185,8 +186,9 @@ class ResponsesStream:
         if not response.output and not self._speech and not calls:
             self._on(MESSAGE, now_ns, events)
         events += self._end_speech(response, text_status(reason, calls))
+        known = functions(response.tools) if calls else {}
         for call in calls:
-            events += self._called(response, call)
+            events += self._called(response, call, known)
         ended(response, reason, self.assembly, metrics, now_ns)
         events.append(self._writer.write(f"response.{response.status}", response=response))
         return b"".join(events), metrics
@@ -239,8 +241,8 @@ class ResponsesStream:
         response.output.append(item)
         return speech.end(item)
 
-    def _called(self, response: Response, call: ReplyToolCall) -> list[bytes]:
-        write, item = self._writer.write, call_item(response, call)
+    def _called(self, response: Response, call: ReplyToolCall, known: Functions) -> list[bytes]:
+        write, item = self._writer.write, call_item(response, call, known)
         item_place = {"output_index": len(response.output)}
         place = {"item_id": item.id, **item_place}
         response.output.append(item)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ollama_api import counts
 from ollama_api.errors import BadRequest
 from ollama_api.translate.chat import ANY_PARAMETERS
 from ollama_api.translate.notes import SILENT, Notes
@@ -36,6 +37,8 @@ ONE_TEXT = {
 }
 
 Tool = dict[str, Any]
+Functions = dict[str, tuple[str, Tool]]
+"""The name that a function is sent under -> its namespace or "", and the tool."""
 
 
 def sent_name(namespace: Any, name: str) -> str:
@@ -43,13 +46,13 @@ def sent_name(namespace: Any, name: str) -> str:
     return f"{namespace}{JOINT}{name}" if isinstance(namespace, str) and namespace else name
 
 
-def functions(tools: list[Tool]) -> dict[str, tuple[str, Tool]]:
-    """List what may be called by the name it is sent under: (namespace or "", the tool).
+def functions(tools: list[Tool]) -> Functions:
+    """List what may be called.
 
     Raises:
         BadRequest: a tool is none of the client's, nor one that may be left out.
     """
-    found: dict[str, tuple[str, Tool]] = {}
+    found: Functions = {}
     spared = frozenset(left_out(tools))
     for place, tool in enumerate(tools):
         if place in spared:
@@ -72,7 +75,7 @@ def left_out(tools: list[Tool]) -> list[int]:
     return places if len(places) < len(tools) else []
 
 
-def _add(found: dict[str, tuple[str, Tool]], tool: Any, place: str, namespace: str) -> None:
+def _add(found: Functions, tool: Any, place: str, namespace: str) -> None:
     kind = tool.get("type") if isinstance(tool, dict) else None
     if kind not in CALLED:
         raise BadRequest(f'{place}: tools of type "{kind}" are not supported: {FUNCTIONS_ONLY}')
@@ -101,6 +104,7 @@ def added(given: Any) -> list[Tool]:
 def check(tools: list[Tool], choice: Any) -> None:
     """Refuse what cannot be passed on. Raises `BadRequest`."""
     known = functions(tools)
+    counts.check("tools", counts.MOST_TOOLS, len(known), counts.as_openai)
     if choice is None or choice in ("none", "auto"):
         return
     if isinstance(choice, str):
@@ -111,7 +115,7 @@ def check(tools: list[Tool], choice: Any) -> None:
             raise BadRequest(f'tool_choice: there is no function "{name}" in tools')
 
 
-def _check_word(choice: str, known: dict[str, tuple[str, Tool]]) -> None:
+def _check_word(choice: str, known: Functions) -> None:
     if choice not in CHOICES:
         raise BadRequest(f'tool_choice: "{choice}" is none of "none", "auto" and "required"')
     if not known:

@@ -26,7 +26,7 @@ def unsent(
     wanted = rule.forced_options.get("stop") or given.get("stop") or rule.options.get("stop")
     if not wanted:
         return []
-    sent = body.get(dialect.options.get("stop", "")) or ()
+    sent = frozenset(body.get(dialect.options.get("stop", "")) or ())
     kept_back = [stop for stop in wanted if stop and stop not in sent]
     looked_for = [stop for stop in kept_back if len(stop) <= LONGEST_STOP][:MOST_STOPS]
     if looked_for:

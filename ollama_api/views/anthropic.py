@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.http import HttpResponseBase
 
 from accounts.directory import Caller
+from ollama_api.decoding import decoded
 from ollama_api.endpoint import Endpoint
 from ollama_api.exchange import find_route, serve
 from ollama_api.passing import own_call
@@ -35,11 +38,11 @@ async def messages(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     own = await own_call(caller, request.body, "messages")
     if own is not None:
         return await serve(request, caller, *own)
-    return await serve(request, caller, anthropic.parse(request.body), MESSAGES)
+    return await serve(request, caller, await decoded(anthropic.parse, request.body), MESSAGES)
 
 
 async def count_tokens(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Estimate the tokens of a request: backends have no common way to count them without answering."""
-    call = anthropic.parse(request.body, counting=True)
+    call = await decoded(partial(anthropic.parse, counting=True), request.body)
     await find_route(caller, call.model)
     return unmarked_json_response({"input_tokens": anthropic.estimate(call)})

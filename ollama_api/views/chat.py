@@ -6,6 +6,7 @@ from django.http import HttpResponseBase
 
 from accounts.directory import Caller
 from ollama_api import parse
+from ollama_api.decoding import decoded
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import serve
 from ollama_api.request import ClientRequest
@@ -14,7 +15,7 @@ from ollama_api.ways import CHAT, GENERATE
 
 async def chat(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a chat."""
-    call = parse.chat(request.body)
+    call = await decoded(parse.chat, request.body)
     if not call.model:
         raise BadRequest("model is required")
     return await serve(request, caller, call, CHAT)
@@ -22,7 +23,7 @@ async def chat(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def generate(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a prompt."""
-    call = parse.generate(request.body)
+    call = await decoded(parse.generate, request.body)
     if not call.model:
         raise ModelNotFound("model '' not found")
     return await serve(request, caller, call, GENERATE)

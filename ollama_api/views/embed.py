@@ -10,6 +10,7 @@ from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Route
 from ollama_api import embedding, parse, residency
+from ollama_api.decoding import decoded
 from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import find_route, recorded
@@ -23,7 +24,7 @@ from usage import ledger
 
 async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Embed one or many texts."""
-    call = parse.embed(request.body)
+    call = await decoded(parse.embed, request.body)
     if not call.model:
         raise ModelNotFound("model '' not found")
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
@@ -45,7 +46,7 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Embed one text, in the older form, which cannot say that nothing may be cut."""
-    call = parse.embeddings(request.body)
+    call = await decoded(parse.embeddings, request.body)
     if not call.model:
         raise BadRequest("model is required")
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)

@@ -23,6 +23,7 @@ from backends.routing import registry
 from backends.routing.names import canonical, is_valid
 from backends.routing.snapshot import Route
 from ollama_api import parse, residency
+from ollama_api.decoding import decoded
 from ollama_api.errors import BadRequest, Failure, ModelNotFound, NotOffered, Refused
 from ollama_api.exchange import find_route
 from ollama_api.request import ClientRequest
@@ -46,7 +47,7 @@ NOT_FOUND = "pull model manifest: file does not exist"
 
 async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Read the backends' lists anew; the pull succeeds if the name leads somewhere then."""
-    call = parse.pull(request.body)
+    call = await decoded(parse.pull, request.body)
     if not is_valid(call.wanted):
         raise BadRequest("invalid model name")
     await _refresh_lists()
@@ -60,7 +61,7 @@ async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Make an alias over a model that is served: what a Modelfile says of it goes into the mapping."""
-    call = parse.create(request.body)
+    call = await decoded(parse.create, request.body)
     name = call.model or call.name
     if not is_valid(name):
         raise BadRequest("invalid model name")
@@ -79,7 +80,7 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Copy an alias."""
-    call = parse.copy(request.body)
+    call = await decoded(parse.copy, request.body)
     for role, name in (("source", call.source), ("destination", call.destination)):
         if not is_valid(name):
             raise BadRequest(f'{role} "{name}" is invalid')
@@ -96,7 +97,7 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Delete an alias. What only a pattern serves is the operator's, and stays."""
-    call = parse.delete(request.body)
+    call = await decoded(parse.delete, request.body)
     name = call.wanted
     if not name:
         raise BadRequest("model is required")
@@ -129,7 +130,7 @@ async def _refuse_deletion(caller: Caller, name: str) -> NoReturn:
 
 async def push(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Refuse, in words that the command line shows."""
-    call = parse.push(request.body)
+    call = await decoded(parse.push, request.body)
     if not call.wanted:
         raise BadRequest("model is required")
     raise Refused(NO_PUSH)

@@ -9,6 +9,7 @@ from accounts.directory import Caller
 from backends import catalog
 from backends.errors import NoRoute, NoTargetLeft
 from ollama_api import parse, residency
+from ollama_api.decoding import decoded
 from ollama_api.errors import BadRequest, ModelNotFound, RequestError
 from ollama_api.exchange import find_route
 from ollama_api.listing import known_models
@@ -40,7 +41,7 @@ async def tags(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Describe one model."""
-    call = parse.show(request.body)
+    call = await decoded(parse.show, request.body)
     name = (call.model or call.name).strip()
     if not name:
         raise BadRequest("model is required")

@@ -17,6 +17,7 @@ from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Rule
 from backends.wire.reading import Each
+from ollama_api.decoding import decoded
 from ollama_api.endpoint import Endpoint
 from ollama_api.errors import BadRequest, ModelNotFound
 from ollama_api.exchange import find_route, serve
@@ -90,19 +91,23 @@ RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
 )
 
 
+def _parse_named(body: bytes) -> OpenAICall:
+    return openai.parse(body, no_model)
+
+
 async def chat(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a chat completion."""
-    return await serve(request, caller, openai.parse_chat(request.body), CHAT)
+    return await serve(request, caller, await decoded(openai.parse_chat, request.body), CHAT)
 
 
 async def completions(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a legacy completion: passed to the backend's own, never to its chat."""
-    return await serve(request, caller, openai.parse(request.body, no_model), COMPLETIONS)
+    return await serve(request, caller, await decoded(_parse_named, request.body), COMPLETIONS)
 
 
 async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Embed."""
-    call = openai.parse(request.body, no_model)
+    call = await decoded(_parse_named, request.body)
     openai.check_embeddings(call)
     try:
         return await serve(request, caller, call, EMBEDDINGS)
@@ -115,7 +120,7 @@ async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     own = await own_call(caller, request.body, "responses")
     if own is not None:
         return await serve(request, caller, *own)
-    return await serve(request, caller, responses.parse(request.body), RESPONSES)
+    return await serve(request, caller, await decoded(responses.parse, request.body), RESPONSES)
 
 
 async def models(request: ClientRequest, caller: Caller) -> HttpResponse:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backends.wire.openai import BadReply, decode_embeddings
 from backends.wire.reading import decode_reply
 from ollama_api.errors import AnswerUnusable, BadRequest
+from ollama_api.translate.arguments import Arguments
 from ollama_api.translate.assembly import Assembly, read_whole
 
 NOW_NS = 1_787_306_400_000_000_000
@@ -322,3 +323,38 @@ def test_a_backend_can_send_anything(answer: bytes) -> None:
 def test_a_backend_can_nest_without_end(field: str) -> None:
     with pytest.raises(BadReply):
         decode_reply(f'{{"{field}":'.encode() + b"[" * 60_000 + b"]" * 60_000 + b"}")
+
+
+def test_a_fragment_finds_its_call_among_many() -> None:
+    many = 200
+    by_index = [chunk(tool_calls=[call(n, f"f{n}", '{"x":', id=f"c{n}")]) for n in range(many)]
+    by_id = [chunk(tool_calls=[call(None, None, f"{n}}}", id=f"c{n}")]) for n in reversed(range(many))]
+    wanted = [(f"c{n}", f"f{n}", {"x": n}) for n in range(many)]
+    assert calls_of(*by_index, *by_id) == wanted
+    assert calls_of(*by_index, *(chunk(tool_calls=[call(n, None, f"{n}}}")]) for n in range(many))) == wanted
+
+
+@pytest.mark.parametrize("tail", ["", " ", "\n "])
+def test_white_space_behind_an_object_does_not_open_it_again(tail: str) -> None:
+    place = {"index": 0}
+    found = calls_of(
+        chunk(tool_calls=[place | call(None, "f", '{"x":"}"')]),
+        chunk(tool_calls=[place | call(None, None, "}")]),
+        *([chunk(tool_calls=[place | call(None, None, tail)])] if tail else []),
+        chunk(tool_calls=[place | call(None, "f", '{"x":2}')]),
+    )
+    assert [arguments for _, _, arguments in found] == [{"x": "}"}, {"x": 2}]
+
+
+@given(st.text(alphabet='{}[]"\\x :1,', max_size=12), st.lists(st.integers(1, 3), max_size=12))
+def test_an_object_is_complete_when_a_decoder_says_so(text: str, cuts: list[int]) -> None:
+    arguments, at = Arguments(), 0
+    for length in [*cuts, len(text)]:
+        arguments.add(text[at : at + length])
+        at += length
+        arguments.is_complete()  # asked after every piece
+    try:
+        is_object = isinstance(json.loads(text, strict=True), dict)
+    except ValueError:
+        is_object = False
+    assert arguments.is_complete() == is_object

@@ -15,7 +15,7 @@ from ollama_api.translate import messages, multipart
 from ollama_api.translate.shaping import shaped
 from tests.golden import replay
 
-MANY = 30_000
+MANY = 9_000
 FORM = "multipart/form-data; boundary=X"
 
 
