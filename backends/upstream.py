@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 
 from backends import transport
+from backends.addresses import ForbiddenAddress
 from backends.errors import (
     NoTargetLeft,
     UpstreamCut,
@@ -185,8 +186,8 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
     upstream = target.upstream
     try:
         response = await transport.request(upstream, outgoing)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        raise UpstreamUnreachable(upstream.name, _why_not_connected(error)) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
     if response.status != 200 or _is_encoded(response):
@@ -195,6 +196,15 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
         finally:
             response.close()
     return response
+
+
+def _why_not_connected(error: Exception) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ForbiddenAddress):
+        return str(cause)
+    if isinstance(cause, aiohttp.InvalidURL):
+        return f"its base URL cannot be called: write its address in the usual way ({type(cause).__name__})"
+    return type(error).__name__
 
 
 async def _refusal(target: Target, response: aiohttp.ClientResponse) -> UpstreamError:
