@@ -142,6 +142,7 @@ class OpenAIStream:
         events = b"".join(self._events(chunk) for chunk in chunks)
         if not (self.assembly.has_answer or self.assembly.finish_reason):
             self._held += events
+            self.assembly.gathered += len(events)
             return b""
         if self._held:
             events, self._held = self._held + events, b""
