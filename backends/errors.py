@@ -10,6 +10,7 @@ BackendError
         UpstreamTimeout      connected, but silent for too long
         UpstreamRejected     answered with an error: a status, or an error in its stream
         UpstreamGarbled      answered with something that is not this protocol
+            UpstreamOversized    answered with more than is taken of one answer
         UpstreamCut          stopped in the middle of an answer
 """
 
@@ -130,6 +131,18 @@ class UpstreamRejected(UpstreamError):
 
 class UpstreamGarbled(UpstreamError):
     """The answer is not the protocol we speak: HTML, broken JSON, a line without end."""
+
+
+class UpstreamOversized(UpstreamGarbled):
+    """The answer, or what has to be kept of it until its end, takes more than `limit` bytes.
+
+    `setting` is the variable that allows more; empty if there is none.
+    """
+
+    def __init__(self, backend: str, limit: int, setting: str = "") -> None:
+        advice = f"; {setting} allows more, if answers are that long" if setting else ""
+        super().__init__(backend, f"an answer of more than {limit} bytes{advice}")
+        self.limit = limit
 
 
 class UpstreamCut(UpstreamError):

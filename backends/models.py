@@ -20,7 +20,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from backends import crypto, turns
+from backends import addresses, crypto, turns
 from backends.fields import SealedField
 from backends.revisions import ROUTING, FollowedModel
 from backends.wire.dialect import laid_over, with_path
@@ -41,8 +41,8 @@ def validate_base_url(value: str) -> None:
         raise ValidationError("Leave user and password out of the URL: add an API key instead.")
     if parts.query or parts.fragment:
         raise ValidationError("Leave everything from ? or # out of the URL.")
-    if parts.hostname.startswith("169.254."):
-        raise ValidationError("Link-local addresses (cloud metadata services) are refused.")
+    if fault := addresses.fault_of_host(parts.hostname):
+        raise ValidationError(fault)
 
 
 def validate_dialect(value: str) -> None:

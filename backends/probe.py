@@ -1,7 +1,8 @@
 """Ask a backend for its models, once and synchronously: what the admin's "Test" does.
 
 The only module that speaks `requests`. It never follows a redirect, never reads a proxy or a password from
-the environment, reads a bounded answer before a deadline, and no sentence of it holds the key that was tried.
+the environment, connects to no address that `addresses` forbids, reads a bounded answer before a deadline,
+and no sentence of it holds the key that was tried.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from typing import Any, Literal
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError
 
+from backends import addresses
 from backends.wire.cards import ModelCard, parse_model_list
 from backends.wire.dialect import KEY_HEADERS, Auth
 from backends.wire.failures import message_of
@@ -100,12 +105,68 @@ def list_models(
 def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _CheckingAdapter())
     session.headers.update(headers)
     session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
     session.headers["User-Agent"] = "Llamagate"
     for name in KEY_HEADERS[auth] if secret else ():
         session.headers[name] = f"Bearer {secret}" if name == "Authorization" else secret
     return session
+
+
+class _Checked(HTTPConnection):
+    """Connects only to addresses that a backend may have, and to those that were looked at."""
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        try:
+            return self._connected_to_one_of(_resolved(name, self.port))
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        finally:
+            self._dns_host = name
+
+    def _connected_to_one_of(self, found: Sequence[str]) -> socket.socket:
+        """Try one address after the other, as urllib3 does with what it looks up itself."""
+        *others, last = found
+        for self._dns_host in others:
+            try:
+                return super()._new_conn()
+            except (HTTPError, OSError):
+                continue
+        self._dns_host = last
+        return super()._new_conn()
+
+
+class _CheckedTLS(_Checked, HTTPSConnection):
+    """The same with TLS, whose certificate is still checked against the name."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Checked
+
+
+class _PoolTLS(HTTPSConnectionPool):
+    ConnectionCls = _CheckedTLS
+
+
+class _CheckingAdapter(HTTPAdapter):
+    """Carries calls over such connections."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+
+
+def _resolved(name: str, port: int) -> list[str]:
+    """Look a name up, or take a literal address. Raises `ForbiddenAddress` when no address may be called."""
+    found = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
+    numeric = dict.fromkeys(str(where[0]) for *_, where in found)
+    allowed = [address for address in numeric if not addresses.fault_of_address(address)]
+    if not allowed:
+        addresses.require_allowed(next(iter(numeric)))
+    return allowed
 
 
 def _read(
@@ -176,6 +237,8 @@ def _reason(error: BaseException) -> str:
         return "it does not speak TLS at this port (is it an http:// URL?)"
     cause: Any = error
     while cause is not None:
+        if isinstance(cause, addresses.ForbiddenAddress):
+            return str(cause)
         if isinstance(cause, NameResolutionError | socket.gaierror):
             return "its name cannot be resolved"
         if words := re.search(r"\[Errno \d+\] ([A-Za-z ]+)", str(cause)):

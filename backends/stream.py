@@ -10,12 +10,19 @@ import aiohttp
 from django.conf import settings
 
 from backends import redaction, transport
-from backends.errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
+from backends.errors import (
+    UpstreamCut,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamOversized,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.wire import failures, openai
 from backends.wire.reading import Reads, says_something
-from backends.wire.sse import BOM, DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
+from backends.wire.sse import BOM, DEFAULT_LIMIT_BYTES, DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
 
 UNTYPED = ("application/octet-stream", "text/plain")
 """A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
@@ -24,11 +31,15 @@ EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":")
 LONGEST_MARK = 16
 """Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
-MAX_WHOLE_BODY = 64 * 1024 * 1024
+MAX_LIST_BODY = 8 * 1024 * 1024
+"""A list of models, or what a server tells of one."""
 DRAIN_S = 0.05
 ERROR = b'"error"'
 NO_ERROR = (b'"error":null', b'"error": null')
 MOST_EVENTS_BEFORE_TEXT = 10_000
+MOST_BYTES_BEFORE_TEXT = DEFAULT_LIMIT_BYTES + 1024 * 1024
+"""The longest event, and what stands around it: decoded it is held until the first words, and may take many
+times that. No honest prelude comes near."""
 
 
 class Stream:
@@ -57,11 +68,12 @@ class Stream:
 
     async def begin(self) -> None:
         """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
+        size = 0
         if self._response.content_type == "application/json":
             begun = await self._first_bytes()
             if not _begins(begun, EVENTS_BEGIN):
                 return await self._begin_whole(begun)
-            self._held += self._decode_all(self._decoder.feed(begun))
+            self._held += self._decoded(begun)
         elif self._response.content_type in UNTYPED:
             self._held += await self._begin_untyped()
         elif self._response.content_type != self._decoder.media_type:
@@ -69,20 +81,29 @@ class Stream:
         if any(map(says_something, self._held)):
             return self._silence.start()
         while not self._over:
-            came = await self._read()
+            data = await self._bytes()
+            came = self._decoded(data)
             self._held += came
             if any(map(says_something, came)):
                 return self._silence.start()
-            if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
-                raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
+            size += len(data)
+            self._check_held(size)
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
+
+    def _check_held(self, size: int) -> None:
+        """Refuse to hold any more events that say nothing. `size`: bytes that they came as."""
+        limit = min(MOST_BYTES_BEFORE_TEXT, settings.PROXY.max_gathered_bytes)
+        if size > limit:
+            raise UpstreamOversized(self.target.upstream.name, limit)
+        if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
+            raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
 
     async def _begin_untyped(self) -> list[Any]:
         """Accept what looks like a stream, although its type does not say so."""
         begun = await self._first_bytes()
         if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
             raise self._no_stream(begun)
-        return self._decode_all(self._decoder.feed(begun))
+        return self._decoded(begun)
 
     async def _first_bytes(self) -> bytes:
         """Read until there is more than blank lines, which mean nothing here."""
@@ -104,7 +125,7 @@ class Stream:
 
     async def _begin_whole(self, begun: bytes) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
-        body = begun + await read_whole(self.target, self._response, MAX_WHOLE_BODY)
+        body = await read_answer(self.target, self._response, begun)
         (reply,) = self._decode_all([body.strip()]) or (None,)
         self._over = self.saw_done = True
         if reply is None or not reply.choices:
@@ -124,25 +145,35 @@ class Stream:
             return held
         if self._over:
             raise StopAsyncIteration
-        return await self._read()
+        return self._decoded(await self._bytes())
 
-    async def _read(self) -> list[Any]:
+    async def _bytes(self) -> bytes:
+        """Give what one read brings; empty at the end. Raises what went wrong before it."""
         if self._failure is not None:
-            raise self._failure
-        data = await self._bytes()
+            self._raise_failure()
+        try:
+            data = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(forget_frames(error)) from None
+        self._silence.touch()
+        return data
+
+    def _decoded(self, data: bytes) -> list[Any]:
+        """Decode the events that are whole with these bytes; none at all mean the end of the stream."""
         try:
             events = self._decoder.feed(data) if data else self._end()
         except EventTooLong:
             raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
         return self._decode_all(events)
 
-    async def _bytes(self) -> bytes:
+    def _raise_failure(self) -> None:
+        """Raise what is held, and let go of it: held on, it would keep this stream and be kept by it."""
+        failure, self._failure = self._failure, None
         try:
-            data = await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(error) from None
-        self._silence.touch()
-        return data
+            if failure is not None:
+                raise failure
+        finally:
+            del failure
 
     def _decode_all(self, events: list[bytes]) -> list[Any]:
         replies: list[Any] = []
@@ -160,10 +191,10 @@ class Stream:
                     raise error_in(self.target, reply.error)
                 replies.append(reply)
         except (UpstreamError, openai.BadReply) as error:
-            failure = error if isinstance(error, UpstreamError) else self._garbled(error)
             if not replies:
-                raise failure from None
-            self._failure = failure  # told behind what came before it, however the network cut the two
+                raise self._failure_of(error) from None
+            # Told behind what came before it, however the network cut the two.
+            self._failure = self._failure_of(error).with_traceback(None)
             return replies
         if self._over and (rest := self._read_rest()) is not None:
             replies.append(rest)
@@ -177,7 +208,9 @@ class Stream:
             event = hide(event.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         return event
 
-    def _garbled(self, error: openai.BadReply) -> UpstreamError:
+    def _failure_of(self, error: UpstreamError | openai.BadReply) -> UpstreamError:
+        if isinstance(error, UpstreamError):
+            return error
         name = self.target.upstream.name
         if self._over:  # the connection ended within this event
             return UpstreamCut(name, "the stream ended within an event")
@@ -209,8 +242,8 @@ class Stream:
             async with asyncio.timeout(DRAIN_S):
                 while not self._content.at_eof():
                     await self._content.readany()
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            forget_frames(error)
 
 
 def _begins(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
@@ -219,19 +252,38 @@ def _begins(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
     return any(first.startswith(one) or one.startswith(first) for one in beginnings)
 
 
-async def read_whole(target: Target, response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read a whole body, up to a limit. Raises an `UpstreamError`."""
-    parts: list[bytes] = []
-    size = 0
+async def read_answer(target: Target, response: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
+    """Read a whole answer, of which some may have come already. Raises an `UpstreamError`."""
+    limit: int = settings.PROXY.max_answer_bytes
+    return await read_whole(target, response, limit, begun, "LLAMAGATE_MAX_ANSWER_BYTES")
+
+
+async def read_whole(
+    target: Target, response: aiohttp.ClientResponse, limit: int, begun: bytes = b"", setting: str = ""
+) -> bytes:
+    """Read a whole body, up to a limit, which a setting may give. Raises an `UpstreamError`."""
+    parts = [begun]
+    size = len(begun)
     try:
         while part := await response.content.readany():
             parts.append(part)
             size += len(part)
             if size > limit:
-                raise UpstreamGarbled(target.upstream.name, f"an answer of more than {limit} bytes")
+                raise UpstreamOversized(target.upstream.name, limit, setting)
     except (aiohttp.ClientError, OSError) as error:
-        raise UpstreamCut(target.upstream.name, f"the answer broke off ({type(error).__name__})") from None
+        kind = type(forget_frames(error)).__name__
+        raise UpstreamCut(target.upstream.name, f"the answer broke off ({kind})") from None
     return redaction.redactor(target.upstream).data(b"".join(parts))
+
+
+def forget_frames(error: Exception) -> Exception:
+    """Part an exception of aiohttp's from the frames that it went through.
+
+    The response keeps it, and so would be kept by it with all that was read. One of them is even a constant
+    there: it would keep the frames of every answer that was closed while somebody waited for more of it.
+    """
+    error.__traceback__ = None
+    return error
 
 
 def error_in(target: Target, error: object) -> UpstreamRejected:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import ssl
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import NoReturn
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
@@ -19,32 +17,24 @@ from weakref import WeakKeyDictionary
 import aiohttp
 import httpx2
 import msgspec
-from django.conf import settings
 from openai import AsyncOpenAI
 from openai._models import FinalRequestOptions
 from yarl import URL
 
+from backends.connections import Sent, open_session
 from backends.routing.snapshot import Upstream
 from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
-# Backends close idle connections after five seconds or more; leave first, or a call meets a closing one.
-KEEP_ALIVE_S = 4.0
 PIECE = 256 * 1024
 # What the SDK would add from its own environment (organisation, project, custom headers) stays here.
 KEPT_HEADERS = frozenset({"authorization"})
 
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+Sessions = WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]
+
+_sessions: Sessions = WeakKeyDictionary()
+_unpooled: Sessions = WeakKeyDictionary()
 _turn = itertools.count()
-
-
-class Sent:
-    """What is known of a call on its way."""
-
-    __slots__ = ("on_used_connection",)
-
-    def __init__(self) -> None:
-        self.on_used_connection = False
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -76,20 +66,22 @@ class Outgoing(msgspec.Struct, frozen=True):
 async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientResponse:
     """Send one request with the next of the backend's keys; return when the head of the answer is here.
 
-    A backend may close a connection just as a call goes out on it (llama.cpp does after every stream, and
-    does not announce it). That call was not answered with a byte, so it is sent again, on another one.
+    A backend may close a pooled connection just as a call goes out on it (llama.cpp does after every stream,
+    and does not announce it). That is seen at once and before a byte of an answer, and only then the call is
+    sent again: once, on a connection made for it. Anything else may have been worked on already.
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
     call = _prepared(upstream, secret, outgoing)
-    while True:
-        sent = Sent()
-        try:
-            return await _send(outgoing, call, sent, verify_tls=upstream.verify_tls)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            # Each round uses up one pooled connection. A new one is never given a second try: the backend
-            # may have done what was asked before it closed.
-            if not sent.on_used_connection:
-                raise
+    sent = Sent()
+    try:
+        return await _send(session(), outgoing, call, sent, verify_tls=upstream.verify_tls)
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        # What asks for nothing to be done, aiohttp has sent again itself.
+        if outgoing.method != "POST" or not sent.may_go_again():
+            raise
+    return await _send(
+        _session_of(_unpooled, pools=False), outgoing, call, sent, verify_tls=upstream.verify_tls
+    )
 
 
 def _prepared(upstream: Upstream, secret: str, outgoing: Outgoing) -> Prepared:
@@ -116,14 +108,14 @@ def _more(dialect: Dialect) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[st
 
 
 async def _send(
-    outgoing: Outgoing, call: Prepared, sent: Sent, *, verify_tls: bool
+    through: aiohttp.ClientSession, outgoing: Outgoing, call: Prepared, sent: Sent, *, verify_tls: bool
 ) -> aiohttp.ClientResponse:
     body = outgoing.body
     data: bytes | AsyncIterator[bytes] | None = body
     headers = call.headers if not outgoing.headers else {**call.headers, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
-    return await session().request(
+    return await through.request(
         outgoing.method,
         call.url,
         data=data,
@@ -169,50 +161,23 @@ def prepare(
 
 def session() -> aiohttp.ClientSession:
     """Give this event loop's pool, made on first use (Daphne has no lifespan to make it in)."""
+    return _session_of(_sessions, pools=True)
+
+
+def _session_of(sessions: Sessions, *, pools: bool) -> aiohttp.ClientSession:
     loop = asyncio.get_running_loop()
-    found = _sessions.get(loop)
+    found = sessions.get(loop)
     if found is None or found.closed:
-        found = _sessions[loop] = _new_session()
+        found = sessions[loop] = open_session(pools=pools)
     return found
 
 
 async def close() -> None:
     """Close this event loop's pool."""
-    found = _sessions.pop(asyncio.get_running_loop(), None)
-    if found is not None:
-        await found.close()
-
-
-def _new_session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=0,  # how many requests there may be is decided at the door, not by a queue in here
-        keepalive_timeout=KEEP_ALIVE_S,
-        ttl_dns_cache=10,
-        ssl=ssl.create_default_context(),
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.PROXY.connect_timeout_s),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trace_configs=[_trace()],
-        trust_env=False,
-        skip_auto_headers=("User-Agent",),
-        max_line_size=16 * 1024,
-        max_field_size=16 * 1024,
-    )
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    return trace
-
-
-async def _note_reuse(
-    _session: aiohttp.ClientSession, trace: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
-) -> None:
-    trace.trace_request_ctx.on_used_connection = True
+    for sessions in (_sessions, _unpooled):
+        found = sessions.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found.close()
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 
 from backends import redaction, transport
+from backends.addresses import ForbiddenAddress
 from backends.errors import (
     NoTargetLeft,
     UpstreamCut,
@@ -28,7 +29,7 @@ from backends.errors import (
     UpstreamUnreachable,
 )
 from backends.routing.snapshot import Target
-from backends.stream import MAX_ERROR_BODY, MAX_WHOLE_BODY, Stream, error_in, read_whole
+from backends.stream import MAX_ERROR_BODY, MAX_LIST_BODY, Stream, error_in, read_answer, read_whole
 from backends.wire import failures, openai, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
@@ -84,7 +85,7 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
         asked = build(target)
         response = await _post(target, asked, asked.accept)
         try:
-            body = await read_whole(target, response, MAX_WHOLE_BODY)
+            body = await read_answer(target, response)
         finally:
             response.release() if response.content.at_eof() else response.close()
         return read(Whole(target, asked, body, response.headers.get("Content-Type", "")))
@@ -123,7 +124,7 @@ async def look(
     async def attempt(target: Target) -> ResultT:
         response = await _request(target, outgoing)
         try:
-            return read(await read_whole(target, response, MAX_WHOLE_BODY))
+            return read(await read_whole(target, response, MAX_LIST_BODY))
         except openai.BadReply as error:
             raise UpstreamGarbled(target.upstream.name, f"{what}: {error}") from None
         finally:
@@ -159,7 +160,10 @@ async def _first_that_answers(
             if not error.may_try_another:
                 raise
             last = error
-    raise last or NoTargetLeft("", "no target")
+    try:
+        raise last or NoTargetLeft("", "no target")
+    finally:
+        del last  # an exception that its own frame holds is a cycle, with everything that the frame holds
 
 
 async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientResponse:
@@ -185,8 +189,8 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
     upstream = target.upstream
     try:
         response = await transport.request(upstream, outgoing)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise UpstreamUnreachable(upstream.name, type(error).__name__) from None
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        raise UpstreamUnreachable(upstream.name, _why_not_connected(error)) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
     if response.status != 200 or _is_encoded(response):
@@ -195,6 +199,15 @@ async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.Clie
         finally:
             response.close()
     return response
+
+
+def _why_not_connected(error: Exception) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ForbiddenAddress):
+        return str(cause)
+    if isinstance(cause, aiohttp.InvalidURL):
+        return f"its base URL cannot be called: write its address in the usual way ({type(cause).__name__})"
+    return type(error).__name__
 
 
 async def _refusal(target: Target, response: aiohttp.ClientResponse) -> UpstreamError:

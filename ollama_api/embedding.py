@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 import structlog
+from django.conf import settings
 
 from backends import catalog, upstream
-from backends.errors import UpstreamGarbled, UpstreamRejected
+from backends.errors import UpstreamGarbled, UpstreamOversized, UpstreamRejected
 from backends.routing import balance
 from backends.routing.snapshot import Route, Target
 from backends.wire.native import decode_embedded
@@ -84,13 +85,15 @@ class _Asking:
         """What the backend is asked for: 0 once it has refused, and then vectors are cut here."""
         self._cut: set[int] = set()
         self._turns = asyncio.Semaphore(PARALLEL)
+        self._size = 0
+        """Bytes of all answers: however many parts there are, they are one answer."""
         self.gathered = embed.Gathered(len(wish.texts))
         self.target: Target
         """The one that is asked; once it has answered, for good."""
 
     async def all_of(self, targets: list[Target]) -> None:
         try:
-            reply = await upstream.ask(targets, self._first, _read)
+            reply = await upstream.ask(targets, self._first, self._read)
         except UpstreamRejected as refused:
             await self._mend(self._first_part(), refused)
         else:
@@ -139,7 +142,7 @@ class _Asking:
 
     async def _ask(self, places: Places) -> None:
         async with self._turns:
-            reply = await upstream.ask([self.target], lambda target: self._build(target, places), _read)
+            reply = await upstream.ask([self.target], lambda target: self._build(target, places), self._read)
         self.gathered.put(places, reply)
 
     async def _mend(self, places: Places, refused: UpstreamRejected) -> None:
@@ -178,12 +181,15 @@ class _Asking:
         card = await catalog.card_of(self.target)
         return self._route.rule.context_length or card.context_length
 
-
-def _read(answer: upstream.Whole) -> EmbeddingReply:
-    try:
-        reply = PROTOCOLS[answer.target.dialect.protocol].decode(answer.body)
-    except BadReply as error:
-        raise UpstreamGarbled(answer.target.upstream.name, f"embeddings not understood: {error}") from None
-    if reply.error is not None:
-        raise upstream.error_in(answer.target, reply.error)
-    return reply
+    def _read(self, answer: upstream.Whole) -> EmbeddingReply:
+        name = answer.target.upstream.name
+        try:
+            reply = PROTOCOLS[answer.target.dialect.protocol].decode(answer.body)
+        except BadReply as error:
+            raise UpstreamGarbled(name, f"embeddings not understood: {error}") from None
+        if reply.error is not None:
+            raise upstream.error_in(answer.target, reply.error)
+        self._size += len(answer.body)
+        if self._size > settings.PROXY.max_answer_bytes:
+            raise UpstreamOversized(name, settings.PROXY.max_answer_bytes, "LLAMAGATE_MAX_ANSWER_BYTES")
+        return reply

@@ -125,6 +125,9 @@ TABLE: dict[type[Exception], Teller] = {
     backend.UpstreamGarbled: lambda _e, rid: Failure(
         502, f"upstream sent something that is no answer ({rid})"
     ),
+    backend.UpstreamOversized: lambda _e, rid: Failure(
+        502, f"upstream sent more than one answer may hold ({rid})"
+    ),
     backend.UpstreamCut: lambda _e, rid: Failure(
         502, f"upstream closed the stream before it finished ({rid})"
     ),

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import structlog
+from django.conf import settings
 
-from backends.errors import UpstreamCut
+from backends.errors import UpstreamCut, UpstreamOversized
 from backends.routing.snapshot import Target
 from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
 from ollama_api.translate.assembly import Assembly
@@ -99,6 +100,8 @@ class Relay:
         self._exchange = exchange
         self._stream = stream
         self._translator = translator
+        self._assembly = translator.assembly
+        self._most_gathered: int = settings.PROXY.max_gathered_bytes
         self._held = b""
         self._over = False
 
@@ -118,6 +121,7 @@ class Relay:
         try:
             return await self._next_lines()
         except Exception as error:  # the door of an answer that has begun: its last line tells what happened
+            await self._stream.aclose()  # whoever is slow to read that line does not keep the backend at work
             return self._fail(error)
 
     async def _next_lines(self) -> bytes:
@@ -127,12 +131,18 @@ class Relay:
             except StopAsyncIteration:
                 return self._finish()
             lines = self._translator.feed(replies, time.time_ns())
+            if self._assembly.gathered > self._most_gathered:
+                raise self._oversized()
             if lines:
                 return lines
 
+    def _oversized(self) -> UpstreamOversized:
+        backend = self._stream.target.upstream.name
+        return UpstreamOversized(backend, self._most_gathered, "LLAMAGATE_MAX_GATHERED_BYTES")
+
     def _finish(self) -> bytes:
         """Write the end, if the backend said that it is one: a cut answer never looks complete."""
-        assembly = self._translator.assembly
+        assembly = self._assembly
         if not assembly.is_complete and not (self._stream.saw_done and assembly.has_answer):
             raise UpstreamCut(self._stream.target.upstream.name, "the stream ended before the answer did")
         self._over = True

@@ -65,6 +65,7 @@ class ClientRequest(ASGIRequest):
             request_task.cancel()
 
     def stop_watching(self) -> None:
-        """The request is over."""
+        """The request is over: let go of what holds it, so that all of it goes when its last user does."""
         if self._watcher is not None:
             self._watcher.cancel()
+        self._watcher = self.last_words = None

@@ -50,6 +50,8 @@ class ProxyConfig:
     idle_timeout_s: float
     request_timeout_s: float
     max_attempts: int
+    max_answer_bytes: int
+    max_gathered_bytes: int
     drain_timeout_s: float
 
     @property
@@ -115,6 +117,8 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         idle_timeout_s=env.float("LLAMAGATE_IDLE_TIMEOUT_S", 60.0),
         request_timeout_s=env.float("REQUEST_TIMEOUT", 600.0),
         max_attempts=env.int("LLAMAGATE_MAX_ATTEMPTS", 3),
+        max_answer_bytes=env.int("LLAMAGATE_MAX_ANSWER_BYTES", 64 * 1024 * 1024),
+        max_gathered_bytes=env.int("LLAMAGATE_MAX_GATHERED_BYTES", 16 * 1024 * 1024),
         drain_timeout_s=env.float("LLAMAGATE_DRAIN_TIMEOUT_S", 30.0),
     )
 

@@ -13,6 +13,7 @@ import msgspec
 from backends.wire.openai import Choice, Delta, Reply, ServerTimings, Usage
 from ollama_api.errors import BadRequest
 from ollama_api.translate.calls import Calls
+from ollama_api.translate.gathered import weight, weight_of_calls
 from ollama_api.translate.kept import Keeper, Kept
 from ollama_api.types import ReplyToolCall
 
@@ -56,6 +57,7 @@ class Assembly:
         "_shows_thinking",
         "context",
         "finish_reason",
+        "gathered",
         "has_text",
         "keeper",
         "timings",
@@ -70,6 +72,8 @@ class Assembly:
         self.usage: Usage | None = None
         self.timings: ServerTimings | None = None
         self.has_text = False
+        self.gathered = 0
+        """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
         self._calls = Calls()
         self._salt = 0
         self.keeper: Keeper | None = None
@@ -95,7 +99,9 @@ class Assembly:
         if delta.tool_calls:
             for call in delta.tool_calls:
                 self._calls.add(call)
+            self.gathered += weight_of_calls(delta.tool_calls)
         if self.keeper is not None:
+            self.gathered += weight(delta.reasoning_content, delta.reasoning_details, delta.thinking_blocks)
             self.keeper.take(
                 delta.reasoning_content or "",
                 reasoning_details=delta.reasoning_details,

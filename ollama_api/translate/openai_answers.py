@@ -144,6 +144,7 @@ class OpenAIStream:
         events = b"".join(self._events(chunk) for chunk in chunks)
         if not (self.assembly.has_answer or self.assembly.finish_reason):
             self._held.append(events)
+            self.assembly.gathered += len(events)
             return b""
         if self._held:
             events = b"".join([*self._held, events])

@@ -14,6 +14,7 @@ import msgspec
 from backends.wire.openai import Reply
 from ollama_api.errors import Failure
 from ollama_api.translate.assembly import Assembly, Piece
+from ollama_api.translate.gathered import weight
 from ollama_api.translate.metrics import Timings, measure
 from ollama_api.translate.responses_reply import (
     begun,
@@ -107,7 +108,7 @@ class Speech:
         self.lane = lane
         self.id = item_id(lane.prefix, response)
         self._texts: list[str] = []
-        self._logprobs: list[dict[str, Any]] = []
+        self._logprobs: list[Any] = []
         self._writer = writer
         self._item_place = {"output_index": len(response.output)}
         self._place = {"item_id": self.id, **self._item_place, lane.index: 0}
@@ -130,7 +131,7 @@ class Speech:
             write(f"{lane.part}.added", **self._place, part=lane.empty_part),
         ]
 
-    def say(self, text: str, logprobs: list[dict[str, Any]]) -> bytes:
+    def say(self, text: str, logprobs: list[Any]) -> bytes:
         """Tell what was added; the usual one, text alone, without writing all of the event anew."""
         self._texts.append(text)
         if not logprobs:
@@ -218,11 +219,14 @@ class ResponsesStream:
         return self._response
 
     def _spoken(self, piece: Piece, now_ns: int, events: list[bytes]) -> None:
+        self.assembly.gathered += weight(piece.thinking, piece.content)
         if piece.thinking:
             events.append(self._on(REASONING, now_ns, events).say(piece.thinking, []))
         if piece.content:
             logprobs = log_probabilities(piece.logprobs) if piece.logprobs else []
-            events.append(self._on(MESSAGE, now_ns, events).say(piece.content, logprobs))
+            told = [msgspec.Raw(to_json(one)) for one in logprobs]  # kept until the end: as JSON, it is small
+            self.assembly.gathered += sum(map(len, told))
+            events.append(self._on(MESSAGE, now_ns, events).say(piece.content, told))
 
     def _on(self, lane: Lane, now_ns: int, events: list[bytes]) -> Speech:
         """Give the item that is open, if it is of this kind, or else begin one."""

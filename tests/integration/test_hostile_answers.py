@@ -102,8 +102,8 @@ def test_what_has_no_end_is_cut(client: Client, fake: FakeBackend, steps: list[S
     assert stream.bytes_written < A_FEW_MEGABYTES
 
 
-def test_an_endless_whole_answer_is_cut(client: Client, fake: FakeBackend, monkeypatch: Any) -> None:
-    monkeypatch.setattr("backends.upstream.MAX_WHOLE_BODY", 1_000_000)
+def test_an_endless_whole_answer_is_cut(client: Client, fake: FakeBackend, change: Change) -> None:
+    change(max_answer_bytes=1_000_000)
     fake.script("m", Script([Send(b"{"), Flood(b" " * 65_536)], framing="chunked"))
     assert client.chat(stream=False).status == 502
     fake.wait_aborted(timeout=1.0)
