@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from accounts import keys
 from accounts.models import LOCAL_TEAM, ClientKey, Team, validate_patterns
 from accounts.rights import MANAGE_MODELS, RIGHTS, TRACE
-from backends.admin_base import GuidedAdmin
+from backends.admin_base import PRESSED, GuidedAdmin
 from backends.forms import LinesField
 
 if TYPE_CHECKING:
@@ -217,6 +217,9 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
             row.save(update_fields=["revoked_at"])
             self.log_change(request, row, "Revoked.")
         self.message_user(request, f"{row} is revoked: it is refused from now on.", messages.SUCCESS)
+        # Nothing may stand in the way of a revocation, so the page is not saved with it.
+        if PRESSED in request.POST and self.get_form(request, row)(request.POST, instance=row).has_changed():
+            self.message_user(request, "What else you changed on the page was not saved.", messages.WARNING)
 
     @admin.action(description="Revoke selected keys", permissions=["change"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ClientKey]) -> None:

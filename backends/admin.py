@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Count, JSONField, Prefetch, QuerySet, TextField
 from django.forms import BaseInlineFormSet, ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
@@ -20,10 +20,12 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from backends import authors, probe
 from backends.admin_base import GuidedAdmin, TabularInline
+from backends.admin_stale import derive
 from backends.crypto import SecretUnreadable
-from backends.forms import CredentialForm, CredentialFormSet, MappingForm
+from backends.forms import BackendForm, CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
 from backends.routing import registry
+from backends.wire import plain_secrets
 from backends.wire.dialects import DIALECTS
 
 NOTHING = "-"
@@ -68,6 +70,7 @@ class CredentialInline(TabularInline[Credential, Backend]):
 class BackendAdmin(GuidedAdmin[Backend]):
     """Servers that we call."""
 
+    form = BackendForm
     list_display = ["name_and_url", "dialect_label", "enabled", "live_keys", "served", "test"]
     list_editable = ["enabled"]
     list_filter = ["enabled", "dialect"]
@@ -123,11 +126,8 @@ class BackendAdmin(GuidedAdmin[Backend]):
 
     @admin.display(description="")
     def test(self, row: Backend) -> SafeString:
-        """Offer the test. The button belongs to the list's own form, which holds the CSRF token."""
-        return format_html(
-            '<button class="lg-button" type="submit" formaction="{}" formnovalidate>Test</button>',
-            self.button_url("test", row),
-        )
+        """Offer the test."""
+        return self.row_button("test", row, "Test")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Offer no button to those who may not press it."""
@@ -152,22 +152,31 @@ class BackendAdmin(GuidedAdmin[Backend]):
             key.save()
         formset.save_m2m()
 
-    def response_add(
-        self, request: HttpRequest, obj: Backend, post_url_continue: str | None = None
+    def get_form(
+        self, request: HttpRequest, obj: Backend | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[Backend]]:
+        """Let the form know whether its person could give the keys again that another server needs."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return derive(form, may_give_keys=request.user.has_perm("backends.change_credential"))
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Backend | None:
+        """Show nobody what looks like a credential. Only forms save, and these have their own way to hide."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and not self.has_change_permission(request, found):
+            found.profile = plain_secrets.masked(found.profile)
+        return found
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Go on to the test, if that was asked for."""
-        return self._with_test(request, obj, super().response_add(request, obj, post_url_continue))
-
-    def response_change(self, request: HttpRequest, obj: Backend) -> HttpResponse:
-        """Go on to the test, if that was asked for."""
-        return self._with_test(request, obj, super().response_change(request, obj))
-
-    def _with_test(self, request: HttpRequest, obj: Backend, response: HttpResponse) -> HttpResponse:
-        if "_from_page" not in request.POST:
-            return response
-        # 307 makes the browser send its POST on: the test runs in a request of its own, after this save is
-        # committed, and holds no transaction while it waits for the backend.
-        return HttpResponseRedirect(self.button_url("test", obj), preserve_request=True)
+        """Where a form comes back, say of each key that was pasted that it has to be pasted again."""
+        for inline in context["inline_admin_formsets"]:
+            for form in inline.formset.forms:
+                if isinstance(form, CredentialForm) and form.is_bound:
+                    form.ask_again()
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def run_test(self, request: HttpRequest, row: Backend) -> None:
         """Ask the backend for its models with each live key, and tell what came."""
@@ -175,9 +184,11 @@ class BackendAdmin(GuidedAdmin[Backend]):
         keys: list[Credential | None] = [*live] or [None]
         for key in keys:
             report = _probe(row, key)
-            with_key = " without a key" if key is None else f" with key {key}"
-            level = messages.SUCCESS if report.is_good else messages.ERROR
-            self.message_user(request, f"{row.name}{with_key}: {report.detail}", level)
+            with_key = "without a key" if key is None else f"with key {key}"
+            # The outcome in our words only: a history is no place for what a backend says.
+            self.log_change(request, row, f"Tested {row.origin} {with_key}: {report.outcome}.")
+            failed = "" if report.is_good else "the test"
+            self.tell(request, f"{row.name} {with_key}: {report.detail}", failed=failed)
             if report.outcome in ("unreachable", "timeout"):
                 break  # another key changes nothing
 

@@ -10,10 +10,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.core.exceptions import PermissionDenied
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backends.admin_stale import StaleGuard
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ModelAdmin
@@ -40,12 +46,40 @@ else:
             return cls
 
 
+if TYPE_CHECKING:
+    AnyModelForm = forms.ModelForm[Any]
+else:
+    AnyModelForm = forms.ModelForm
+
 ModelT = TypeVar("ModelT", bound=models.Model)
 Work = Callable[[HttpRequest, Any], None]
+PRESSED = "_press"
+"""Which button of a page was pressed: the page is saved, and what the button does follows."""
 
 
-class GuidedAdmin(ModelAdmin[ModelT]):
-    """A list that says what to do while it is empty, and buttons of its own on rows and pages."""
+class SwitchForm(AnyModelForm):
+    """One row of a list with switches. Only what was switched on this very page is a change."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """Leave alone what is wrong with fields that the list does not have, and Django could not place."""
+        placed = {**self.fields, NON_FIELD_ERRORS: None}
+        ours = {name: found for name, found in errors.update_error_dict({}).items() if name in placed}
+        if ours:
+            super()._update_errors(ValidationError(ours))  # type: ignore[misc]
+
+
+class GuidedAdmin(StaleGuard[ModelT], ModelAdmin[ModelT]):
+    """A list that says what to do while it is empty, and buttons of its own on rows and pages.
+
+    A button acts on what is on the page: the page, or the list with its switches, is saved first by its own
+    rules. The browser then sends its POST on (307), so that the work runs in a request of its own, after
+    the save is committed, and holds no transaction while it waits for a backend.
+    """
 
     change_list_template = "backends/admin/change_list.html"
     empty_title = ""
@@ -77,7 +111,60 @@ class GuidedAdmin(ModelAdmin[ModelT]):
         if found is None:
             return HttpResponseRedirect(self.list_url())
         work(request, found)
-        return HttpResponseRedirect(self.page_url(found) if "_from_page" in request.POST else self.list_url())
+        return HttpResponseRedirect(self.page_url(found) if PRESSED in request.POST else self.list_url())
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[AnyModelForm]:
+        """Let an older list not take back what others switched meanwhile."""
+        return super().get_changelist_form(request, **{"form": SwitchForm, **kwargs})
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Save the switches, and go on to what a row's button does."""
+        answer = super().changelist_view(request, extra_context)
+        button, _, pk = request.POST.get("_save", "").partition(":")
+        if button in self.buttons and pk and isinstance(answer, HttpResponseRedirect):
+            return self._go_on(button, pk)
+        return answer
+
+    def response_add(
+        self, request: HttpRequest, obj: ModelT, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on to what was asked for with the save, and let that tell of both."""
+        button = request.POST.get(PRESSED, "")
+        if button in self.buttons:
+            return self._go_on(button, obj.pk)
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: ModelT) -> HttpResponse:
+        """Go on to what was asked for with the save, and let that tell of both."""
+        button = request.POST.get(PRESSED, "")
+        if button in self.buttons:
+            return self._go_on(button, obj.pk)
+        return super().response_change(request, obj)
+
+    def _go_on(self, button: str, pk: Any) -> HttpResponse:
+        url = reverse(f"admin:{self._button_name(button)}", args=[pk])
+        return HttpResponseRedirect(url, preserve_request=True)
+
+    def tell(self, request: HttpRequest, sentence: str, *, failed: str = "") -> None:
+        """Tell what came of a button. `failed` names what did, as in "the test"; with a save, that too."""
+        is_saved = PRESSED in request.POST
+        if failed:
+            start = f"Saved, but {failed} failed. " if is_saved else ""
+        else:
+            start = "Saved. " if is_saved else ""
+        self.message_user(request, start + sentence, messages.ERROR if failed else messages.SUCCESS)
+
+    def row_button(self, name: str, row: models.Model, label: str, title: str = "") -> SafeString:
+        """Draw a button of a list's row. It saves the list's own form, which holds the CSRF token."""
+        return format_html(
+            '<button class="lg-button" type="submit" name="_save" value="{}:{}" title="{}">{}</button>',
+            name,
+            row.pk,
+            title,
+            label,
+        )
 
     def _button_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"

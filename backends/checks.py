@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.db import DatabaseError
+
+from backends.wire import plain_secrets
 
 
 def register_all() -> None:
     """Register every check of this app."""
     checks.register(check_credential_keys)
     checks.register(check_workers)
+    checks.register(check_profiles, checks.Tags.database)
 
 
 def check_credential_keys(**_: Any) -> list[checks.CheckMessage]:
@@ -42,6 +48,37 @@ def _is_key(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_profiles(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    """An earlier release took credentials in profiles, in plain text. They are still used, and told of.
+
+    Runs with what looks at the database: `migrate`, and `check --database default`.
+    """
+    if not databases:
+        return []
+    try:
+        return [
+            checks.Warning(sentence, hint=MOVE, id="backends.W002") for sentence in plain_secrets_stored()
+        ]
+    except DatabaseError:
+        return []  # there are no tables yet
+
+
+MOVE = (
+    "Make it one of the backend's API keys, which are stored encrypted (`auth` in the profile says in which "
+    "header they are sent), and take it out of the profile."
+)
+
+
+def plain_secrets_stored() -> list[str]:
+    """Say of each backend what its profile holds in plain text, without saying what that is."""
+    backends: Any = apps.get_model("backends", "Backend").objects
+    return [
+        f"backend {name}: its profile holds what looks like a credential, in plain text: {', '.join(found)}"
+        for name, profile in backends.order_by("name").values_list("name", "profile")
+        if (found := plain_secrets.find(profile))
+    ]
 
 
 def check_workers(**_: Any) -> list[checks.CheckMessage]:

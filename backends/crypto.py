@@ -22,6 +22,10 @@ class SecretUnreadable(Exception):
     """A stored secret cannot be opened with the keys we have, or stands in a row it was not made for."""
 
 
+class SecretElsewhere(SecretUnreadable):
+    """A stored secret was given for another server than the one that would get it."""
+
+
 class _Sealed(msgspec.Struct, array_like=True):
     binding: str
     secret: str
@@ -33,8 +37,8 @@ def seal(secret: str, binding: str) -> str:
     return PREFIX + _fernet().encrypt(box).decode()
 
 
-def open_sealed(token: str, binding: str) -> str:
-    """Decrypt what `seal` made.
+def open_sealed(token: str, *bindings: str) -> str:
+    """Decrypt what `seal` made for one of these places.
 
     Raises:
         SecretUnreadable: no key fits, the token was altered, or it belongs to another row.
@@ -44,7 +48,7 @@ def open_sealed(token: str, binding: str) -> str:
     except InvalidToken:
         raise SecretUnreadable("no key in CREDENTIAL_KEYS opens it") from None
     sealed = msgspec.json.decode(box, type=_Sealed)
-    if sealed.binding != binding:
+    if sealed.binding not in bindings:
         raise SecretUnreadable("it was sealed for another row")
     return sealed.secret
 

@@ -18,9 +18,9 @@ class Sealed:
     def __init__(self, token: str) -> None:
         self.token = token
 
-    def open(self, binding: str) -> str:
-        """Give the secret. Raises `crypto.SecretUnreadable`."""
-        return crypto.open_sealed(self.token, binding)
+    def open(self, *bindings: str) -> str:
+        """Give the secret, if it was sealed for one of these places. Raises `crypto.SecretUnreadable`."""
+        return crypto.open_sealed(self.token, *bindings)
 
     def __repr__(self) -> str:
         return "<Sealed>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import models
 from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -17,18 +18,61 @@ from unfold.widgets import (
 )
 
 from backends import crypto, turns
-from backends.models import CAPABILITIES, Backend, Credential, ModelMapping, validate_object
+from backends.models import CAPABILITIES, Backend, Credential, ModelMapping
 from backends.routing.names import canonical
+from backends.validators import validate_object
+from backends.wire import plain_secrets
+from backends.wire.origin import origin_of
 
 if TYPE_CHECKING:
+    BackendModelForm = forms.ModelForm[Backend]
     CredentialModelForm = forms.ModelForm[Credential]
     MappingModelForm = forms.ModelForm[ModelMapping]
     CredentialModelFormSet = forms.BaseInlineFormSet[Credential, Backend, CredentialModelForm]
 else:
-    CredentialModelForm = MappingModelForm = forms.ModelForm
+    BackendModelForm = CredentialModelForm = MappingModelForm = forms.ModelForm
     CredentialModelFormSet = forms.BaseInlineFormSet
 
 FormT = TypeVar("FormT", bound=forms.BaseForm)
+PASTE_AGAIN = "Paste the key again: it was not saved, and a key is never shown again."
+
+
+class ProfileField(forms.JSONField):
+    """A profile as JSON. What looks like a credential is hidden: an earlier release may have stored one."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Hide it in what is stored, and in what was typed and refused."""
+        return super().prepare_value(value if isinstance(value, str) else plain_secrets.masked(value))
+
+
+class BackendForm(BackendModelForm):
+    """A backend without its keys."""
+
+    may_give_keys = True
+    """Whether the person may change API keys. Set by the admin."""
+
+    class Meta:
+        model = Backend
+        fields = ["name", "base_url", "dialect", "enabled", "verify_tls", "profile", "notes"]
+        field_classes = {"profile": ProfileField}
+
+    def clean(self) -> Any:
+        """Those who may not give keys cannot lead a backend with keys to another server."""
+        cleaned = super().clean()
+        wanted = self.cleaned_data.get("base_url")
+        if wanted and self.instance.pk and not self.may_give_keys:
+            origin = origin_of(wanted)
+            if origin != self.instance.origin and self._strands_keys(origin):
+                self.add_error(
+                    "base_url",
+                    f"The API keys of this backend were given for {self.instance.origin} and are sent to no "
+                    "other server. Somebody who may change API keys has to give them again with this URL.",
+                )
+        return cleaned
+
+    def _strands_keys(self, origin: str) -> bool:
+        live: models.QuerySet[Credential] = self.instance.credentials.filter(retired_at__isnull=True)
+        return live.exclude(origin=origin).exists()
 
 
 class KeyField(forms.CharField):
@@ -90,6 +134,11 @@ class CredentialForm(CredentialModelForm):
             raise ValidationError("Paste the key, or remove this row.")
         return key
 
+    def ask_again(self) -> None:
+        """Where the form comes back, say that a pasted key does not: no page ever holds a key."""
+        if self.fields["api_key"].has_changed(None, self["api_key"].data):
+            self.add_error("api_key", PASTE_AGAIN)
+
     def save(self, commit: bool = True) -> Credential:
         """Take the new key, if one was typed, and note when it was retired."""
         if key := self.cleaned_data["api_key"]:
@@ -105,16 +154,32 @@ class CredentialFormSet(CredentialModelFormSet):
     """All keys of one backend."""
 
     def clean(self) -> None:
-        """Live keys need different labels: forms cannot check the constraint, which has a condition."""
+        """Live keys need different labels, and are for the server that the base URL leads to now."""
         super().clean()
+        live = [form for form in kept_forms(self.forms) if form.cleaned_data.get("retired") is False]
+        self._check_labels(live)
+        for form in live:
+            if not form.cleaned_data.get("api_key") and not form.instance._state.adding:
+                self._check_origin(form)
+
+    def _check_labels(self, live: list[CredentialModelForm]) -> None:
+        """Forms cannot check the constraint themselves: it has a condition."""
         seen: set[str] = set()
-        for form in kept_forms(self.forms):
+        for form in live:
             label = form.cleaned_data.get("label", "")
-            if form.cleaned_data["retired"]:
-                continue
             if label in seen:
                 form.add_error("label", f"Another live key has the label {label!r}.")
             seen.add(label)
+
+    def _check_origin(self, form: CredentialModelForm) -> None:
+        backend, key = self.instance, form.instance
+        if backend.origin and not key.is_for(backend):
+            form.fields["api_key"].widget.attrs["placeholder"] = "Paste the key for this server"
+            form.add_error(
+                "api_key",
+                f"This key was given for {key.origin or 'no server'} and is sent nowhere else. Paste it "
+                f"again to use it at {backend.origin}, or retire it.",
+            )
 
 
 def kept_forms(found: Iterable[FormT]) -> list[FormT]:

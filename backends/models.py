@@ -6,10 +6,8 @@ Everything here is read through the snapshot (`routing.registry`); every change 
 
 from __future__ import annotations
 
-import math
 import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,25 +18,30 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from backends import addresses, crypto, turns
+from backends import addresses, crypto
 from backends.fields import SealedField
 from backends.revisions import ROUTING, FollowedModel
+from backends.validators import validate_no_secret as validate_no_secret  # migrations find them here, too
+from backends.validators import validate_object as validate_object
+from backends.validators import validate_secret as validate_secret
+from backends.validators import validate_turns as validate_turns
 from backends.wire.dialect import laid_over, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
+from backends.wire.origin import origin_of
 
 CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
-UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
-SECRET_PATTERN = re.compile(r"[!-~]+")
 NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 
 
 def validate_base_url(value: str) -> None:
     """Accept http(s) URLs without user info, query or fragment: a secret does not belong in a URL."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.")
-    if parts.username or parts.password:
-        raise ValidationError("Leave user and password out of the URL: add an API key instead.")
+    try:
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
+            raise ValidationError("Leave user and password out of the URL: add an API key instead.")
+        origin_of(value)
+    except ValueError:
+        raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.") from None
     if parts.query or parts.fragment:
         raise ValidationError("Leave everything from ? or # out of the URL.")
     if fault := addresses.fault_of_host(parts.hostname):
@@ -59,51 +62,11 @@ def validate_pattern(value: str) -> None:
         raise ValidationError("A pattern may hold one * only.")
 
 
-def validate_secret(value: Any) -> None:
-    """Accept text that may stand in a header: printable ASCII without spaces."""
-    if isinstance(value, str) and not SECRET_PATTERN.fullmatch(value):
-        raise ValidationError("An API key is printable ASCII without spaces.")
-
-
-def validate_object(value: Any) -> None:
-    """Accept a JSON object that every database can keep."""
-    if not isinstance(value, dict):
-        raise ValidationError("This must be a JSON object, such as {}.")
-    if not all(map(_can_be_kept, _scalars(value))):
-        raise ValidationError("This holds a number or a character that no database can keep.")
-
-
-def _scalars(value: Any) -> Iterator[Any]:
-    """Walk without recursion: JSON may be nested deeper than calls may be."""
-    rest = [value]
-    while rest:
-        inner = rest.pop()
-        if isinstance(inner, dict):
-            rest += [*inner, *inner.values()]
-        elif isinstance(inner, list):
-            rest += inner
-        else:
-            yield inner
-
-
-def _can_be_kept(value: Any) -> bool:
-    """Python's JSON has infinity, zero bytes and half characters; PostgreSQL's has not."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, str) or not UNKEEPABLE.search(value)
-
-
 def validate_capabilities(value: Any) -> None:
     """Accept a list of Ollama's capability words."""
     unknown = [item for item in value if item not in CAPABILITIES] if isinstance(value, list) else [value]
     if unknown:
         raise ValidationError(f"Unknown capability {unknown[0]!r}. Known: {', '.join(CAPABILITIES)}.")
-
-
-def validate_turns(value: Any) -> None:
-    """Accept a list of turns with a role and text."""
-    if reason := turns.fault(value):
-        raise ValidationError(reason)
 
 
 class Timestamped(models.Model):
@@ -134,7 +97,7 @@ class Backend(FollowedModel, Timestamped):
     profile = models.JSONField(
         default=dict,
         blank=True,
-        validators=[validate_object],
+        validators=[validate_object, validate_no_secret],
         help_text="What differs from the dialect, for example "
         '{"max_tokens": "max_completion_tokens", "headers": {"X-Team": "ai"}}. See docs/dialects.md.',
     )
@@ -149,6 +112,14 @@ class Backend(FollowedModel, Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the base URL; empty if it has none, which no key is for."""
+        try:
+            return origin_of(self.base_url)
+        except ValueError:
+            return ""
 
     def clean(self) -> None:
         """Drop the slash that people copy along, add the path that they leave out, and check the profile."""
@@ -171,6 +142,12 @@ class Credential(FollowedModel, Timestamped):
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     label = models.CharField(max_length=64, default="main")
     secret = SealedField("API key", validators=[validate_secret])
+    origin = models.CharField(
+        max_length=500,
+        default="",
+        editable=False,
+        help_text="Scheme, host and port that the key was given for: it is sent nowhere else.",
+    )
     hint = models.CharField(
         max_length=8, editable=False, help_text="The last characters, to tell keys apart."
     )
@@ -194,20 +171,43 @@ class Credential(FollowedModel, Timestamped):
         return f"{self.label} (…{self.hint})"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Note which key seals and how the secret ends, whenever a new secret was assigned."""
+        """Note what a secret is for, which key seals it and how it ends, whenever a new one was assigned."""
         if isinstance(self.secret, str):
+            self.origin = self.backend.origin
             self.hint = self.secret[-4:] if len(self.secret) >= 12 else ""
             self.sealed_with = crypto.sealing_fingerprint()
         super().save(*args, **kwargs)
 
     def seal_binding(self) -> str:
-        """Name the place that the secret is sealed for: this row of this backend."""
+        """Name the place that the secret is sealed for: this row of this backend, for this server."""
+        return f"{self._row_binding()}:origin:{self.origin}"
+
+    def _row_binding(self) -> str:
+        """Name the place as releases did that bound secrets to the row only, and not to the server."""
         return f"credential:{self.uid}:backend:{self.backend_id}"
 
-    def reveal(self) -> str:
-        """Open the secret. Raises `crypto.SecretUnreadable`."""
-        secret: str = self.secret.open(self.seal_binding())
+    def is_for(self, backend: Backend) -> bool:
+        """Whether it was given for the server that the backend's base URL leads to."""
+        return bool(self.origin) and self.origin == backend.origin
+
+    def unseal(self) -> str:
+        """Open the secret, to be sealed again and not to be sent. Raises `crypto.SecretUnreadable`."""
+        secret: str = self.secret.open(self.seal_binding(), self._row_binding())
         return secret
+
+    def reveal(self) -> str:
+        """Open the secret, to be sent to the backend.
+
+        Raises:
+            crypto.SecretUnreadable: no sealing key fits, or it was sealed for another row.
+            crypto.SecretElsewhere: the base URL leads to another server than the one it was given for.
+        """
+        if not self.is_for(self.backend):
+            raise crypto.SecretElsewhere(
+                f"it was given for {self.origin or 'no server'}, and the base URL leads to "
+                f"{self.backend.origin or 'none'}: give the key again"
+            )
+        return self.unseal()
 
 
 class ModelMapping(FollowedModel, Timestamped):

@@ -144,6 +144,7 @@ def prepare(
     built = client._build_request(
         FinalRequestOptions.construct(method="post", url=path, json_data={}, params=dict(query))
     )
+    _stay_with(client.base_url, built.url)
     headers = {name: value for name, value in built.headers.items() if name in KEPT_HEADERS}
     headers |= dict(more_headers)
     headers |= {
@@ -157,6 +158,12 @@ def prepare(
         del headers["authorization"]
     headers |= {name: secret for name in names if name != "Authorization"}
     return Prepared(URL(str(built.url), encoded=True), headers)
+
+
+def _stay_with(base: httpx2.URL, url: httpx2.URL) -> None:
+    """Refuse a path that is a whole URL: the SDK would follow it, and take the key to another server."""
+    if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
+        raise aiohttp.InvalidURL(str(base), "a path of its profile leads to another server")
 
 
 def session() -> aiohttp.ClientSession:

@@ -147,7 +147,7 @@ async def _first_that_answers(
     for target in list(targets)[: settings.PROXY.max_attempts]:
         if target.upstream.is_locked_out:
             last = UpstreamUnreachable(
-                target.upstream.name, "its API key cannot be opened with CREDENTIAL_KEYS"
+                target.upstream.name, "none of its API keys can be used: the server's log says why"
             )
             continue
         limit_s = limit_of(target)

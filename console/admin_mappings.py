@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -50,11 +50,9 @@ class ProbedMappingAdmin(ModelMappingAdmin):
 
     @admin.display(description="")
     def probe(self, row: ModelMapping) -> SafeString:
-        """Offer the probe. The button belongs to the list's own form, which holds the CSRF token."""
-        return format_html(
-            '<button class="lg-button" type="submit" formaction="{}" formnovalidate '
-            'title="Asks each target what it can do, with eight short requests">Probe</button>',
-            self.button_url("probe", row),
+        """Offer the probe."""
+        return self.row_button(
+            "probe", row, "Probe", "Asks each target what it can do, with eight short requests"
         )
 
     @admin.display(description="Clients are told")
@@ -74,10 +72,10 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         route = registry.current().resolve(row.name)
         if "*" in row.name or route is None or route.rule.name != row.name:
             reason = PATTERN.format(row.name) if "*" in row.name else f"{row.name} is disabled."
-            self.message_user(request, reason, messages.WARNING)
+            self.tell(request, reason, failed="the probe")
             return
         if not route.targets:
-            self.message_user(request, f"{row.name} leads nowhere: no enabled target.", messages.WARNING)
+            self.tell(request, f"{row.name} leads nowhere: no enabled target.", failed="the probe")
         for target in route.targets:
             self._probe_one(request, target)
         self.log_change(request, row, "Probed.")
@@ -87,9 +85,9 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         try:
             found = probes.run(target)
         except ProbeFailed as reason:
-            self.message_user(request, f"{name} was not probed: {reason}", messages.ERROR)
+            self.tell(request, f"{name} was not probed: {reason}", failed="the probe")
         else:
-            self.message_user(request, f"{name}: {probes.summary(found)}", messages.SUCCESS)
+            self.tell(request, f"{name}: {probes.summary(found)}")
 
 
 def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:

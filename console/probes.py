@@ -23,7 +23,7 @@ Say = Callable[[Finding], None]
 def run(target: Target, say: Say = lambda finding: None) -> list[Finding]:
     """Probe a target and store what came. Blocks for as long as that takes. Raises `ProbeFailed`."""
     if target.upstream.is_locked_out:
-        raise ProbeFailed("its API key cannot be opened with CREDENTIAL_KEYS")
+        raise ProbeFailed("none of its API keys can be used: press Test on the backend to see why")
     found = asyncio.run(_gather(probing.probe(target), say))
     store(target, found)
     return found

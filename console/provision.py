@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from backends.checks import MOVE, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
 
@@ -25,7 +26,8 @@ def prepare_database() -> list[str]:
     with _one_at_a_time():
         call_command("migrate", interactive=False, verbosity=0)
         with transaction.atomic():
-            return [*create_admin(), *backend_from_environment()]
+            made = [*create_admin(), *backend_from_environment()]
+    return [*made, *(f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())]
 
 
 def create_admin() -> list[str]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from backends.wire.origin import is_path
 from backends.wire.reading import Reading
 
 Fields = dict[str, Any]
@@ -231,6 +232,7 @@ def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
         found = msgspec.convert(whole, Dialect)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+    _check_paths(found)
     _check_parts(found, changes.get("per_model"))
     return found
 
@@ -264,6 +266,14 @@ def _check_headers(headers: Any) -> None:
             raise ValueError(f"headers: {name!r} cannot be set here")
         if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
             raise ValueError(f"headers: the value of {name} is not printable ASCII")
+
+
+def _check_paths(dialect: Dialect) -> None:
+    """Refuse what would lead to another server when joined to the base URL: the key would go there."""
+    paths = [dialect.path_prefix, dialect.models_path, *(source.path for source in dialect.sources)]
+    for path in [*paths, *([dialect.fill.path] if dialect.fill else [])]:
+        if not is_path(path):
+            raise ValueError(f"{path!r} is no path below the base URL")
 
 
 def _check_parts(dialect: Dialect, parts: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from backends.checks import plain_secrets_stored
 from console.configfile.access import apply_teams, prune_teams
 from console.configfile.format import Config
 from console.configfile.parsing import listed
@@ -27,6 +28,7 @@ def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
             prune_teams(run, config.teams)
         if run.problems:
             raise ConfigError(run.problems)
+        run.notes += plain_secrets_stored()
         if dry_run:
             transaction.set_rollback(True)
 

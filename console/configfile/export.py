@@ -12,6 +12,7 @@ from msgspec import NODEFAULT, UNSET
 
 from accounts.models import ClientKey, Team
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.wire import plain_secrets
 from console.configfile.format import VERSION, BackendEntry, KeyEntry, MappingEntry, TargetEntry, TeamEntry
 from console.configfile.run import same
 from console.configfile.writing import OneLine, OneLineList, write_yaml
@@ -26,6 +27,11 @@ HEADER = """\
 """
 
 
+LEFT_OUT = """\
+# Left out, since it looks like a credential in plain text: make it one of the backend's API keys.
+"""
+
+
 def export() -> str:
     """Give the configuration as YAML."""
     placeholders = Placeholders()
@@ -35,7 +41,17 @@ def export() -> str:
         {"mappings": [_mapping(mapping) for mapping in _mappings()]},
         {"teams": [_team(team, placeholders) for team in _teams()]},
     ]
-    return "\n".join([HEADER, *map(write_yaml, sections)])
+    return "\n".join([HEADER + _left_out(), *map(write_yaml, sections)])
+
+
+def _left_out() -> str:
+    """Name what a profile of an earlier release holds and no file should."""
+    lines = [
+        f"#   backend {backend.name}: profile.{place}\n"
+        for backend in _backends()
+        for place in plain_secrets.find(backend.profile)
+    ]
+    return "#\n" + LEFT_OUT + "".join(lines) if lines else ""
 
 
 class Placeholders:
@@ -104,7 +120,7 @@ def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
         api_keys=api_keys or UNSET,
         enabled=backend.enabled,
         verify_tls=backend.verify_tls,
-        profile=_in_order(backend.profile),
+        profile=_in_order(plain_secrets.without(backend.profile)),
         notes=backend.notes,
     )
 

@@ -8,7 +8,7 @@ import msgspec
 from django.utils import timezone
 
 from backends import authors
-from backends.crypto import SecretUnreadable
+from backends.crypto import SecretElsewhere, SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.routing.names import canonical
 from backends.wire.dialect import with_path
@@ -49,22 +49,30 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
 def _apply_api_keys(
     run: Run, backend: Backend, entry: BackendEntry, live: dict[str, Credential], path: str
 ) -> None:
-    if not isinstance(entry.api_keys, list):
-        return
-    for place, api_key in enumerate(entry.api_keys):
+    for credential in live.values():
+        credential.backend = backend  # as the file has it, for the keys that are for its server only
+    entries = entry.api_keys if isinstance(entry.api_keys, list) else []
+    for place, api_key in enumerate(entries):
         _apply_api_key(run, backend, api_key, live.get(api_key.label), f"{path}.api_keys[{place}]")
-    named = {api_key.label for api_key in entry.api_keys}
+    named = {api_key.label for api_key in entries}
     for label, credential in live.items():
-        if run.prune and label not in named:
+        if label in named:
+            continue
+        if run.prune and isinstance(entry.api_keys, list):
             credential.retired_at = timezone.now()
             credential.save()
             run.removed(f"API key {backend.name}/{label}")
+        elif not credential.is_for(backend):
+            run.refuse(f"{path}.base_url", _elsewhere(credential))
 
 
 def _apply_api_key(run: Run, backend: Backend, entry: ApiKey, stored: Credential | None, path: str) -> None:
-    secret = run.secret(entry, path, is_stored=stored is not None)
+    may_keep = stored is not None and stored.is_for(backend)
+    secret = run.secret(entry, path, is_stored=may_keep)
     what = f"API key {backend.name}/{entry.label}"
     if secret is None:
+        if stored is not None and not may_keep:
+            run.refuse(path, _elsewhere(stored))
         return
     if stored is None:
         credential = Credential(backend=backend, label=entry.label, secret=secret)
@@ -77,10 +85,20 @@ def _apply_api_key(run: Run, backend: Backend, entry: ApiKey, stored: Credential
         run.changed(what, how)
 
 
+def _elsewhere(stored: Credential) -> str:
+    return (
+        f"leads to {stored.backend.origin}, but the stored API key {stored.label!r} was given for "
+        f"{stored.origin or 'no server'} and is sent nowhere else: give the key again in "
+        "api_keys, or retire it."
+    )
+
+
 def _difference(stored: Credential, secret: str) -> str:
     """Compare what is stored with what is given: no two seals are alike, so the seals tell nothing."""
     try:
         return "" if stored.reveal() == secret else "another secret"
+    except SecretElsewhere:
+        return f"given for {stored.backend.origin}"
     except SecretUnreadable:
         return "given again, since the stored one cannot be opened"
 

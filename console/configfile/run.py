@@ -11,6 +11,7 @@ import msgspec
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 
+from backends.wire import plain_secrets
 from console.configfile.format import Secret
 from console.configfile.problems import Problem
 from console.configfile.sources import SourceError, fetch
@@ -112,7 +113,7 @@ def same(left: Any, right: Any) -> bool:
 
 def describe(name: str, before: Any, after: Any) -> str:
     """Say how one field changes, on one line."""
-    shown = f"{_text(before)} -> {_text(after)}"
+    shown = f"{_text(plain_secrets.masked(before))} -> {_text(plain_secrets.masked(after))}"
     return f"{FILE_NAMES.get(name, name)} {shown}" if len(shown) <= SHOWN_LENGTH else f"{name} changed"
 
 

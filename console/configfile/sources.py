@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from backends.models import SECRET_PATTERN
+from backends.validators import SECRET_PATTERN
 from console.configfile.format import Secret
 
 MAX_SECRET_BYTES = 64 * 1024

@@ -75,6 +75,17 @@ class Operator:
         self.look("add-backend")
         self.save()
 
+    def open_backend(self, name: str) -> str:
+        """Open its page from the list; give its URL."""
+        self.page.goto("/admin/backends/backend/")
+        self.page.get_by_role("link", name=name).first.click()
+        expect(self.page.locator("[name=name]")).to_have_value(name)
+        return self.page.url
+
+    def second_page(self) -> Page:
+        """Open another tab of the same person."""
+        return self._watched(self._context.new_page())
+
     def add_mapping(self, name: str, backend: str, model: str) -> None:
         self.page.goto("/admin/backends/modelmapping/add/")
         self.page.locator("[name=name]").fill(name)
@@ -116,6 +127,12 @@ class Operator:
     def look(self, name: str) -> None:
         """Keep what is to be seen, for people to look at."""
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    def look_in_the_dark(self, name: str) -> None:
+        """Likewise, as it is seen in the dark mode."""
+        self.page.evaluate("document.documentElement.classList.add('dark')")
+        self.look(f"{name}-dark")
+        self.page.evaluate("document.documentElement.classList.remove('dark')")
 
     def _lead_to(self, backend: str, model: str) -> None:
         self.page.locator("[name=targets-0-backend]").select_option(label=backend)

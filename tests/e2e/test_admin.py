@@ -92,6 +92,53 @@ def test_a_name_is_repointed_while_a_stream_of_it_runs(operator: Operator, clien
         assert len(new.streams) == 1
 
 
+def test_an_older_tab_takes_nothing_back(operator: Operator) -> None:
+    with FakeBackend() as fake:
+        operator.add_backend("shared", fake.base_url, "sk-shared-key-0001")
+    url = operator.open_backend("shared")
+    other = operator.second_page()
+    other.goto(url)
+    other.locator("[name=notes]").fill("What somebody else wrote.")
+    other.get_by_role("button", name="Save", exact=True).click()
+    expect(other.get_by_text("successfully")).to_be_visible()
+
+    page = operator.page
+    page.locator("[name=name]").fill("renamed")
+    page.locator("[name=credentials-0-api_key]").fill("sk-shared-key-0002")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("somebody else changed this while your page was open")).to_be_visible()
+    expect(page.get_by_text("Stored now: What somebody else wrote.")).to_be_visible()
+    expect(page.get_by_text("Paste the key again")).to_be_visible()
+    expect(page.locator("[name=name]")).to_have_value("renamed")
+    expect(page.locator("[name=credentials-0-api_key]")).to_have_value("")
+    operator.look("stale-save")
+    operator.look_in_the_dark("stale-save")
+
+    page.locator("[name=notes]").fill("Both.")
+    operator.save()
+    operator.open_backend("renamed")
+    expect(page.locator("[name=notes]")).to_have_value("Both.")
+
+
+def test_a_failed_save_and_test_is_told_as_such(operator: Operator) -> None:
+    page = operator.page
+    page.goto("/admin/backends/backend/add/")
+    page.locator("[name=name]").fill("away")
+    page.locator("[name=base_url]").fill("http://127.0.0.1:9/v1")
+    page.locator("[name=credentials-0-api_key]").fill("sk-for-nobody-0001")
+    page.get_by_role("button", name="Save and test").click()
+    expect(page.get_by_text("Saved, but the test failed. away with key")).to_be_visible()
+    expect(page.get_by_text("successfully")).to_have_count(0)
+    operator.look("save-and-test-failed")
+    operator.look_in_the_dark("save-and-test-failed")
+
+    page.locator("[name=base_url]").fill("http://127.0.0.1:10/v1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("This key was given for http://127.0.0.1:9")).to_be_visible()
+    operator.look("another-server")
+    operator.look_in_the_dark("another-server")
+
+
 def test_a_client_key_is_minted_used_and_revoked(operator: Operator, demo: Newcomer) -> None:
     secret = operator.mint_key("laptop", LOCAL_TEAM)
     with ollama.Client(host=demo.url, headers={"Authorization": f"Bearer {secret}"}) as client:

@@ -130,7 +130,9 @@ class TestRevoking:
         row, key = factories.key(factories.team())
         assert caller(key).team == "research"
         assert page("accounts.clientkey", "revoke", row.pk) in operator.get(change_page(row))
-        answer = operator.press(page("accounts.clientkey", "revoke", row.pk), follow=True, _from_page="1")
+        answer = operator.press(
+            page("accounts.clientkey", "revoke", row.pk), follow=True, _press="revoke", name=row.name
+        )
         assert told(answer) == [f"{row} is revoked: it is refused from now on."]
         assert answer.redirect_chain == [(change_page(row), 302)]
         with pytest.raises(KeyInvalid):

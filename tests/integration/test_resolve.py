@@ -67,7 +67,8 @@ class TestResolve:
         factories.mapping("locked", factories.backend("http://l/v1", "locked", api_key=API_KEY))
         change(credential_keys=("bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LW5ldy0=",))
         assert self.resolve("locked")[1:] == [
-            "  locked on locked (priority 1, weight 100) cannot be used: none of its API keys can be opened",
+            "  locked on locked (priority 1, weight 100) cannot be used: "
+            "its API keys cannot be opened, or are for another server",
             "error: locked leads nowhere: no target of 'locked' can be used.",
         ]
 

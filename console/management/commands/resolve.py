@@ -75,7 +75,11 @@ def _describe_group(targets: list[Target]) -> list[str]:
 
 
 def _locked_out(target: Target) -> str:
-    return " cannot be used: none of its API keys can be opened" if target.upstream.is_locked_out else ""
+    return (
+        " cannot be used: its API keys cannot be opened, or are for another server"
+        if target.upstream.is_locked_out
+        else ""
+    )
 
 
 def _disabled(route: Route) -> list[str]:

@@ -64,7 +64,7 @@ class _Batch:
         opened = []
         for credential in credentials:
             try:
-                secret = credential.reveal()
+                secret = credential.unseal()
             except crypto.SecretUnreadable as reason:
                 self.unreadable.append(f"{_name(credential)}: {reason}")
                 continue
