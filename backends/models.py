@@ -44,7 +44,7 @@ def validate_base_url(value: str) -> None:
         raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.") from None
     if parts.query or parts.fragment:
         raise ValidationError("Leave everything from ? or # out of the URL.")
-    if fault := addresses.fault_of_host(parts.hostname):
+    if fault := addresses.fault_of_host(parts.hostname or ""):
         raise ValidationError(fault)
 
 
