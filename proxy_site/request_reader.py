@@ -29,14 +29,13 @@ class UnreadableRequest(Exception):
 class RequestHead:
     """A request's line and header fields, names in lower case, in the order in which they came."""
 
-    __slots__ = ("expects_continue", "headers", "keeps_alive", "method", "target", "version")
+    __slots__ = ("expects_continue", "headers", "method", "target", "version")
 
     def __init__(self) -> None:
         self.method = ""
         self.target = b""
         self.version = ""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.keeps_alive = False
         self.expects_continue = False
 
     def value_of(self, wanted: bytes) -> bytes | None:
@@ -52,6 +51,15 @@ class RequestHead:
         lines = [b"%b %b HTTP/%b" % (self.method.encode(), self.target, self.version.encode())]
         lines += [b"%b: %b" % field for field in self.headers if field[0] != without]
         return b"\r\n".join([*lines, b"", b""])
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow. An older client would have to be told so in the answer."""
+        return (
+            self.version == "1.1"
+            and self.method != "CONNECT"
+            and not any(name == b"connection" and _has_close(value) for name, value in self.headers)
+        )
 
     @property
     def is_for_websocket(self) -> bool:
@@ -145,7 +153,7 @@ class RequestReader:
         if not self._events.head_is_whole:
             return
         head = self._take_head()
-        if stopped_for_upgrade and self._parser.get_method() != b"CONNECT":
+        if stopped_for_upgrade and head.method != "CONNECT":
             if head.is_for_websocket:
                 self._is_whole = True
                 self._receiver.on_websocket(head)
@@ -157,12 +165,7 @@ class RequestReader:
         head = self._events.head
         head.method = self._parser.get_method().decode("ascii")
         head.version = self._parser.get_http_version()
-        head.keeps_alive = self._keeps_alive(head) and not self._parser.should_upgrade()
         return head
-
-    def _keeps_alive(self, head: RequestHead) -> bool:
-        """Say whether another request may follow. An older client would have to be told in the answer."""
-        return head.version == "1.1" and self._parser.should_keep_alive()
 
     def _read_again_without_upgrade(self, head: RequestHead) -> None:
         """Go on in HTTP/1.1, as a server may (RFC 9110, 7.8).
@@ -172,7 +175,6 @@ class RequestReader:
         self._events.forget()
         self._parser = httptools.HttpRequestParser(self._events)
         self._parse(head.as_bytes(without=b"upgrade"))
-        head.keeps_alive = self._keeps_alive(head)
 
     def _enter_body(self, head: RequestHead) -> None:
         self._in_head = False
@@ -221,6 +223,10 @@ class RequestReader:
         if not self._in_head:
             self._notice_end()
         return False
+
+
+def _has_close(value: bytes) -> bool:
+    return b"close" in [token.strip() for token in value.lower().split(b",")]
 
 
 def _invalid() -> UnreadableRequest:
