@@ -19,6 +19,7 @@ App = Callable[
     [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 
+LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_BODY = (204, 304)
 PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
@@ -191,28 +192,19 @@ class RequestCycle:
         return lines if self.keeps_alive else [*lines, b"connection: close"]
 
     def _send_body(self, body: bytes, *, is_last: bool) -> None:
-        if self._has_no_body:
-            pass
-        elif self._is_chunked:
-            self._send_chunk(body, is_last=is_last)
-        else:
+        if self._is_chunked:
+            data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            self._connection.write(data + LAST_CHUNK if is_last else data)
+        elif not self._has_no_body:
             self._send_counted(body, is_last=is_last)
         if is_last:
             self.is_complete = True
             self._news.set()
             self._connection.answer_is_complete(self)
 
-    def _send_chunk(self, body: bytes, *, is_last: bool) -> None:
-        if is_last:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
-            self._connection.write(data)
-        elif body:
-            self._connection.write(b"%x\r\n%b\r\n" % (len(body), body))
-
     def _send_counted(self, body: bytes, *, is_last: bool) -> None:
         if self._length_left is not None:
             self._length_left -= len(body)
             if self._length_left < 0 or (is_last and self._length_left):
                 raise RuntimeError("the answer's length is not its Content-Length")
-        if body:
-            self._connection.write(body)
+        self._connection.write(body)

@@ -76,9 +76,9 @@ class LimitedProtocol(asyncio.Protocol):
         self._server_state = server_state
         self._limits = server_state.limits
         self._app_state = app_state
+        self._proxy = settings.PROXY  # once per connection: to look it up is not cheap
         self._loop = _loop or asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._on_deadline)
-        self._reader: RequestReader | None = None
         self._cycle: RequestCycle | None = None
         self._state = State.HEAD
         self._pipelined = bytearray()
@@ -95,9 +95,9 @@ class LimitedProtocol(asyncio.Protocol):
         self._server = _address(transport, "sockname")
         self._client = _address(transport, "peername")
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # it knows its own protocols only
-        self._reader = RequestReader(self, settings.PROXY.max_header_bytes)
+        self._reader = RequestReader(self, self._proxy.max_header_bytes)
         if self._limits.admit(self, self._client[0] if self._client else ""):
-            self._deadline.set(settings.PROXY.head_timeout_s)
+            self._deadline.set(self._proxy.head_timeout_s)
         else:
             self.write(refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later"))
             self._close()
@@ -109,7 +109,7 @@ class LimitedProtocol(asyncio.Protocol):
         self._limits.release(self)
         self._server_state.connections.discard(self)
         self._state = State.CLOSING
-        self._reader = None
+        del self._reader  # and with it the parser, which holds this
         self._pipelined.clear()
         self._leave_cycle()
 
@@ -142,7 +142,7 @@ class LimitedProtocol(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         before = self._state
         try:
-            rest = cast(RequestReader, self._reader).read(data)
+            rest = self._reader.read(data)
         except UnreadableRequest as refused:
             self._refuse(refused.status, refused.message)
             return
@@ -150,15 +150,15 @@ class LimitedProtocol(asyncio.Protocol):
             self._hand_over(self._websocket_head, rest)
         elif self._state is not before:
             self._set_deadline_of_request()
-        elif self._state is State.IDLE and cast(RequestReader, self._reader).has_begun:
+        elif self._state is State.IDLE and self._reader.has_begun:
             self._state = State.HEAD
-            self._deadline.set(settings.PROXY.head_timeout_s)
+            self._deadline.set(self._proxy.head_timeout_s)
         if rest and self._state is State.ANSWERING:
             self._keep_for_later(rest)
 
     def _set_deadline_of_request(self) -> None:
         if self._state is State.BODY:
-            self._deadline.set(settings.PROXY.body_timeout_s + BODY_GRACE_S)
+            self._deadline.set(self._proxy.body_timeout_s + BODY_GRACE_S)
         else:
             self._deadline.lift()
 
@@ -180,7 +180,9 @@ class LimitedProtocol(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """Keep a piece of the body until the application takes it."""
-        cycle = cast(RequestCycle, self._cycle)
+        cycle = self._cycle
+        if cycle is None:
+            return
         cycle.add_body(piece)
         if cycle.unread_bytes > MAX_UNREAD_BODY_BYTES:
             self._pause_reading()
@@ -188,7 +190,8 @@ class LimitedProtocol(asyncio.Protocol):
     def on_end(self) -> None:
         """The request is whole: from now on its client is only watched."""
         self._state = State.ANSWERING
-        cast(RequestCycle, self._cycle).end_body()
+        if self._cycle is not None:
+            self._cycle.end_body()
         self.resume_reading()
 
     def on_websocket(self, head: RequestHead) -> None:
@@ -217,7 +220,7 @@ class LimitedProtocol(asyncio.Protocol):
             config=self._config, server_state=self._server_state, app_state=self._app_state
         )
         self._limits.hand_over(self, websocket)
-        self._reader = None
+        del self._reader  # and with it the parser, which holds this
         websocket.connection_made(self.transport)
         self.transport.set_protocol(websocket)
         websocket.data_received(head.as_bytes() + rest)
@@ -265,7 +268,7 @@ class LimitedProtocol(asyncio.Protocol):
     def _await_request(self) -> None:
         self._state = State.IDLE
         self._limits.note_waiting(self)
-        self._deadline.set(settings.PROXY.keep_alive_s)
+        self._deadline.set(self._proxy.keep_alive_s)
         if self._pipelined:
             data = bytes(self._pipelined)
             self._pipelined.clear()

@@ -13,6 +13,7 @@ from typing import Protocol
 import httptools
 
 EMPTY_LINE = b"\r\n\r\n"
+FRAMING_FIELDS = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"})
 FRAMING_BYTES_PER_PIECE = 16
 """Allowed for a chunk's size line and its two line ends, on top of twice what the chunk holds."""
 
@@ -27,24 +28,33 @@ class UnreadableRequest(Exception):
 
 
 class RequestHead:
-    """A request's line and header fields, names in lower case, in the order in which they came."""
+    """A request's line and header fields, names in lower case, in the order in which they came.
 
-    __slots__ = ("expects_continue", "headers", "method", "target", "version")
+    Attributes:
+        framing: the fields that tell how the connection goes on; what came several times is joined.
+    """
+
+    __slots__ = ("framing", "headers", "method", "target", "version")
 
     def __init__(self) -> None:
         self.method = ""
         self.target = b""
         self.version = ""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.expects_continue = False
+        self.framing: dict[bytes, bytes] = {}
 
-    def value_of(self, wanted: bytes) -> bytes | None:
-        """Give the last field of a name."""
-        found = None
-        for name, value in self.headers:
-            if name == wanted:
-                found = value
-        return found
+    def add_fields(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """Take in the header fields as they came."""
+        for name, value in fields:
+            name = name.lower()
+            self.headers.append((name, value))
+            if name in FRAMING_FIELDS:
+                self.framing[name] = self.framing[name] + b"," + value if name in self.framing else value
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits to be told before it sends the body."""
+        return self.framing.get(b"expect", b"").lower() == b"100-continue"
 
     def as_bytes(self, *, without: bytes = b"") -> bytes:
         """Write it once more, without the fields of one name."""
@@ -58,13 +68,13 @@ class RequestHead:
         return (
             self.version == "1.1"
             and self.method != "CONNECT"
-            and not any(name == b"connection" and _has_close(value) for name, value in self.headers)
+            and not _has_close(self.framing.get(b"connection", b""))
         )
 
     @property
     def is_for_websocket(self) -> bool:
         """Whether it asks to go on as a WebSocket (RFC 6455, 4.1)."""
-        upgrade = self.value_of(b"upgrade") or b""
+        upgrade = self.framing.get(b"upgrade", b"")
         return self.method == "GET" and self.version == "1.1" and upgrade.lower() == b"websocket"
 
 
@@ -94,7 +104,7 @@ class RequestReader:
     def __init__(self, receiver: RequestReceiver, max_head_bytes: int) -> None:
         self._receiver = receiver
         self._max_head_bytes = max_head_bytes
-        self._events = _ParserEvents()
+        self._events = _ParserEvents(receiver)
         self._parser = httptools.HttpRequestParser(self._events)
         self.has_begun = False
         self._is_whole = False
@@ -141,6 +151,7 @@ class RequestReader:
         elif self._body_left:
             self._body_left -= len(piece)
             self._parse(piece)
+            return
         else:
             self._read_chunks(piece)
         self._last_bytes = (self._last_bytes + piece[-3:])[-3:]
@@ -162,7 +173,9 @@ class RequestReader:
         self._enter_body(head)
 
     def _take_head(self) -> RequestHead:
-        head = self._events.head
+        head = RequestHead()
+        head.target = self._events.target
+        head.add_fields(self._events.fields)
         head.method = self._parser.get_method().decode("ascii")
         head.version = self._parser.get_http_version()
         return head
@@ -179,9 +192,8 @@ class RequestReader:
     def _enter_body(self, head: RequestHead) -> None:
         self._in_head = False
         self._framing_bytes = 0
-        if not self._events.is_whole and head.value_of(b"transfer-encoding") is None:
-            self._body_left = int(head.value_of(b"content-length") or 0)
-        self._events.on_body_piece = self._receiver.on_body
+        if not self._events.is_whole and b"transfer-encoding" not in head.framing:
+            self._body_left = int(head.framing.get(b"content-length", 0))
         self._receiver.on_head(head)
         self._notice_end()
 
@@ -225,8 +237,9 @@ class RequestReader:
         return False
 
 
-def _has_close(value: bytes) -> bool:
-    return b"close" in [token.strip() for token in value.lower().split(b",")]
+def _has_close(connection: bytes) -> bool:
+    text = connection.lower()
+    return b"close" in text and b"close" in [token.strip() for token in text.split(b",")]
 
 
 def _invalid() -> UnreadableRequest:
@@ -236,15 +249,17 @@ def _invalid() -> UnreadableRequest:
 class _ParserEvents:
     """What the parser calls. It swallows what is raised in here, so all of it is plain bookkeeping."""
 
-    def __init__(self) -> None:
-        self.on_body_piece = _ignore
+    def __init__(self, receiver: RequestReceiver) -> None:
+        self._tell_body = receiver.on_body
         self.body_bytes = 0
         self.body_pieces = 0
         self.forget()
 
     def forget(self) -> None:
         """Be ready for the next request."""
-        self.head = RequestHead()
+        self.target = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        """Of the head; later those of the trailer, which nobody reads."""
         self.has_begun = False
         self.head_is_whole = False
         self.is_whole = False
@@ -255,15 +270,10 @@ class _ParserEvents:
         self.has_begun = True
 
     def on_url(self, url: bytes) -> None:
-        self.head.target += url
+        self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_is_whole:
-            return  # a trailer field: nobody reads it, and it is none of the head's
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.head.expects_continue = True
-        self.head.headers.append((name, value))
+        self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.head_is_whole = True
@@ -271,11 +281,7 @@ class _ParserEvents:
     def on_body(self, piece: bytes) -> None:
         self.body_bytes += len(piece)
         self.body_pieces += 1
-        self.on_body_piece(piece)
+        self._tell_body(piece)
 
     def on_message_complete(self) -> None:
         self.is_whole = True
-
-
-def _ignore(piece: bytes) -> None:
-    """Nobody asked for a body yet."""

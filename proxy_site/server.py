@@ -28,7 +28,7 @@ class DrainingServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.server_state = LimitedServerState()
+        self.server_state: LimitedServerState = LimitedServerState()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, let streams finish, cut the rest with a last line."""
