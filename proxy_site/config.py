@@ -43,6 +43,9 @@ class ProxyConfig:
     head_timeout_s: float
     body_idle_timeout_s: float
     body_timeout_s: float
+    keep_alive_s: float
+    max_connections: int
+    max_connections_per_address: int
     snapshot_poll_s: float
     model_list_ttl_s: float
     connect_timeout_s: float
@@ -110,6 +113,9 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         head_timeout_s=env.float("LLAMAGATE_HEAD_TIMEOUT_S", 15.0),
         body_idle_timeout_s=env.float("LLAMAGATE_BODY_IDLE_TIMEOUT_S", 15.0),
         body_timeout_s=env.float("LLAMAGATE_BODY_TIMEOUT_S", 60.0),
+        keep_alive_s=env.float("LLAMAGATE_KEEP_ALIVE_S", 100.0),
+        max_connections=env.int("LLAMAGATE_MAX_CONNECTIONS", 0),
+        max_connections_per_address=env.int("LLAMAGATE_MAX_CONNECTIONS_PER_ADDRESS", 0),
         snapshot_poll_s=env.float("LLAMAGATE_SNAPSHOT_POLL_S", 0.5),
         model_list_ttl_s=env.float("LLAMAGATE_MODEL_LIST_TTL_S", 60.0),
         connect_timeout_s=env.float("LLAMAGATE_CONNECT_TIMEOUT_S", 5.0),

@@ -16,14 +16,19 @@ import structlog
 import uvicorn
 from django.conf import settings
 
+from proxy_site.connection_limits import LimitedServerState
+
 log = structlog.get_logger("llamagate.server")
 
-KEEP_ALIVE_S = 75
 LAST_WORDS_S = 2.0
 
 
 class DrainingServer(uvicorn.Server):
-    """Drains instead of dropping."""
+    """Drains instead of dropping, and bounds its connections."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: LimitedServerState = LimitedServerState()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, let streams finish, cut the rest with a last line."""
@@ -54,14 +59,13 @@ def uvicorn_config(**overrides: Any) -> uvicorn.Config:
         port=settings.PROXY.port,
         loop="uvloop",
         http="proxy_site.protocol:LimitedProtocol",
-        ws="auto",
+        ws="proxy_site.websocket:LimitedWebSocket",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         **overrides,
     )
 

@@ -36,6 +36,7 @@ def test_what_holds_when_nothing_is_set(tmp_path: Path) -> None:
     assert found.allowed_hosts == found.origins == found.credential_keys == ()
     assert found.max_body_bytes == 64 * 1024 * 1024
     assert found.request_timeout_s == 600.0
+    assert found.keep_alive_s == 100.0, "clients in Go and Rust keep theirs for 90 s"
 
 
 def test_the_version_shown_is_a_dotted_triple_that_no_client_finds_too_old(tmp_path: Path) -> None:
