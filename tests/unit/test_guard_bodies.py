@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from proxy_site.guard import Guard, Message, Receive, Scope, Send, too_large
+from ollama_api.request import Message, Receive, Scope, Send
+from proxy_site.bodies import too_large
+from proxy_site.guard import Guard
 from tests.unit.guarded import CHUNKED, LIMIT, RULES, App, Client, ask, length
 
 
