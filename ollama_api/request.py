@@ -65,7 +65,7 @@ class ClientRequest(ASGIRequest):
             request_task.cancel()
 
     def stop_watching(self) -> None:
-        """The request is over. A watcher that was kept would keep the request, and so its body."""
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.cancel()
+        """The request is over: let go of what holds it, so that all of it goes when its last user does."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._watcher = self.last_words = None

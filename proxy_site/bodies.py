@@ -114,10 +114,9 @@ class CountedBody:
         self._rules.budget.give_back(held)
 
     async def _piece(self) -> Message:
-        if self._held == 0 and self._limits.declared is not None:
-            self._budget.require_room(
-                self._limits.declared
-            )  # not reserved: that would cost a stranger nothing
+        if self._held == 0 and self._declared is not None:
+            # Not reserved: a head alone, which costs nothing, would keep others out.
+            self._rules.budget.require_room(self._declared)
         left_s = self._deadline - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(min(self._rules.idle_s, left_s)):

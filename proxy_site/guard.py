@@ -104,9 +104,8 @@ class Guard:
 
     async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send, length: int | None) -> None:
         rules = self._body_rules(scope["path"])
-        if (
-            rules is self._operators and scope["method"] in BODYLESS_METHODS
-        ):  # clients' routes say what they read
+        if rules is self._operators and scope["method"] in BODYLESS_METHODS:
+            # Django would read it before any view. The client door's routes say themselves what they read.
             await self._app(scope, without_body(receive), send)
             return
         body = CountedBody(receive, send, scope["path"], rules, length)

@@ -85,11 +85,13 @@ async def ask(
     client: Client | None = None,
     rules: Rules = RULES,
     server: str = "127.0.0.1",
+    version: str = "1.1",
 ) -> tuple[Client, App]:
     client, app = client or Client([]), App()
     all_headers = [*headers] if host is None else [(b"host", host), *headers]
     scope = {
         "type": "http",
+        "http_version": version,
         "method": method,
         "path": path,
         "headers": all_headers,
