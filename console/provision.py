@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -87,7 +87,9 @@ def _one_at_a_time() -> AbstractContextManager[None]:
     """Hold a lock of the database: replicas that start together migrate one after the other."""
     if connection.vendor == "postgresql":
         return _server_lock()
-    return _file_lock(Path(f"{connection.settings_dict['NAME']}.setup"))
+    name = str(connection.settings_dict["NAME"])
+    is_in_memory = name.startswith((":memory:", "file:"))
+    return nullcontext() if is_in_memory else _file_lock(Path(f"{name}.setup"))
 
 
 @contextmanager

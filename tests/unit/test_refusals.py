@@ -1,10 +1,10 @@
 """What never reaches its door: told in the shape of the API that was asked; the forbidden leaves a line."""
 
+import inspect
 import json
 from typing import Any
 
 import pytest
-from django.urls import URLPattern
 
 from ollama_api.faces import ANTHROPIC, OLLAMA, OPENAI, face_of
 from ollama_api.urls import urlpatterns
@@ -52,23 +52,12 @@ def test_a_path_is_enough_to_know_the_api(path: str, face: Any) -> None:
     assert face_of(path) is face
 
 
-def routes() -> list[URLPattern]:
-    return [route for route in urlpatterns if isinstance(route, URLPattern) and route.name != "unknown"]
-
-
 def test_the_routes_agree() -> None:
     """Each fails in its own words in the shape in which it would be refused before."""
-    said = {}
-    for route in routes():
-        cells = dict(
-            zip(
-                route.callback.__code__.co_freevars,
-                (cell.cell_contents for cell in route.callback.__closure__ or ()),
-                strict=True,
-            )
-        )
-        said[str(route.pattern)] = cells["face"] is face_of(f"/{route.pattern}")
-    assert set(said.values()) == {True}, said
+    routes = [route for route in urlpatterns if route.name != "unknown"]
+    faces = {str(route.pattern): inspect.getclosurevars(route.callback).nonlocals["face"] for route in routes}
+    assert len(faces) > 30
+    assert faces == {pattern: face_of(f"/{pattern}") for pattern in faces}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/nothing"])
