@@ -13,6 +13,7 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts import directory, keys
 from accounts.directory import Caller
+from accounts.errors import AccessError
 from accounts.rights import TRACE
 from backends import redaction
 from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
@@ -125,12 +126,13 @@ def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
 
 
 def _log_refusal(request: ClientRequest, endpoint: str, failure: Failure, error: Exception) -> None:
-    """Leave a line for the operator; never the key that was shown."""
+    """Leave a line for the operator; never the key that was shown. What access lacks is told in names alone."""
+    reason = str(error) if isinstance(error, AccessError) else reason_of(error)
     REFUSALS[failure.status].warning(
         endpoint=endpoint,
         method=request.method,
         address=request.META.get("REMOTE_ADDR", ""),
-        reason=reason_of(error) or type(error).__name__,
+        reason=reason or type(error).__name__,
     )
 
 
