@@ -106,7 +106,7 @@ def authenticate(authorization: str, x_api_key: str, *, over_loopback: bool) -> 
     if caller is None:
         return _without_key(directory, presented, over_loopback)
     if caller.refused or caller.expires_at <= time.time():
-        raise KeyInvalid
+        raise KeyInvalid(caller.key_id)
     return caller
 
 

@@ -12,7 +12,15 @@ class KeyMissing(AccessError):
 
 
 class KeyInvalid(AccessError):
-    """The key is unknown, revoked or expired, or its team is disabled."""
+    """The key is unknown, revoked or expired, or its team is disabled.
+
+    `key_id`: the public id of a key that is known.
+    """
+
+    def __init__(self, key_id: str = "") -> None:
+        super().__init__(
+            f"key {key_id} is revoked, expired, or of a disabled team" if key_id else "unknown key"
+        )
 
 
 class ModelForbidden(AccessError):

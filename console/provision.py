@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
+import structlog
 from django.contrib.auth import get_user_model
+from django.core.files import locks
 from django.core.management import call_command
 from django.db import connection, transaction
 
 from backends.checks import MOVE, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
+
+log = structlog.get_logger("llamagate.provision")
 
 OPENAI_URL = "https://api.openai.com/v1"
 DEMO = "demo"
@@ -80,12 +85,32 @@ def map_everything(backend: Backend) -> None:
         MappingTarget.objects.create(mapping=mapping, backend=backend)
 
 
+def _one_at_a_time() -> AbstractContextManager[None]:
+    """Hold a lock of the database: replicas that start together migrate one after the other."""
+    if connection.vendor == "postgresql":
+        return _server_lock()
+    name = str(connection.settings_dict["NAME"])
+    is_in_memory = name.startswith((":memory:", "file:"))
+    return nullcontext() if is_in_memory else _file_lock(Path(f"{name}.setup"))
+
+
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Hold a lock of the database server: replicas that start together migrate one after the other."""
-    if connection.vendor != "postgresql":
+def _file_lock(path: Path) -> Iterator[None]:
+    """Hold a lock beside the file of the database. It stays: without it two could hold one each."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:  # no such directory, or not ours to write: the database says it better
         yield
         return
+    with os.fdopen(handle, "w") as file:
+        if not locks.lock(file, locks.LOCK_EX | locks.LOCK_NB):
+            log.info("another start sets this database up: waiting for it")
+            locks.lock(file, locks.LOCK_EX)
+        yield  # the lock ends with the file, and with the process
+
+
+@contextmanager
+def _server_lock() -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
         try:

@@ -13,51 +13,53 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts import directory, keys
 from accounts.directory import Caller
+from accounts.errors import AccessError
 from accounts.rights import TRACE
 from backends import redaction
 from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
+from ollama_api.faces import OLLAMA, Face
 from ollama_api.request import ClientGone, ClientRequest
 from ollama_api.responses import error_response, plain_response
 from ollama_api.translate.trace import TRACE_HEADER, as_header
+from usage.bounded_log import BoundedLog
 
 log = structlog.get_logger("llamagate.door")
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
-Envelope = Callable[[Failure, str], Any]
-"""Writes a failure as a face's error body, for a request id."""
 DjangoView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
-ID_HEADERS = ("X-Request-Id",)
+BODYLESS_METHODS = ("GET", "HEAD")
 NOBODY = Caller(team="")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = ("127.", "::1", "::ffff:127.")
+# Each has a bound of its own: a flood of strangers without a key hides no key that asks for too much.
+REFUSALS = {status: BoundedLog(log, "client refused", status=status) for status in (401, 403)}
 
 
 def door(
     view: View,
     *methods: str,
     public: bool = False,
-    envelope: Envelope | None = None,
-    id_headers: tuple[str, ...] = ID_HEADERS,
+    has_body: bool = True,
+    face: Face = OLLAMA,
 ) -> DjangoView:
     """Make a Django view of a client view.
 
-    `public`: needs no key, since clients probe it without one. `envelope`: how failures are written there,
-    if not as Ollama's. `id_headers`: the headers in which a face's clients look for the request id.
+    `public`: needs no key, since clients probe it without one. `has_body`: whether the view looks at the body
+    of a POST or DELETE; of a GET no body is read at all. `face`: the API whose route this is.
     """
+    endpoint = f"{view.__module__.rpartition('.')[2]}.{view.__name__}"
 
     async def entered(request: ClientRequest, **captured: str) -> HttpResponseBase:
-        request_id = _request_id(request)
-        if envelope is not None:
-            request.refused = _in(envelope, request_id)
+        request_id = _begin(request, face)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = await _enter(request, captured)
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
-            response = request.refused(_explained(error, request_id))
-        for name in id_headers:
+            response = request.refused(_explained(error, request, endpoint))
+        for name in face.id_headers:
             response[name] = request_id
         if request.trace is not None:
             response[TRACE_HEADER] = as_header(request.trace)
@@ -70,14 +72,23 @@ def door(
         if "HTTP_X_LLAMAGATE_TRACE" in request.META:
             caller.require_right(TRACE)
             request.trace = []
-        await request.read_body()
+        if has_body and request.method not in BODYLESS_METHODS:
+            await request.read_body()
         return await view(request, caller, **captured)
 
     return entered
 
 
-def _in(envelope: Envelope, request_id: str) -> Callable[[Failure], HttpResponse]:
-    return lambda failure: error_response(failure, envelope(failure, request_id))
+def _begin(request: ClientRequest, face: Face) -> str:
+    """Give the request its id, and the words of its face."""
+    request_id = _request_id(request)
+    if face is not OLLAMA:
+        request.refused = _in(face, request_id)
+    return request_id
+
+
+def _in(face: Face, request_id: str) -> Callable[[Failure], HttpResponse]:
+    return lambda failure: error_response(failure, face.envelope(failure, request_id))
 
 
 def identified(view: DjangoView) -> DjangoView:
@@ -114,11 +125,24 @@ def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
     return response
 
 
-def _explained(error: Exception, request_id: str) -> Failure:
-    failure = failure_of(error, request_id)
+def _log_refusal(request: ClientRequest, endpoint: str, failure: Failure, error: Exception) -> None:
+    """Leave a line for the operator; never the key that was shown. What access lacks is told in names alone."""
+    reason = str(error) if isinstance(error, AccessError) else reason_of(error)
+    REFUSALS[failure.status].warning(
+        endpoint=endpoint,
+        method=request.method,
+        address=request.META.get("REMOTE_ADDR", ""),
+        reason=reason or type(error).__name__,
+    )
+
+
+def _explained(error: Exception, request: ClientRequest, endpoint: str) -> Failure:
+    failure = failure_of(error, request.request_id)
     if failure is None:
         log.error("unexpected error", exception=trace_of(error))
-        failure = unknown_failure(request_id)
+        failure = unknown_failure(request.request_id)
+    elif failure.status in REFUSALS:
+        _log_refusal(request, endpoint, failure, error)
     elif failure.status >= 500:
         log.warning("request failed", reason=reason_of(error), status=failure.status)
     return failure

@@ -16,7 +16,7 @@ from django.urls import ResolverMatch, get_resolver
 
 from ollama_api.errors import restarting
 from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scope, Send
-from ollama_api.responses import LineStream, plain_response
+from ollama_api.responses import NOSNIFF, LineStream, plain_response
 
 URLCONF = "ollama_api.urls"
 
@@ -64,6 +64,7 @@ def _resolved(path: str) -> ResolverMatch:
 
 def _head(response: HttpResponseBase) -> Message:
     headers = [(name.lower().encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    headers.append(NOSNIFF)
     return {"type": "http.response.start", "status": response.status_code, "headers": headers}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -13,6 +14,23 @@ from ollama_api.wire import to_json
 JSON_TYPE = "application/json; charset=utf-8"
 NDJSON_TYPE = "application/x-ndjson"
 PLAIN_TYPE = "text/plain"
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""On every answer: a browser takes it for what it says it is, and for nothing that could run."""
+BINARY_TYPE = "application/octet-stream"
+MEDIA_TYPE = re.compile(r"([a-z]+)/([a-z0-9][a-z0-9!#$&^_.+-]{0,63})[ \t]*(?:;|\Z)", re.IGNORECASE)
+CHARSET = re.compile(r";[ \t]*charset=\"?([a-z0-9][a-z0-9_.:+-]{0,39})\"?[ \t]*(?:;|\Z)", re.IGNORECASE)
+PASSIVE_KINDS = frozenset({"audio", "image", "video"})
+PASSIVE_TYPES = frozenset(
+    {
+        "application/json",
+        "application/x-ndjson",
+        "application/x-subrip",
+        "text/event-stream",
+        "text/plain",
+        "text/srt",
+        "text/vtt",
+    }
+)
 
 
 class Lines(Protocol):
@@ -75,6 +93,22 @@ def unmarked_json_response(body: Any, status: int = 200) -> HttpResponse:
 def plain_response(text: str, status: int = 200) -> HttpResponse:
     """Answer with text."""
     return _sized(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)
+
+
+def passive_type(content_type: str) -> str:
+    """Give a backend's content type as it may be passed on: nothing that a browser would run on this origin.
+
+    Sounds, pictures, plain text and JSON keep their type; other text, HTML above all, is plain text; whatever
+    else there is, SVG and XML too, is bytes. Of the parameters only the charset is kept.
+    """
+    found = MEDIA_TYPE.match(content_type)
+    if found is None:
+        return BINARY_TYPE
+    kind, given = found[1].lower(), found[0].rstrip("; \t").lower()
+    if given not in PASSIVE_TYPES and (kind not in PASSIVE_KINDS or found[2].lower().startswith("svg")):
+        given = PLAIN_TYPE if kind == "text" else BINARY_TYPE
+    charset = CHARSET.search(content_type)
+    return f"{given}; charset={charset[1]}" if charset and given != BINARY_TYPE else given
 
 
 def error_response(failure: Failure, body: Any = None) -> HttpResponse:

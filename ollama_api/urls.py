@@ -1,16 +1,11 @@
 """One line per Ollama route; the last line answers everything else."""
 
-from typing import Any
-
 from django.urls import path, re_path
 
 from ollama_api.door import door, identified
-from ollama_api.translate.anthropic import error_body as anthropic_error
-from ollama_api.translate.openai import error_body as openai_error
+from ollama_api.faces import ANTHROPIC, OPENAI
 from ollama_api.views import anthropic, chat, cloud, embed, manage, models, openai, passthrough
 from ollama_api.views.fallback import unknown
-
-ANTHROPIC: Any = {"envelope": anthropic_error, "id_headers": ("X-Request-Id", "request-id")}
 
 urlpatterns = [
     path("", door(models.root, "GET", "HEAD", public=True)),
@@ -27,31 +22,31 @@ urlpatterns = [
     path("api/copy", door(manage.copy, "POST")),
     path("api/delete", door(manage.delete, "DELETE")),
     path("api/push", door(manage.push, "POST")),
-    path("api/blobs/<str:digest>", door(manage.blob, "HEAD", "POST")),
+    path("api/blobs/<str:digest>", door(manage.blob, "HEAD", "POST", has_body=False)),
     path("api/status", door(cloud.status, "GET")),
-    path("api/me", door(cloud.me, "POST")),
-    path("api/signout", door(cloud.signout, "POST")),
-    path("api/user/keys/<path:key>", door(cloud.forget_key, "DELETE")),
+    path("api/me", door(cloud.me, "POST", has_body=False)),
+    path("api/signout", door(cloud.signout, "POST", has_body=False)),
+    path("api/user/keys/<path:key>", door(cloud.forget_key, "DELETE", has_body=False)),
     path("api/experimental/web_search", door(cloud.web_search, "POST")),
     path("api/experimental/web_fetch", door(cloud.web_fetch, "POST")),
     path("api/experimental/model-recommendations", door(cloud.recommendations, "GET")),
-    path("v1/chat/completions", door(openai.chat, "POST", envelope=openai_error)),
-    path("v1/completions", door(openai.completions, "POST", envelope=openai_error)),
-    path("v1/embeddings", door(openai.embeddings, "POST", envelope=openai_error)),
+    path("v1/chat/completions", door(openai.chat, "POST", face=OPENAI)),
+    path("v1/completions", door(openai.completions, "POST", face=OPENAI)),
+    path("v1/embeddings", door(openai.embeddings, "POST", face=OPENAI)),
     # No other verbs: what is asked here becomes a path at the backend.
     re_path(
         r"v1/images/(?P<verb>generations|edits|variations)\Z",
-        door(passthrough.images, "POST", envelope=openai_error),
+        door(passthrough.images, "POST", face=OPENAI),
     ),
     re_path(
         r"v1/audio/(?P<verb>speech|transcriptions|translations)\Z",
-        door(passthrough.audio, "POST", envelope=openai_error),
+        door(passthrough.audio, "POST", face=OPENAI),
     ),
-    path("v1/models", door(openai.models, "GET", envelope=openai_error)),
-    path("v1/models/<path:name>", door(openai.model, "GET", envelope=openai_error)),
-    path("v1/responses", door(openai.respond, "POST", envelope=openai_error)),
-    path("v1/messages", door(anthropic.messages, "POST", **ANTHROPIC)),
-    path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", **ANTHROPIC)),
+    path("v1/models", door(openai.models, "GET", face=OPENAI)),
+    path("v1/models/<path:name>", door(openai.model, "GET", face=OPENAI)),
+    path("v1/responses", door(openai.respond, "POST", face=OPENAI)),
+    path("v1/messages", door(anthropic.messages, "POST", face=ANTHROPIC)),
+    path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", face=ANTHROPIC)),
     # Not <path:...>, which does not match a line feed.
     re_path(r"(?P<path>(?s:.*))\Z", identified(unknown), name="unknown"),
 ]

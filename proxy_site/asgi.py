@@ -15,8 +15,9 @@ from django.core.asgi import get_asgi_application
 operators: Any = get_asgi_application()  # sets Django up: before anything that needs its apps
 
 from ollama_api.handler import ClientHandler
-from proxy_site.guard import Guard, Rules, answer_error
+from proxy_site.guard import Guard, Rules
 from proxy_site.lifespan import Lifespan, NotReady, started
+from proxy_site.refusals import Refused, refuse, with_nosniff
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -37,10 +38,10 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await started()
     except NotReady as error:
-        await answer_error(503, str(error), send)
+        await refuse(Refused(503, str(error)), scope["path"], send)
         return
     if is_for_operators(scope["path"]):
-        await operators(scope, receive, send)
+        await operators(scope, receive, with_nosniff(send))
     else:
         await clients(scope, receive, send)
 

@@ -38,6 +38,7 @@ class ProxyConfig:
     ollama_version: str
     max_body_bytes: int
     admin_max_body_bytes: int
+    max_bodies_bytes: int
     max_header_bytes: int
     max_headers: int
     head_timeout_s: float
@@ -108,6 +109,7 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         ollama_version=env.str("LLAMAGATE_OLLAMA_VERSION", "0.33.0"),
         max_body_bytes=env.int("LLAMAGATE_MAX_BODY_BYTES", 64 * 1024 * 1024),
         admin_max_body_bytes=env.int("LLAMAGATE_ADMIN_MAX_BODY_BYTES", 10 * 1024 * 1024),
+        max_bodies_bytes=env.int("LLAMAGATE_MAX_BODIES_BYTES", 256 * 1024 * 1024),
         max_header_bytes=env.int("LLAMAGATE_MAX_HEADER_BYTES", 16 * 1024),
         max_headers=env.int("LLAMAGATE_MAX_HEADERS", 100),
         head_timeout_s=env.float("LLAMAGATE_HEAD_TIMEOUT_S", 15.0),

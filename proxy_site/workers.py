@@ -1,11 +1,17 @@
-"""Several workers on one listening socket: started, watched, started again, drained together."""
+"""Several workers on one listening socket: started, watched, started again, drained together.
+
+A worker learns that its parent is gone from a pipe whose other end only the parent holds: however that
+ended, the kernel closes it, on every Unix.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import structlog
@@ -16,15 +22,18 @@ log = structlog.get_logger("llamagate.workers")
 LOOK_S = 0.2
 RESTART_PAUSE_S = 1.0
 GRACE_S = 5.0
+ASK_AGAIN_S = 1.0
 
 
 class Workers:
     """A parent that serves nothing itself."""
 
     def __init__(self, count: int, listener: socket.socket) -> None:
-        self._fd = listener.fileno()
+        self._listener = listener
         self._stopping = False
-        self._children = [_Worker(self._fd) for _ in range(count)]
+        # The end to write to is never written to, and inherited by nobody.
+        parent_fd, self._alive_fd = os.pipe()
+        self._children = [_Worker(listener.fileno(), parent_fd) for _ in range(count)]
 
     def run(self) -> None:
         """Run until a signal comes, then drain all."""
@@ -41,6 +50,8 @@ class Workers:
         self._stopping = True
 
     def _drain(self) -> None:
+        """Ask all to drain, and wait for them."""
+        self._listener.close()  # while any process keeps it, new clients wait in a queue that nobody serves
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + settings.PROXY.drain_timeout_s + GRACE_S
@@ -51,14 +62,16 @@ class Workers:
 class _Worker:
     """One child process."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, listener_fd: int, parent_fd: int) -> None:
+        self._fds = (listener_fd, parent_fd)
         self._start()
 
     def _start(self) -> None:
         self._started_at = time.monotonic()
-        command = [sys.executable, sys.argv[0], "serve", "--worker-fd", str(self._fd)]
-        self._process = subprocess.Popen(command, pass_fds=[self._fd])  # our own program
+        listener_fd, parent_fd = self._fds
+        command = [sys.executable, sys.argv[0], "serve"]
+        command += ["--worker-fd", str(listener_fd), "--parent-fd", str(parent_fd)]
+        self._process = subprocess.Popen(command, pass_fds=self._fds)  # our own program
 
     def revive(self) -> None:
         """Start it again if it died, but not faster than one can read the log."""
@@ -78,3 +91,19 @@ class _Worker:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+def end_with_parent(parent_fd: int) -> None:
+    """Drain this worker once its parent is gone. `parent_fd`: the end to read of the pipe that it holds."""
+    threading.Thread(target=_watch_parent, args=(parent_fd,), name="parent watch", daemon=True).start()
+
+
+def _watch_parent(parent_fd: int) -> None:
+    """Do what the parent would have done: ask to drain, and past the deadline, end it."""
+    os.read(parent_fd, 1)  # nothing is ever written: this returns when the other end is closed
+    log.error("the parent is gone: this worker drains and ends")
+    deadline = time.monotonic() + settings.PROXY.drain_timeout_s + GRACE_S
+    while time.monotonic() < deadline:
+        os.kill(os.getpid(), signal.SIGTERM)  # again and again: a worker that is just starting ignores one
+        time.sleep(ASK_AGAIN_S)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -21,6 +21,7 @@ from backends.routing.snapshot import Target
 from ollama_api.errors import ModelNotFound
 from ollama_api.exchange import find_route, recorded, rng
 from ollama_api.request import ClientRequest
+from ollama_api.responses import passive_type
 from ollama_api.translate import multipart, openai
 from ollama_api.translate.multipart import Form
 from ollama_api.translate.notes import SILENT, Notes
@@ -62,8 +63,7 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
             raise
         ledger.close(entry, "ok")
     kind = redaction.hider(answer.target.upstream)(answer.content_type)
-    is_one = kind.isascii() and kind.isprintable() and "/" in kind
-    response = HttpResponse(answer.body, content_type=kind if is_one else "application/octet-stream")
+    response = HttpResponse(answer.body, content_type=passive_type(kind))
     response["Content-Length"] = str(len(answer.body))
     return response
 

@@ -216,8 +216,10 @@ HOSTS = {
     "evil.example": 403,
     "localhost.evil.example": 403,
     "8.8.8.8": 403,
-    "evil.example#localhost": 403,
-    "localhost/@evil.example": 403,
+    "evil.example#localhost": 400,
+    "localhost/@evil.example": 400,
+    "localhost:80@evil.example": 400,
+    "[::1].evil.example": 400,
 }
 
 
@@ -226,7 +228,52 @@ HOSTS = {
 def test_only_known_hosts_are_served(guarded: Client, host: str, status: int, path: str) -> None:
     answer = guarded.call("GET", path, headers={"Host": host})
     assert answer.status == status
-    assert status == 200 or answer.body == b""
+    assert answer.body == b"" if status == 403 else answer.body
+
+
+HEADS = {
+    b"GET / HTTP/1.1\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n": 400,
+    b"GET / HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost:\r\n\r\n": 200,
+    b"GET / HTTP/1.1\r\nHost: localhost \r\n\r\n": 200,
+    b"GET / HTTP/1.0\r\n\r\n": 200,
+}
+
+
+@pytest.mark.parametrize(("head", "status"), HEADS.items())
+def test_a_request_has_one_host(raw: RawHTTP, head: bytes, status: int) -> None:
+    raw.send(head)
+    assert raw.head().status == status
+    assert status == 200 or raw.is_closed_within(A_MOMENT)
+
+
+def test_static_files_are_not_sniffed(guarded: Client) -> None:
+    answer = guarded.get("/static/console/admin.css")
+    assert (answer.status, answer.headers["x-content-type-options"]) == (200, "nosniff")
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/api/chat", ["error"]),
+        ("/v1/chat/completions", ["message", "type", "param", "code"]),
+        ("/v1/messages", ["type", "message"]),
+    ],
+)
+def test_a_refusal_has_the_shape_of_the_api_that_was_asked(
+    guarded: Client, path: str, shape: list[str]
+) -> None:
+    answer = guarded.call("POST", path, b"\x1f\x8b", {"Content-Encoding": "gzip"})
+    told = answer.json["error"]
+    assert (answer.status, list(told) if isinstance(told, dict) else list(answer.json)) == (415, shape)
+
+
+def test_a_foreign_host_leaves_a_line(process: ServedProcess, guarded: Client) -> None:
+    answer = guarded.call("GET", "/", headers={"Host": "line.example"})
+    (line,) = process.wait_logged("client refused", host="line.example")
+    assert (line["status"], line["request_id"]) == (403, answer.headers["x-request-id"])
 
 
 ORIGINS = {

@@ -2,16 +2,20 @@
 
 import base64
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from ollama_api import door
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories
 from tests.support.ledger import RecordSpy
 from tests.support.raw_http import Answer, Client, RawHTTP, chat_body
+from tests.support.waiting import PATIENCE_S, eventually
+from usage.bounded_log import BoundedLog
 
 CLOSED = ["/api/tags", "/api/ps", "/api/show", "/api/chat", "/api/generate", "/api/embed", "/api/embeddings"]
 POSTED = {"/api/show", "/api/chat", "/api/generate", "/api/embed", "/api/embeddings"}
@@ -206,3 +210,59 @@ def test_a_running_stream_survives_the_end_of_its_key(client: Client, fake: Fake
         assert ask(client, secret).status == 401
         fake.release("go")
         assert list(chat.lines())[-1]["done"] is True
+
+
+class Lines:
+    """Takes the lines of refusals. They are written by another thread."""
+
+    def __init__(self) -> None:
+        self.all: list[dict[str, Any]] = []
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.all.append({"event": event, **fields})
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """What the door logs of refusals: at most ten lines of a kind, then their number after a moment."""
+    lines = Lines()
+    bounded = {
+        status: BoundedLog(lines, "client refused", most=10, window_s=PATIENCE_S, status=status)
+        for status in (401, 403)
+    }
+    monkeypatch.setattr(door, "REFUSALS", bounded)
+    return lines
+
+
+def test_who_is_refused_leaves_a_line_without_the_key(
+    client: Client, required: None, refusals: Lines
+) -> None:
+    row, secret = factories.key(factories.team(models=("mine",)))
+    unknown = "lg-0123abcd-not-a-key-of-ours-0123456789"
+    asked = [ask(client), ask(client, unknown), ask(client, secret)]
+    row.revoked_at = timezone.now()
+    row.save()
+    eventually(lambda: ask(client, secret).status == 401, 5.0, "the key's end")
+    told = [(line["status"], line["reason"][:30]) for line in refusals.all[:3]]
+    assert [answer.status for answer in asked] == [401, 401, 403]
+    assert told == [(401, "KeyMissing"), (401, "unknown key"), (403, "research may not use m")]
+    assert f"key {row.public_id} is revoked" in refusals.all[-1]["reason"]
+    first = refusals.all[0]
+    assert (first["endpoint"], first["method"], first["address"]) == ("chat.chat", "POST", "127.0.0.1")
+    assert unknown not in str(refusals.all)
+    assert secret not in str(refusals.all)
+    assert max(len(str(line)) for line in refusals.all) < 1000
+
+
+def test_a_flood_of_strangers_leaves_a_few_lines_and_their_number(
+    client: Client, required: None, refusals: Lines
+) -> None:
+    for _ in range(30):
+        ask(client)
+    assert [line["event"] for line in refusals.all[:11]] == ["client refused"] * len(refusals.all[:11])
+    eventually(lambda: "left out" in refusals.all[-1]["event"], 5.0, "the number of those left out")
+    left_out = [line["count"] for line in refusals.all if "left out" in line["event"]]
+    assert len(refusals.all) - len(left_out) + sum(left_out) == 30
+    _, secret = factories.key(factories.team(models=("mine",)))
+    assert ask(client, secret).status == 403
+    assert refusals.all[-1]["status"] == 403, "it has a bound of its own"

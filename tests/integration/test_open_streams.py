@@ -76,18 +76,10 @@ def test_at_sigterm_open_streams_finish_and_nobody_new_is_let_in(
         opened = _open(streams, process)
         idle = streams.enter_context(RawHTTP(process.port))
         process.terminate()
-        eventually(lambda: _refuses(process), 3.0, "the end of listening")
+        eventually(process.refuses_connections, 3.0, "the end of listening")
         assert idle.is_closed_within(1.0)
         fake.release("go")
         read = [list(chat.lines()) for chat in opened]
     assert {text_of(lines) for lines in read} == {REPLY_TEXT}
     assert [lines[-1]["done"] for lines in read] == [True] * STREAMS
     assert process.wait() == 0
-
-
-def _refuses(process: ServedProcess) -> bool:
-    try:
-        RawHTTP(process.port).leave()
-    except ConnectionRefusedError:
-        return True
-    return False

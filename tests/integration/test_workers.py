@@ -94,6 +94,8 @@ def test_they_drain_together(process: ServedProcess, keyed: Client, fake: FakeBa
         assert [chat.head().status for chat in chats] == [200] * 10
         process.terminate()
         process.wait_logged("draining", 2)
+        # Nobody new waits for an answer that does not come: the parent has let go of the socket, too.
+        eventually(process.refuses_connections, A_SECOND, "the end of listening")
         fake.release("go")
         assert [list(chat.lines())[-1]["done"] for chat in chats] == [True] * 10
     assert process.wait() == 0

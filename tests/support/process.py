@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import environment
-from .raw_http import Client
+from .raw_http import Client, RawHTTP
 from .waiting import eventually
 
 START_S = 90.0
@@ -79,6 +79,14 @@ class ServedProcess:
 
     # What can be seen of it
 
+    def refuses_connections(self) -> bool:
+        """Say whether nobody listens on its port any more."""
+        try:
+            RawHTTP(self.port).leave()
+        except ConnectionRefusedError:
+            return True
+        return False
+
     @property
     def output(self) -> str:
         """All that it wrote to stdout and stderr."""
@@ -117,6 +125,14 @@ class ServedProcess:
     def wait_open_files(self, name: str, *, at_most: int, timeout: float = 5.0) -> None:
         """Wait until no more than so many of them are open."""
         eventually(lambda: self.open_files(name) <= at_most, timeout, f"at most {at_most} descriptors")
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there that has not ended; one that nobody has waited for has."""
+    try:
+        return _proc(pid, "stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _proc(pid: int, what: str) -> Path:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from proxy_site.guard import Guard, Message, Receive, Rules, Scope, Send
+from ollama_api.request import Message, Receive, Scope, Send
+from proxy_site.guard import Guard, Rules
 
 LIMIT = 1000
 RULES = Rules(
@@ -11,6 +12,7 @@ RULES = Rules(
     origins=("https://chat.example", "https://*.apps.example"),
     max_body_bytes=LIMIT,
     admin_max_body_bytes=100,
+    max_bodies_bytes=3000,
     max_headers=20,
     max_header_bytes=2000,
     body_idle_s=0.2,
@@ -83,11 +85,13 @@ async def ask(
     client: Client | None = None,
     rules: Rules = RULES,
     server: str = "127.0.0.1",
+    version: str = "1.1",
 ) -> tuple[Client, App]:
     client, app = client or Client([]), App()
     all_headers = [*headers] if host is None else [(b"host", host), *headers]
     scope = {
         "type": "http",
+        "http_version": version,
         "method": method,
         "path": path,
         "headers": all_headers,

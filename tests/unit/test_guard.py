@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 
 from proxy_site.guard import Rules
+from proxy_site.hosts import HostRule
+from proxy_site.refusals import Refused
 from tests.unit.guarded import RULES, ask
 
 PASS = [
@@ -20,6 +22,9 @@ PASS = [
     "[::1]",
     "0.0.0.0",
     "[::]",
+    "[fe80::1%eth0]:80",
+    "my_service.internal",
+    "localhost:",
     "10.1.2.3",
     "172.16.0.1:1",
     "192.168.1.5:11434",
@@ -32,7 +37,7 @@ PASS = [
     "corp.example",
     "a.corp.example",
 ]
-REFUSED = [
+FOREIGN_HOSTS = [
     "evil.example",
     "8.8.8.8",
     "8.8.8.8:11434",
@@ -42,13 +47,42 @@ REFUSED = [
     "evil-localhost",
     "notlocal",
     "127.0.0.1.evil.example",
-    "evil.example:80:80",
     "xllm.example",
     "x.llm.example",
     "xcorp.example",
+    "evil.example:",
+]
+MALFORMED_HOSTS = [
+    "localhost:80@evil.example",
+    "[::1].evil.example",
+    "[::1]evil.example",
+    "[::1]:80.evil.example",
+    "[::1",
+    "::1",
     "[evil]",
+    "[:::1]",
+    "[::1%]",
+    "[127.0.0.1]",
+    "evil.example:80:80",
+    "localhost:http",
+    "localhost:-1",
+    "localhost:123456",
+    ":80",
     "127.0.0.1@evil.example",
+    "user:password@localhost",
+    "localhost/@evil.example",
+    "localhost#",
+    "localhost?",
+    "local host",
+    "localhost,evil.example",
+    "http://localhost",
+    "localhost..",
+    ".localhost",
+    "evil..localhost",
+    "%6cocalhost",
     "ü.example",
+    "localhost\x00",
+    "x" * 400 + ".localhost",
 ]
 
 
@@ -58,7 +92,7 @@ async def test_hosts_that_pass(host: str) -> None:
     assert (client.status, app.ran) == (200, True)
 
 
-@pytest.mark.parametrize("host", REFUSED)
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 async def test_hosts_that_are_refused_with_an_empty_403(host: str) -> None:
     client, app = await ask(host=host.encode())
     assert (client.status, client.body, app.ran) == (403, b"", False)
@@ -66,8 +100,39 @@ async def test_hosts_that_are_refused_with_an_empty_403(host: str) -> None:
     assert client.header(b"content-type") == []
 
 
-async def test_a_host_that_is_missing_passes_as_an_empty_one_does() -> None:
-    assert (await ask(host=None))[0].status == 200
+@pytest.mark.parametrize("host", MALFORMED_HOSTS)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_host_that_is_none_is_a_bad_request(host: str, version: str) -> None:
+    client, app = await ask(host=host.encode(), version=version, rules=replace(RULES, hosts=("*",)))
+    assert (client.status, client.body, app.ran) == (400, b'{"error":"the Host header is malformed"}', False)
+    assert client.header(b"connection") == [b"close"]
+
+
+async def test_only_http_1_0_may_do_without_a_host() -> None:
+    client, app = await ask(host=None)
+    assert (client.status, client.body, app.ran) == (400, b'{"error":"the Host header is missing"}', False)
+    assert (await ask(host=None, version="1.0"))[0].status == 200
+
+
+@pytest.mark.parametrize("more", [b"localhost", b"evil.example", b""])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_two_hosts_are_a_bad_request(more: bytes, version: str) -> None:
+    client, app = await ask((b"accept", b"*/*"), (b"host", more), host=b"localhost", version=version)
+    assert (client.status, app.ran) == (400, False)
+    assert client.body == b'{"error":"more than one Host header"}'
+
+
+@pytest.mark.parametrize("name", [b"origin", b"content-length", b"content-encoding"])
+async def test_what_comes_twice_is_read_by_nobody(name: bytes) -> None:
+    assert (await ask((name, b"0"), (name, b"0")))[0].status == 400
+
+
+async def test_long_hosts_are_not_remembered() -> None:
+    rule = HostRule(())
+    for number in range(50):
+        with pytest.raises(Refused):
+            rule.check(b"x" * 10_000 + b"%d.localhost" % number, "")
+    assert rule._look_up.cache_info().currsize == 0
 
 
 async def test_the_address_that_the_client_connected_to_is_our_own() -> None:

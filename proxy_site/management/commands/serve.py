@@ -18,7 +18,7 @@ from backends.models import Backend
 from console import provision
 from console.demo import DemoModel, DemoUnavailable, sample_lines
 from proxy_site.server import listen, run_worker
-from proxy_site.workers import Workers
+from proxy_site.workers import Workers, end_with_parent
 
 EXAMPLES = """examples:
   manage.py serve
@@ -46,9 +46,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--demo", action="store_true", help="serve a small real model, no account needed")
         parser.add_argument("--worker-fd", type=int, help="(used by serve itself) serve on this socket")
+        parser.add_argument("--parent-fd", type=int, help="(used by serve itself) end when this pipe does")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until stopped."""
+        if options["parent_fd"] is not None:
+            end_with_parent(options["parent_fd"])
         if options["worker_fd"] is not None:
             run_worker(socket.socket(fileno=options["worker_fd"]))
             return
