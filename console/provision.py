@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from backends import database
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
 
@@ -85,7 +86,8 @@ def _one_at_a_time() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
+        with database.unlimited():  # another replica's migrations may take their time
+            cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
         try:
             yield
         finally:

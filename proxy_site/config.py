@@ -43,6 +43,7 @@ class ProxyConfig:
     head_timeout_s: float
     body_idle_timeout_s: float
     body_timeout_s: float
+    database_timeout_s: float
     snapshot_poll_s: float
     model_list_ttl_s: float
     connect_timeout_s: float
@@ -108,6 +109,7 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         head_timeout_s=env.float("LLAMAGATE_HEAD_TIMEOUT_S", 15.0),
         body_idle_timeout_s=env.float("LLAMAGATE_BODY_IDLE_TIMEOUT_S", 15.0),
         body_timeout_s=env.float("LLAMAGATE_BODY_TIMEOUT_S", 60.0),
+        database_timeout_s=env.float("LLAMAGATE_DATABASE_TIMEOUT_S", 15.0),
         snapshot_poll_s=env.float("LLAMAGATE_SNAPSHOT_POLL_S", 0.5),
         model_list_ttl_s=env.float("LLAMAGATE_MODEL_LIST_TTL_S", 60.0),
         connect_timeout_s=env.float("LLAMAGATE_CONNECT_TIMEOUT_S", 5.0),

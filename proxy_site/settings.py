@@ -9,6 +9,7 @@ import dj_database_url
 from django.templatetags.static import static
 from environs import FileAwareEnv
 
+from backends.database import LimitedConnection
 from proxy_site import config, logs
 
 env: FileAwareEnv = config.read_environment()
@@ -82,11 +83,22 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;",
 }
-# A server that hangs must not hang us: what can not be had in two seconds is away. The pool would otherwise
-# try again after ever longer pauses (up to minutes), and miss the server's return.
 POSTGRES_OPTIONS = {
+    # libpq's own limits, kept on our side of the connection: poolers have no say in them.
     "connect_timeout": 2,
-    "pool": {"min_size": 0, "max_size": 10, "timeout": 2, "reconnect_timeout": 2},
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    # A server that hangs must not hang us: what can not be had in two seconds is away. The pool would
+    # otherwise try again after ever longer pauses (up to minutes), and miss the server's return.
+    "pool": {
+        "connection_class": LimitedConnection,
+        "min_size": 0,
+        "max_size": 10,
+        "timeout": 2,
+        "reconnect_timeout": 2,
+    },
 }
 
 
@@ -97,6 +109,8 @@ def database() -> dict[str, Any]:
     parsed["OPTIONS"] = (SQLITE_OPTIONS if is_sqlite else POSTGRES_OPTIONS) | parsed.get("OPTIONS", {})
     # Persistent connections leak under ASGI, where each request's thread is a new one.
     parsed["CONN_MAX_AGE"] = 0
+    # What lay in the pool while the server went away is not handed to a request.
+    parsed["CONN_HEALTH_CHECKS"] = True
     return parsed
 
 
