@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 
 # The operators' door only. Client traffic goes through `ollama_api.handler`, which has no middleware.
 MIDDLEWARE = [
+    "console.headers.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
