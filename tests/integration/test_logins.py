@@ -49,7 +49,7 @@ def log_in(name: str, password: str, address: str = "192.0.2.1", forwarded: str 
 
 
 def is_in(answer: Answer) -> bool:
-    return bool(answer.status_code == 302)
+    return (answer.status_code, answer.get("Location")) == (302, "/admin/")
 
 
 def guess(times: int, name: str = "ana", address: str = "192.0.2.1", forwarded: str = "") -> Answer:
