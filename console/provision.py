@@ -14,6 +14,7 @@ from django.core.files import locks
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from backends import database
 from backends.checks import MOVE, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
@@ -112,7 +113,8 @@ def _file_lock(path: Path) -> Iterator[None]:
 @contextmanager
 def _server_lock() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
+        with database.unlimited():  # another replica's migrations may take their time
+            cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
         try:
             yield
         finally:

@@ -126,7 +126,7 @@ def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
 
 
 def _log_refusal(request: ClientRequest, endpoint: str, failure: Failure, error: Exception) -> None:
-    """Leave a line for the operator; never the key that was shown. What access lacks is told in names alone."""
+    """Leave a line for the operator, without the key. What access lacks is told in names alone."""
     reason = str(error) if isinstance(error, AccessError) else reason_of(error)
     REFUSALS[failure.status].warning(
         endpoint=endpoint,

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from environs import FileAwareEnv
+from environs import EnvError, FileAwareEnv
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
@@ -47,6 +49,7 @@ class ProxyConfig:
     keep_alive_s: float
     max_connections: int
     max_connections_per_address: int
+    database_timeout_s: float
     snapshot_poll_s: float
     model_list_ttl_s: float
     connect_timeout_s: float
@@ -57,6 +60,11 @@ class ProxyConfig:
     max_answer_bytes: int
     max_gathered_bytes: int
     drain_timeout_s: float
+    trusted_proxies: tuple[Network, ...]
+    login_failures: int
+    login_lockout_s: float
+    session_idle_s: float
+    session_max_s: float
 
     @property
     def is_shared(self) -> bool:
@@ -118,6 +126,7 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         keep_alive_s=env.float("LLAMAGATE_KEEP_ALIVE_S", 100.0),
         max_connections=env.int("LLAMAGATE_MAX_CONNECTIONS", 0),
         max_connections_per_address=env.int("LLAMAGATE_MAX_CONNECTIONS_PER_ADDRESS", 0),
+        database_timeout_s=env.float("LLAMAGATE_DATABASE_TIMEOUT_S", 15.0),
         snapshot_poll_s=env.float("LLAMAGATE_SNAPSHOT_POLL_S", 0.5),
         model_list_ttl_s=env.float("LLAMAGATE_MODEL_LIST_TTL_S", 60.0),
         connect_timeout_s=env.float("LLAMAGATE_CONNECT_TIMEOUT_S", 5.0),
@@ -128,12 +137,26 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         max_answer_bytes=env.int("LLAMAGATE_MAX_ANSWER_BYTES", 64 * 1024 * 1024),
         max_gathered_bytes=env.int("LLAMAGATE_MAX_GATHERED_BYTES", 16 * 1024 * 1024),
         drain_timeout_s=env.float("LLAMAGATE_DRAIN_TIMEOUT_S", 30.0),
+        trusted_proxies=_networks(env, "LLAMAGATE_TRUSTED_PROXIES"),
+        login_failures=env.int("LLAMAGATE_LOGIN_FAILURES", 5),
+        login_lockout_s=env.float("LLAMAGATE_LOGIN_LOCKOUT_S", 900.0),
+        session_idle_s=env.float("LLAMAGATE_SESSION_IDLE_S", 8 * 3600.0),
+        session_max_s=env.float("LLAMAGATE_SESSION_MAX_S", 7 * 24 * 3600.0),
     )
 
 
 def _read_secret(path: Path) -> str:
     """Read a secret that the first start left in the data directory, or nothing."""
     return path.read_text().strip() if path.is_file() else ""
+
+
+def _networks(env: FileAwareEnv, name: str) -> tuple[Network, ...]:
+    """Read addresses and networks, such as `10.0.0.5,192.168.7.0/24`."""
+    try:
+        given: list[str] = env.list(name, [])
+        return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in given)
+    except ValueError as error:
+        raise EnvError(f'Environment variable "{name}" invalid: {error}') from None
 
 
 def _credential_keys(env: FileAwareEnv, data_dir: Path) -> tuple[str, ...]:

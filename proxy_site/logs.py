@@ -82,5 +82,7 @@ def _stdlib(threshold: int, renderer: Any) -> dict[str, Any]:
             **{name: {"level": max(threshold, logging.WARNING)} for name in QUIET_LOGGERS},
             # While the database is away the pool repeats itself every second; the follower says it once.
             "psycopg.pool": {"level": logging.ERROR},
+            # `console.logins` tells of failed logins, within bounds and without what was typed.
+            "axes": {"level": logging.ERROR},
         },
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from datetime import timedelta
 from typing import Any
 
 import dj_database_url
 from django.templatetags.static import static
 from environs import FileAwareEnv
 
+from backends.database import LimitedConnection
 from proxy_site import config, logs
 
 env: FileAwareEnv = config.read_environment()
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "rest_framework",
     "channels",
     "backends",
@@ -42,14 +45,17 @@ INSTALLED_APPS = [
 
 # The operators' door only. Client traffic goes through `ollama_api.handler`, which has no middleware.
 MIDDLEWARE = [
+    "console.headers.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "console.sessions.SessionLimits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers for logins that were refused further in
 ]
 
 ROOT_URLCONF = "proxy_site.urls"
@@ -82,11 +88,22 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;",
 }
-# A server that hangs must not hang us: what can not be had in two seconds is away. The pool would otherwise
-# try again after ever longer pauses (up to minutes), and miss the server's return.
 POSTGRES_OPTIONS = {
+    # libpq's own limits, kept on our side of the connection: poolers have no say in them.
     "connect_timeout": 2,
-    "pool": {"min_size": 0, "max_size": 10, "timeout": 2, "reconnect_timeout": 2},
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    # A server that hangs must not hang us: what can not be had in two seconds is away. The pool would
+    # otherwise try again after ever longer pauses (up to minutes), and miss the server's return.
+    "pool": {
+        "connection_class": LimitedConnection,
+        "min_size": 0,
+        "max_size": 10,
+        "timeout": 2,
+        "reconnect_timeout": 2,
+    },
 }
 
 
@@ -97,6 +114,8 @@ def database() -> dict[str, Any]:
     parsed["OPTIONS"] = (SQLITE_OPTIONS if is_sqlite else POSTGRES_OPTIONS) | parsed.get("OPTIONS", {})
     # Persistent connections leak under ASGI, where each request's thread is a new one.
     parsed["CONN_MAX_AGE"] = 0
+    # What lay in the pool while the server went away is not handed to a request.
+    parsed["CONN_HEALTH_CHECKS"] = True
     return parsed
 
 
@@ -120,6 +139,26 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"  # for whoever opened the login page itself
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses before a password is tried
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Failed logins are counted in the database, for all workers and replicas: see `console.throttle`.
+AXES_HANDLER = "console.throttle.Throttle"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]
+AXES_FAILURE_LIMIT = PROXY.login_failures
+AXES_COOLOFF_TIME = timedelta(seconds=PROXY.login_lockout_s)
+AXES_USERNAME_CALLABLE = "console.throttle.counted_name"
+AXES_CLIENT_IP_CALLABLE = "console.throttle.counted_address"
+AXES_LOCKOUT_CALLABLE = "console.throttle.refuse"
+AXES_RESET_ON_SUCCESS = True
+# What is refused is not counted: nobody can prolong the wait of others, and no row grows.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", "") or None
@@ -140,7 +179,11 @@ SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 SESSION_COOKIE_NAME = "llamagate_session"
 CSRF_COOKIE_NAME = "llamagate_csrf"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(PROXY.session_idle_s)  # see `console.sessions`
 X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

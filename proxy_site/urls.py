@@ -3,4 +3,9 @@
 from django.contrib import admin
 from django.urls import path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from console.logins import one_at_a_time
+
+urlpatterns = [
+    path("admin/login/", one_at_a_time(admin.site.login)),
+    path("admin/", admin.site.urls),
+]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Literal, Self
 
 from playwright.sync_api import (
     Browser,
@@ -27,6 +27,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+ColorScheme = Literal["light", "dark"]
 PAGE_S = 15.0
 SCREENSHOTS = needs.HERE / "screenshots"
 
@@ -44,10 +45,12 @@ def chromium() -> Iterator[Browser]:
 class Operator:
     """A person in the admin, in a window of their own. Finds things by what is written on them."""
 
-    def __init__(self, browser: Browser, product: Newcomer) -> None:
+    def __init__(self, browser: Browser, product: Newcomer, *, color_scheme: ColorScheme = "light") -> None:
         self.troubles: list[str] = []
         self._url = product.url
-        self._context = browser.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
+        self._context = browser.new_context(
+            base_url=product.url, viewport={"width": 1440, "height": 900}, color_scheme=color_scheme
+        )
         self._context.set_default_timeout(PAGE_S * 1000)
         self.page = self._watched(self._context.new_page())
 

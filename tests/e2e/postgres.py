@@ -35,18 +35,5 @@ def own_database(name: str) -> Iterator[str]:
             server.execute(drop)
 
 
-def through(url: str, port: int) -> str:
-    """Give the URL of the same database by way of a port of this machine."""
-    parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
-
-
-def address(url: str) -> tuple[str, int]:
-    """Give the host and the port of a database."""
-    parts = urlsplit(url)
-    return parts.hostname or "127.0.0.1", parts.port or 5432
-
-
 def _url(name: str) -> str:
     return urlsplit(os.environ[VARIABLE])._replace(path=f"/{name}").geturl()

@@ -13,12 +13,12 @@ import pytest
 from tests.conftest import SKIPPED_LEGS
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import environment, legs
+from tests.support.relay import Relay, address, through
 from tests.support.waiting import eventually
 
 from .conversation import MESSAGES
-from .postgres import address, own_database, through, why_missing
+from .postgres import own_database, why_missing
 from .product import Newcomer, manage, shell
-from .relay import Relay
 
 DATABASE = "llamagate_e2e"
 # Like a replica's: given, not made.

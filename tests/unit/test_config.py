@@ -45,6 +45,17 @@ def test_the_version_shown_is_a_dotted_triple_that_no_client_finds_too_old(tmp_p
     assert parts >= [0, 17, 6]
 
 
+def test_trusted_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
+    found = load(tmp_path, LLAMAGATE_TRUSTED_PROXIES="10.0.0.5, 192.168.7.0/24,2001:db8::/32")
+    assert [str(network) for network in found.trusted_proxies] == [
+        "10.0.0.5/32",
+        "192.168.7.0/24",
+        "2001:db8::/32",
+    ]
+    with pytest.raises(EnvError, match="LLAMAGATE_TRUSTED_PROXIES"):
+        load(tmp_path, LLAMAGATE_TRUSTED_PROXIES="proxy.example")
+
+
 def test_variables_are_read(tmp_path: Path) -> None:
     found = load(
         tmp_path,

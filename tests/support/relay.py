@@ -1,11 +1,25 @@
-"""A cable between two peers that can be pulled: a TCP relay on a port of its own."""
+"""A cable between two peers that can be pulled, or go dead: a TCP relay on a port of its own."""
 
 import contextlib
 import socket
 import threading
 from typing import Self
+from urllib.parse import urlsplit
 
 CHUNK = 65536
+
+
+def through(url: str, port: int) -> str:
+    """Give the URL of the same server by way of a port of this machine."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
+
+
+def address(url: str) -> tuple[str, int]:
+    """Give the host and the port of a PostgreSQL database."""
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 5432
 
 
 class Relay:
@@ -15,6 +29,8 @@ class Relay:
         self._target = target
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._passing = threading.Event()
+        self._passing.set()
         self._listener = _listening(0)
         self.port: int = self._listener.getsockname()[1]
         self._accept_in_background()
@@ -25,9 +41,18 @@ class Relay:
     def __exit__(self, *_: object) -> None:
         self.pull()
 
+    def mute(self) -> None:
+        """Accept connections and keep those that are open, acknowledge what comes, and pass on nothing."""
+        self._passing.clear()
+
+    def unmute(self) -> None:
+        """Pass on again, and first what was held back."""
+        self._passing.set()
+
     def pull(self) -> None:
         """Refuse new connections, and break those that are open."""
         _end(self._listener)
+        self._passing.set()
         with self._lock:
             connections, self._open = self._open, set()
         for connection in connections:
@@ -56,6 +81,7 @@ class Relay:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):  # the other direction ended, or it is pulled
             while data := source.recv(CHUNK):
+                self._passing.wait()
                 sink.sendall(data)
         with self._lock:
             self._open -= {source, sink}
