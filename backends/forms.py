@@ -18,7 +18,7 @@ from unfold.widgets import (
 
 from backends import crypto, turns
 from backends.models import CAPABILITIES, Backend, Credential, ModelMapping, validate_object
-from backends.routing.names import canonical
+from backends.routing.names import canonical, fault_of_pattern
 
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
@@ -268,6 +268,8 @@ class MappingForm(MappingModelForm):
     def clean_name(self) -> str:
         """Refuse a name that clients cannot tell from another mapping's."""
         name: str = self.cleaned_data["name"]
+        if fault := fault_of_pattern(name):
+            raise ValidationError(fault)
         others = ModelMapping.objects.exclude(pk=self.instance.pk).values_list("name", flat=True)
         same = [other for other in others if canonical(other) == canonical(name)]
         if same:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from backends.routing.names import LONGEST
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
 
@@ -81,8 +82,11 @@ def embedding_length(target: Target, card: ModelCard | None) -> Figure | None:
 
 
 def last_part(model: str) -> str:
-    """Give a model's name without folders, in lower case."""
-    return model.rpartition("/")[2].lower()
+    """Give a model's name without folders, in lower case, and no more of it than any name has.
+
+    The rules look back and ahead: what they are given has to be short.
+    """
+    return model[-LONGEST:].rpartition("/")[2].lower()
 
 
 def _by_name(target: Target) -> dict[str, bool]:

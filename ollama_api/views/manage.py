@@ -20,11 +20,11 @@ from backends import aliases, catalog
 from backends.aliases import AliasSpec
 from backends.errors import AliasUnknown, NoRoute
 from backends.routing import registry
-from backends.routing.names import canonical, is_valid
+from backends.routing.names import canonical, clip, is_acceptable, is_valid
 from backends.routing.snapshot import Route
 from ollama_api import parse, residency
 from ollama_api.errors import BadRequest, Failure, ModelNotFound, NotOffered, Refused
-from ollama_api.exchange import find_route
+from ollama_api.exchange import INVALID_NAME, find_route
 from ollama_api.request import ClientRequest
 from ollama_api.responses import NDJSONStream, unmarked_json_response
 from ollama_api.translate.options import checked
@@ -47,8 +47,8 @@ NOT_FOUND = "pull model manifest: file does not exist"
 async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Read the backends' lists anew; the pull succeeds if the name leads somewhere then."""
     call = parse.pull(request.body)
-    if not is_valid(call.wanted):
-        raise BadRequest("invalid model name")
+    if not is_acceptable(call.wanted):
+        raise BadRequest(INVALID_NAME)
     await _refresh_lists()
     try:
         await find_route(caller, call.wanted)
@@ -63,7 +63,7 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     call = parse.create(request.body)
     name = call.model or call.name
     if not is_valid(name):
-        raise BadRequest("invalid model name")
+        raise BadRequest(INVALID_NAME)
     if call.is_about_weights:
         raise NotOffered(NO_WEIGHTS)
     if call.remote_host:
@@ -82,7 +82,7 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     call = parse.copy(request.body)
     for role, name in (("source", call.source), ("destination", call.destination)):
         if not is_valid(name):
-            raise BadRequest(f'{role} "{name}" is invalid')
+            raise BadRequest(f'{role} "{clip(name)}" is invalid')
     caller.require_right(MANAGE_MODELS)
     caller.require(call.destination)
     try:
@@ -101,7 +101,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     if not is_valid(name):
-        raise BadRequest(f'name "{name}" is invalid')
+        raise BadRequest(f'name "{clip(name)}" is invalid')
     caller.require(name)
     if canonical(name) not in registry.current().exact:
         await _refuse_deletion(caller, name)
