@@ -36,6 +36,7 @@ KEPT_HEADERS = frozenset({"authorization"})
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 _turn = itertools.count()
+JSON = "application/json"
 
 
 class Sent:
@@ -103,7 +104,7 @@ def _prepared(upstream: Upstream, secret: str, outgoing: Outgoing) -> Prepared:
         secret,
         path,
         outgoing.accept,
-        outgoing.content_type,
+        JSON,  # not the type of a form, whose boundary each client makes up: what is prepared is kept
         *_more(dialect),
     )
 
@@ -120,7 +121,9 @@ async def _send(
 ) -> aiohttp.ClientResponse:
     body = outgoing.body
     data: bytes | AsyncIterator[bytes] | None = body
-    headers = call.headers if not outgoing.headers else {**call.headers, **outgoing.headers}
+    headers = call.headers
+    if outgoing.headers or outgoing.content_type != JSON:
+        headers = {**headers, "Content-Type": outgoing.content_type, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
     return await session().request(

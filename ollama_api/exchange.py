@@ -321,6 +321,8 @@ def _warn_ignored(route: Route, call: Call, target: Target) -> None:
     if len(_warned) + len(new) > MOST_WARNED:
         _warned.clear()
     _warned.update(new)
-    fresh = [option for option in options if (mapping, dialect.name, option if option in KINDS else "") in new]
+    fresh = [
+        option for option in options if (mapping, dialect.name, option if option in KINDS else "") in new
+    ]
     shown = [option[:64] for option in fresh[:MOST_NAMED]]
     log.warning("option ignored", mapping=mapping, options=shown, count=len(fresh), dialect=dialect.name)

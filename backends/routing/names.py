@@ -87,8 +87,8 @@ def fault_of_pattern(text: str) -> str:
     # Any letter may stand where the star does.
     if not is_acceptable(text.replace("*", "x")):
         return (
-            f"{clip(text)!r} is no model name: at most {LONGEST} characters, no control characters, one tag "
-            "at most, and something on both sides of each end."
+            f"{clip(text)!r} is no model name: it has at most {LONGEST} characters and one tag, and neither "
+            "control characters nor an empty part at its end."
         )
     return ""
 
@@ -198,11 +198,7 @@ class Pattern:
         What the star stands for is asked of backends as a name, so that it has to be canonical itself: else
         `openai/library/m` would reach through `openai/*` the model of an exact `openai/m`, and not its rules.
         """
-        if (
-            len(folded) <= self.length
-            or not folded.startswith(self.head)
-            or not folded.endswith(self.tail)
-        ):
+        if len(folded) <= self.length or not folded.startswith(self.head) or not folded.endswith(self.tail):
             return None
         star = core[len(self.head) : len(core) - len(self.tail)]
         if self.length and trimmed(star) != star:

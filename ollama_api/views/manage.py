@@ -80,15 +80,19 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Copy an alias."""
     call = parse.copy(request.body)
-    for role, name in (("source", call.source), ("destination", call.destination)):
-        if not is_valid(name):
-            raise BadRequest(f'{role} "{clip(name)}" is invalid')
+    # The source may be what only a backend calls so; the new name keeps to Ollama's grammar.
+    if not is_acceptable(call.source):
+        raise _invalid("source", call.source)
+    if not is_valid(call.destination):
+        raise _invalid("destination", call.destination)
     caller.require_right(MANAGE_MODELS)
     caller.require(call.destination)
     try:
         source = await find_route(caller, call.source)
     except NoRoute:
         raise ModelNotFound(f'model "{call.source}" not found') from None
+    except BadRequest:
+        raise _invalid("source", call.source) from None
     if canonical(call.destination) != source.alias:
         await aliases.copy(source, call.destination.strip(), caller.label)
     return empty_response()
@@ -101,7 +105,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     if not is_valid(name):
-        raise BadRequest(f'name "{clip(name)}" is invalid')
+        raise _invalid("name", name)
     caller.require(name)
     if canonical(name) not in registry.current().exact:
         await _refuse_deletion(caller, name)
@@ -142,6 +146,10 @@ async def blob(request: ClientRequest, caller: Caller, digest: str) -> HttpRespo
     if request.method == "HEAD":
         return empty_response(404)
     raise NotOffered(NO_WEIGHTS)
+
+
+def _invalid(role: str, name: str) -> BadRequest:
+    return BadRequest(f'{role} "{clip(name)}" is invalid')
 
 
 def empty_response(status: int = 200) -> HttpResponse:
