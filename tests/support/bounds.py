@@ -4,6 +4,7 @@ A cache with a `maxsize` needs no line. What belongs to one request or one run i
 """
 
 from backends import catalog
+from backends.routing import snapshot
 from ollama_api import exchange, live, residency, turn_memory
 from tests.support.held import Bound
 
@@ -14,6 +15,10 @@ BOUNDS: dict[str, Bound] = {
     "backends.catalog:_listings": Bound(catalog.MOST_LISTINGS, "backends; the oldest goes"),
     "backends.catalog:_listings[].cards": Bound(catalog.MOST_LISTED, "the backend's list, cut"),
     "backends.catalog:_listings[]._described": Bound(catalog.MOST_DESCRIBED, "cleared when full"),
+    "backends.catalog:_listings[]._upstream.profiles": Bound(snapshot.MOST_PROFILES, "cleared when full"),
+    "backends.routing.registry:routing._value.upstreams[].profiles": Bound(
+        snapshot.MOST_PROFILES, "cleared when full"
+    ),
     "backends.model_table:_pattern": Bound(2000, "patterns of the table in our own file"),
     "backends.model_table:table": Bound(1, "it takes no arguments"),
     "backends.transport:_sessions": Bound(LOOPS, "one an event loop"),
