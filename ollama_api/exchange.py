@@ -42,7 +42,7 @@ log = structlog.get_logger("llamagate.exchange")
 rng = Random()  # noqa: S311  # shares load, guards nothing
 _warned: set[tuple[str, str, str]] = set()
 MOST_WARNED = 2000
-"""Mappings, options and kinds of backends are the operator's and Ollama's, so there are few; else all is said anew."""
+"""Mappings are the operator's and options Ollama's, so there are few. Beyond it all is said anew."""
 MOST_NAMED = 8
 INVALID_NAME = "invalid model name"
 AnswerT = TypeVar("AnswerT")

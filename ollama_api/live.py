@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -104,9 +104,9 @@ class Space:
 
     async def _make_room(self, count: int) -> None:
         """Drop what ends first of what all processes put."""
-        ending = [key.decode() for key, _ in await _client().zpopmin(self._index, count)]
+        ending: Any = await _client().zpopmin(self._index, count)
         if ending:
-            await _client().delete(*map(self._key, ending))
+            await _client().delete(*(self._key(key.decode()) for key, _ in ending))
 
     async def _drop(self, key: str) -> None:
         async with _client().pipeline(transaction=False) as pipe:
@@ -126,11 +126,12 @@ class Space:
 
     def _keep(self, key: str, value: bytes, until: float) -> None:
         self._forget(key)
-        while self._values and not self._has_room_for(value):
+        if len(value) > self._most_bytes:
+            return
+        while not self._has_room_for(value):
             self._forget(min(self._values, key=lambda name: self._values[name][1]))
-        if self._has_room_for(value):
-            self._values[key] = (value, until)
-            self._bytes += len(value)
+        self._values[key] = (value, until)
+        self._bytes += len(value)
 
     def _has_room_for(self, value: bytes) -> bool:
         return len(self._values) < self._most and self._bytes + len(value) <= self._most_bytes

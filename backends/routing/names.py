@@ -56,8 +56,8 @@ def is_acceptable(name: str) -> bool:
     """Say whether a client may ask for a name: a valid one, or one as backends have them beyond the grammar.
 
     Those are such as accounts/fireworks/models/x, ft:gpt-4o:org::id or /data/models/x. What is neither is a
-    misspelling of a valid name (`m:latest:latest`, `m:`), or holds what no id has: a star, control characters,
-    or letters that only look like others. Whether an acceptable name exists is the routing table's to say.
+    misspelling of a valid name (`m:latest:latest`, `m:`), or holds what no id has: a star, control signs, or
+    letters that only look like others. Whether an acceptable name exists is the routing table's to say.
     """
     if is_valid(name):
         return True
@@ -105,6 +105,8 @@ def strip_tag(name: str) -> str:
 
 def shortest(name: str) -> str:
     """Drop host and namespace where they are the ones that stand for none, as Ollama's lists do."""
+    if len(name) > LONGEST:
+        return name
     folded = _folded(name)
     start = 0
     while start < len(name) and (step := _prefix(folded, start, len(folded))):
@@ -130,7 +132,7 @@ def trimmed(name: str) -> str:
 
 
 def canonical(name: str) -> str:
-    """Bring a name, or a pattern, to the form in which equal names are equal. Doing it again changes nothing."""
+    """Bring a name, or a pattern, to the form in which equal ones are equal. Twice is the same as once."""
     core, folded, prefix = _core(name)
     # Of a pattern the prefix says something: how far its star reaches.
     return prefix + folded if "*" in core and prefix in _REACHES else folded
@@ -139,10 +141,10 @@ def canonical(name: str) -> str:
 def _core(name: str) -> tuple[str, str, str]:
     """Give what is left of a name as it is spelled, the same in lower case, and the last prefix dropped."""
     name = name.strip(SPACE)
+    if len(name) > LONGEST:
+        return name, name, ""
     folded = _folded(name)
     start, end, prefix = 0, len(folded), ""
-    if end > LONGEST:
-        return name, folded, ""
     while start < end:
         if step := _prefix(folded, start, end):
             prefix = folded[start : start + step]

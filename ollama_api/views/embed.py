@@ -66,7 +66,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
 
 
 async def _begun(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> tuple[Route, float | None]:
-    """Resolve, in the words that Ollama uses on these two endpoints; check the options, and read the `keep_alive`."""
+    """Resolve, in the words that Ollama uses on these two endpoints; check the options; read `keep_alive`."""
     try:
         route = await find_route(caller, call.model)
     except NoRoute:

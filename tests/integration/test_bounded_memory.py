@@ -1,4 +1,4 @@
-"""What clients make up, by the thousand, is not kept: what modules hold grows up to its bound and no further."""
+"""What clients make up, by the thousand, is not kept: what modules hold grows to its bound at most."""
 
 import gc
 import io
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import structlog
 
-from backends import catalog
 from backends.errors import UpstreamUnreachable
 from backends.transport import prepare
 from ollama_api import exchange, residency
@@ -36,7 +35,7 @@ def app(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     async def no_list(upstream: Any) -> Any:
         raise UpstreamUnreachable(upstream.name, "no list today")
 
-    monkeypatch.setattr(catalog.discovery, "list_models", no_list)
+    monkeypatch.setattr("backends.discovery.list_models", no_list)
     where = factories.backend("http://127.0.0.1:9/v1")
     factories.mapping("m", where)
     factories.mapping("*", where)

@@ -38,7 +38,7 @@ DRESSED = [
     "\x1cm",
     "m\u200b",
     "m\u2060",
-    "ｍ",
+    "\uff4d",
     "library%2Fm",
     "m%3Alatest",
     "%6d",

@@ -1,4 +1,4 @@
-"""All that a process of ours keeps and that may grow, by the name under which `held` finds it, with its bound.
+"""All that a process of ours keeps and that may grow, by the name that `held` gives it, with its bound.
 
 A cache with a `maxsize` needs no line. What belongs to one request or one run is not held by a module.
 """
@@ -9,7 +9,7 @@ from ollama_api import exchange, live, residency, turn_memory
 from tests.support.held import Bound
 
 LOOPS = 64
-"""Event loops of a process, most of them of tests: the server has one, and each probe of the admin one for a while."""
+"""Event loops of a process: the server has one, each probe of the admin one for a while, and tests many."""
 
 BOUNDS: dict[str, Bound] = {
     "backends.catalog:_listings": Bound(catalog.MOST_LISTINGS, "backends; the oldest goes"),

@@ -1,4 +1,4 @@
-"""What a process of ours holds for good: containers and caches that modules reach, and which of them may grow."""
+"""What a process of ours holds for good: containers and caches that modules reach, and which may grow."""
 
 import ast
 import importlib
@@ -14,11 +14,7 @@ import msgspec
 
 PACKAGES = ("backends", "accounts", "usage", "console", "ollama_api", "proxy_site")
 CONTAINERS = (dict, list, set, deque, bytearray, WeakKeyDictionary, WeakSet, WeakValueDictionary)
-GROWING = frozenset(
-    {
-        "add", "append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update", "__setitem__",
-    }
-)  # fmt: skip
+GROWING = frozenset(("add", "append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update"))
 MOST_LOOKED_INTO = 200
 DEEPEST = 6
 
@@ -52,10 +48,9 @@ def modules() -> list[ModuleType]:
     """Import everything of ours but migrations."""
     found = []
     for package in map(importlib.import_module, PACKAGES):
-        found.append(package)
-        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if ".migrations" not in info.name and not info.name.endswith("__main__"):
-                found.append(importlib.import_module(info.name))
+        infos = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        names = [info.name for info in infos if ".migrations" not in info.name]
+        found += [package, *map(importlib.import_module, names)]
     return found
 
 

@@ -70,7 +70,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A module as somebody may write it tomorrow."""
     module = ModuleType("usage.planted")
     exec(PLANTED, vars(module))
-    monkeypatch.setattr(held.inspect, "getsource", lambda _: PLANTED)
+    monkeypatch.setattr("inspect.getsource", lambda _: PLANTED)
     return module
 
 

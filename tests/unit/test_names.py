@@ -238,7 +238,7 @@ def test_names_that_may_be_asked_for(name: str) -> None:
         "\x1cm",
         "m\u200b",  # a space without width
         "m\u202e",  # writes backwards from here
-        "ｍ",  # looks like m
+        "\uff4d",  # looks like m
         "\u212a",  # the sign for kelvin, which is k in lower case
         "\ud800",
         "m\u00a0n",
@@ -302,9 +302,9 @@ def test_a_pattern_of_the_own_namespace_is_another_than_one_of_all() -> None:
 )
 def test_no_name_takes_longer_than_it_is(part: str) -> None:
     name = part * (400_000 // len(part))
-    began = time.perf_counter()
+    began = time.thread_time()
     canonical(name), is_valid(name), is_acceptable(name), matches("q*", name), full_name(name), clip(name)
     shortest(name)
     for rule in (knowledge.EMBEDDING, knowledge.NOT_TEXT, knowledge.VISION, knowledge.THINKING):
         rule.search(knowledge.last_part(name + "chat"))
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
