@@ -17,7 +17,7 @@ from accounts.models import LOCAL_TEAM, ClientKey, Team
 from accounts.rights import RIGHTS
 from backends import revisions
 from backends.routing.cache import RevisionedCache
-from backends.routing.names import matches
+from backends.routing.names import covers
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     def may_use(self, model: str) -> bool:
         """Say whether one of the team's names or patterns covers `model`."""
-        return any(matches(pattern, model) for pattern in self.models)
+        return covers(self.models, model)
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.rights import RIGHTS
 from backends.revisions import ACCESS, FollowedModel
+from backends.routing.names import fault_of_pattern
 
 LOCAL_TEAM = "local"
 """Who asks without a key on a server that is bound to loopback."""
@@ -29,6 +30,8 @@ def validate_patterns(value: Any) -> None:
         raise ValidationError(
             'Give a list of names or patterns with one *, such as ["*"] or ["gpt-4o", "qwen*"].'
         )
+    for fault in filter(None, map(fault_of_pattern, value)):
+        raise ValidationError(fault)
 
 
 def validate_rights(value: Any) -> None:

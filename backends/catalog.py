@@ -17,7 +17,7 @@ from django.conf import settings
 
 from backends import discovery, model_table
 from backends.errors import NoRoute, UpstreamError
-from backends.routing.names import canonical
+from backends.routing.names import canonical, is_acceptable
 from backends.routing.snapshot import Route, Target, Upstream, informed
 from backends.wire.cards import ModelCard, laid_over
 
@@ -29,6 +29,10 @@ LOOK_AGAIN_S = 2.0
 DESCRIBED_AT_ONCE = 32
 DESCRIBED_TOGETHER = 4
 A_MOMENT_S = 1.0
+MOST_LISTED = 20_000
+"""Models of one list; the largest gateways have some thousands."""
+MOST_LISTINGS = 1000
+"""Backends, each by its address: an address that was changed leaves a list behind."""
 MOST_DESCRIBED = 1000
 """Where a list cannot be had, names come from clients."""
 
@@ -76,7 +80,9 @@ class Listing:
             listed = await discovery.list_models(self._upstream)
         except UpstreamError as error:
             return self._note(known=False, reason=str(error))
-        before, self.cards = self.cards, {canonical(card.id): card for card in listed}
+        # What nobody may ask for is not listed, such as the patterns that some gateways list.
+        usable = (card for card in listed[:MOST_LISTED] if is_acceptable(card.id))
+        before, self.cards = self.cards, {canonical(card.id): card for card in usable}
         # Known from here on: a gateway that is asked of its models may come back here to describe them.
         self._note(known=True)
         if discovery.describes_singly(self._upstream.dialect):
@@ -123,6 +129,8 @@ def listing(upstream: Upstream) -> Listing:
     key = (upstream.id, upstream.base_url)
     found = _listings.get(key)
     if found is None:
+        while len(_listings) >= MOST_LISTINGS:
+            del _listings[next(iter(_listings))]
         found = _listings[key] = Listing(upstream)
     elif found.is_older_than(settings.PROXY.model_list_ttl_s):
         found.refresh(upstream)
@@ -183,6 +191,13 @@ async def narrow(route: Route) -> Route:
     if not targets:
         raise NoRoute(route.alias)
     return msgspec.structs.replace(route, targets=targets, rule=informed(route.rule, targets))
+
+
+def is_known(route: Route) -> bool:
+    """Say whether the operator or a backend's list has the name; else it is passed on in good faith."""
+    return not route.rule.is_wildcard or any(
+        canonical(target.model) in listing(target.upstream).cards for target in route.targets
+    )
 
 
 async def _confirm(target: Target) -> Target | None:

@@ -19,7 +19,7 @@ from unfold.widgets import (
 
 from backends import crypto, turns
 from backends.models import CAPABILITIES, Backend, Credential, ModelMapping
-from backends.routing.names import canonical
+from backends.routing.names import canonical, fault_of_pattern
 from backends.validators import validate_object
 from backends.wire import plain_secrets
 from backends.wire.origin import origin_of
@@ -333,6 +333,8 @@ class MappingForm(MappingModelForm):
     def clean_name(self) -> str:
         """Refuse a name that clients cannot tell from another mapping's."""
         name: str = self.cleaned_data["name"]
+        if fault := fault_of_pattern(name):
+            raise ValidationError(fault)
         others = ModelMapping.objects.exclude(pk=self.instance.pk).values_list("name", flat=True)
         same = [other for other in others if canonical(other) == canonical(name)]
         if same:

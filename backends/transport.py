@@ -35,6 +35,7 @@ Sessions = WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]
 _sessions: Sessions = WeakKeyDictionary()
 _unpooled: Sessions = WeakKeyDictionary()
 _turn = itertools.count()
+JSON = "application/json"
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ def _prepared(upstream: Upstream, secret: str, outgoing: Outgoing) -> Prepared:
         secret,
         path,
         outgoing.accept,
-        outgoing.content_type,
+        JSON,  # not the type of a form, whose boundary each client makes up: what is prepared is kept
         *_more(dialect),
     )
 
@@ -112,7 +113,9 @@ async def _send(
 ) -> aiohttp.ClientResponse:
     body = outgoing.body
     data: bytes | AsyncIterator[bytes] | None = body
-    headers = call.headers if not outgoing.headers else {**call.headers, **outgoing.headers}
+    headers = call.headers
+    if outgoing.headers or outgoing.content_type != JSON:
+        headers = {**headers, "Content-Type": outgoing.content_type, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
     return await through.request(

@@ -17,7 +17,7 @@ from accounts.directory import Caller
 from backends import catalog, upstream
 from backends.errors import NoRoute, NoTargetLeft, UpstreamGarbled, UpstreamRejected
 from backends.routing import balance, registry
-from backends.routing.names import is_valid
+from backends.routing.names import has_scheme, is_acceptable, is_valid
 from backends.routing.snapshot import Route, Target
 from backends.wire.openai import BadReply
 from ollama_api import residency, turn_memory
@@ -32,7 +32,7 @@ from ollama_api.translate.assembly import Assembly, read_whole
 from ollama_api.translate.kept import Keeper, Kept
 from ollama_api.translate.metrics import Timings
 from ollama_api.translate.notes import SILENT, Aside, Notes
-from ollama_api.translate.options import ignored, merged
+from ollama_api.translate.options import KINDS, ignored, merged
 from ollama_api.translate.trace import account_of
 from ollama_api.types import Metrics
 from usage import ledger
@@ -40,22 +40,35 @@ from usage import ledger
 log = structlog.get_logger("llamagate.exchange")
 
 rng = Random()  # noqa: S311  # shares load, guards nothing
-_warned: set[tuple[str, str]] = set()
+_warned: set[tuple[str, str, str]] = set()
+MOST_WARNED = 2000
+"""Mappings are the operator's and options Ollama's, so there are few. Beyond it all is said anew."""
+MOST_NAMED = 8
+INVALID_NAME = "invalid model name"
 AnswerT = TypeVar("AnswerT")
 
 
 async def find_route(caller: Caller, model: str) -> Route:
-    """Resolve a name for a caller. Raises `NoRoute`, `ModelForbidden`, `NoTargetLeft`."""
+    """Resolve a name for a caller. Raises `BadRequest`, `NoRoute`, `ModelForbidden`, `NoTargetLeft`."""
+    if not is_acceptable(model):
+        raise BadRequest(INVALID_NAME)
     route = registry.current().resolve(model)
     if route is None:
-        raise NoRoute(model) if is_valid(model) else BadRequest("invalid model name")
+        raise _unknown(model)
     caller.require(model)
     if not route.targets:
         raise NoTargetLeft(model, "all its targets are disabled")
     try:
-        return await catalog.narrow(route)
+        narrowed = await catalog.narrow(route)
     except NoRoute:
-        raise (NoRoute(model) if is_valid(model) else BadRequest("invalid model name")) from None
+        raise _unknown(model) from None
+    if has_scheme(route.alias) and not catalog.is_known(narrowed):
+        raise BadRequest(INVALID_NAME)
+    return narrowed
+
+
+def _unknown(model: str) -> Exception:
+    return NoRoute(model) if is_valid(model) else BadRequest(INVALID_NAME)
 
 
 async def serve(
@@ -69,9 +82,26 @@ async def serve(
         if endpoint.empty_reply is not None and endpoint.is_empty(call):
             return await exchange.load_or_unload(endpoint.empty_reply)
         endpoint.check(call, route.rule)
-        residency.use(route.alias, keep_alive_s(call.keep_alive))
-        await exchange.recall()
-        return await (exchange.streamed() if call.stream else exchange.whole())
+        with in_use(route, keep_alive_s(call.keep_alive)):
+            await exchange.recall()
+            return await (exchange.streamed() if call.stream else exchange.whole())
+
+
+@contextmanager
+def in_use(route: Route, window_s: float | None) -> Iterator[None]:
+    """Count a model as in use: at once if its name is known, else once a backend has answered to it."""
+    is_known = catalog.is_known(route)
+    if is_known:
+        residency.use(route.alias, window_s)
+    yield
+    if not is_known:
+        residency.use(route.alias, window_s)
+
+
+def note_load(route: Route, window_s: float | None) -> None:
+    """Count a model as in use without asking for an answer, if its name is known; or as unloaded."""
+    if window_s == 0 or catalog.is_known(route):
+        residency.use(route.alias, window_s)
 
 
 @contextmanager
@@ -193,7 +223,7 @@ class Exchange(Generic[CallT]):
             self.endpoint.check(call, rule)
             merged(rule.options, call.options, rule.forced_options)
         await self._tell_loaders(unload=window_s == 0)
-        residency.use(self.route.alias, window_s)
+        note_load(self.route, window_s)
         await residency.told()
         ledger.close(self.entry, "ok")
         return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
@@ -277,8 +307,22 @@ class Exchange(Generic[CallT]):
 
 
 def _warn_ignored(route: Route, call: Call, target: Target) -> None:
-    """Say once per model and option that a backend of this kind has no such option."""
-    for option in ignored(call.options, target.dialect):
-        if (route.alias, option) not in _warned and len(_warned) < 10_000:
-            _warned.add((route.alias, option))
-            log.warning("option ignored", alias=route.alias, option=option[:64], dialect=target.dialect.name)
+    """Say once per mapping and option that a backend of this kind has no such option.
+
+    What Ollama does not know either counts as one option: clients may make up any number of names.
+    """
+    dialect, mapping = target.dialect, route.rule.name
+    options = ignored(call.options, dialect)
+    if not options:
+        return
+    new = {(mapping, dialect.name, option if option in KINDS else "") for option in options} - _warned
+    if not new:
+        return
+    if len(_warned) + len(new) > MOST_WARNED:
+        _warned.clear()
+    _warned.update(new)
+    fresh = [
+        option for option in options if (mapping, dialect.name, option if option in KINDS else "") in new
+    ]
+    shown = [option[:64] for option in fresh[:MOST_NAMED]]
+    log.warning("option ignored", mapping=mapping, options=shown, count=len(fresh), dialect=dialect.name)

@@ -19,6 +19,8 @@ from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scop
 from ollama_api.responses import NOSNIFF, LineStream, plain_response
 
 URLCONF = "ollama_api.urls"
+LONGEST_KEPT = 256
+"""Characters of a path whose view is remembered."""
 
 
 class ClientHandler:
@@ -48,7 +50,8 @@ class ClientHandler:
             request.stop_watching()
 
     async def _answer(self, request: ClientRequest, send: Send) -> None:
-        view, args, kwargs = self._resolve(request.path_info)
+        path = request.path_info
+        view, args, kwargs = self._resolve(path) if len(path) <= LONGEST_KEPT else _resolved(path)
         response = await view(request, *args, **kwargs)
         if isinstance(response, LineStream):
             await _send_stream(request, response, send)

@@ -7,7 +7,7 @@ import asyncio
 from accounts.directory import Caller
 from backends import catalog
 from backends.routing import registry
-from backends.routing.names import canonical, matches
+from backends.routing.names import canonical, compiled
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
 from ollama_api.translate.cards import Described
@@ -52,10 +52,10 @@ def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list
 
 def _name_through(rule: Rule, target: Target, card: ModelCard) -> str | None:
     """Invert the mapping: what a client has to ask for to get this model, if any name does."""
-    if "*" not in target.model or not matches(target.model, card.id):
+    if "*" not in target.model:
         return None
-    head, _, tail = target.model.partition("*")
-    return rule.name.replace("*", card.id[len(head) : len(card.id) - len(tail)])
+    stem = compiled(target.model).match(card.id)
+    return None if stem is None else rule.name.replace("*", stem)
 
 
 def _at(target: Target, card: ModelCard) -> Target:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -19,7 +19,11 @@ from redis.exceptions import RedisError
 log = structlog.get_logger("llamagate.live")
 
 MOST = 10_000
-"""Values of one space in memory; the one that ends first makes room."""
+"""Values of one space, in memory and in Redis; the one that ends first makes room."""
+MOST_BYTES = 16 * 1024 * 1024
+"""The same in memory, in bytes."""
+MOST_TASKS = 1000
+"""Writes on their way to Redis; what comes while it is that slow stays this process's own."""
 PREFIX = "llamagate"
 TIMEOUT_S = 0.5
 
@@ -32,9 +36,11 @@ _tasks: set[asyncio.Task[None]] = set()
 class Space:
     """Named values of one kind. Memory always knows what this process put; Redis what all did."""
 
-    def __init__(self, name: str, most: int = MOST) -> None:
+    def __init__(self, name: str, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._name = name
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._values: dict[str, tuple[bytes, float]] = {}
         self._is_away = False
 
@@ -47,14 +53,14 @@ class Space:
     def put_soon(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for some seconds; other processes see it a moment later."""
         self._keep(key, value, time.time() + ttl_s)
-        if is_shared():
+        if is_shared() and len(_tasks) < MOST_TASKS:
             task = asyncio.get_running_loop().create_task(self.put(key, value, ttl_s))
             _tasks.add(task)
             task.add_done_callback(_tasks.discard)
 
     async def drop(self, key: str) -> None:
         """Forget a value."""
-        self._values.pop(key, None)
+        self._forget(key)
         if is_shared():
             await self._tried(self._drop(key))
 
@@ -82,6 +88,7 @@ class Space:
     def forget(self) -> None:
         """Forget what this process knows, between tests."""
         self._values.clear()
+        self._bytes = 0
 
     async def _put(self, key: str, value: bytes, ttl_s: float) -> None:
         """Write the value, and into the index until when it is there."""
@@ -90,7 +97,16 @@ class Space:
             pipe.set(self._key(key), value, px=max(1, int(ttl_s * 1000)))
             pipe.zadd(self._index, {key: now + ttl_s})
             pipe.zremrangebyscore(self._index, "-inf", now)
-            await pipe.execute()
+            pipe.zcard(self._index)
+            *_, count = await pipe.execute()
+        if count > MOST:
+            await self._make_room(count - MOST)
+
+    async def _make_room(self, count: int) -> None:
+        """Drop what ends first of what all processes put."""
+        ending: Any = await _client().zpopmin(self._index, count)
+        if ending:
+            await _client().delete(*(self._key(key.decode()) for key, _ in ending))
 
     async def _drop(self, key: str) -> None:
         async with _client().pipeline(transaction=False) as pipe:
@@ -109,12 +125,21 @@ class Space:
         return f"{PREFIX}:{self._name}"
 
     def _keep(self, key: str, value: bytes, until: float) -> None:
-        if len(self._values) >= self._most and key not in self._values:
-            now = time.time()
-            self._values = {name: held for name, held in self._values.items() if held[1] > now}
-            if len(self._values) >= self._most:
-                del self._values[min(self._values, key=lambda name: self._values[name][1])]
+        self._forget(key)
+        if len(value) > self._most_bytes:
+            return
+        while not self._has_room_for(value):
+            self._forget(min(self._values, key=lambda name: self._values[name][1]))
         self._values[key] = (value, until)
+        self._bytes += len(value)
+
+    def _has_room_for(self, value: bytes) -> bool:
+        return len(self._values) < self._most and self._bytes + len(value) <= self._most_bytes
+
+    def _forget(self, key: str) -> None:
+        held = self._values.pop(key, None)
+        if held is not None:
+            self._bytes -= len(held[0])
 
     def _key(self, key: str) -> str:
         return f"{PREFIX}:{self._name}:{key}"

@@ -102,13 +102,17 @@ def _tell(name: str) -> None:
     """See to it that the others hear of it, soon."""
     if not live.is_shared():
         return
-    if not _untold:
-        task = asyncio.get_running_loop().create_task(_tell_soon())
+    if len(_untold) >= MOST:
+        return  # more than anybody shows: the others learn of it with the next use
+    _untold.add(name)
+    loop = asyncio.get_running_loop()
+    if not any(task.get_loop() is loop for task in _tasks):
+        task = loop.create_task(_tell_soon())
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
-    _untold.add(name)
 
 
 async def _tell_soon() -> None:
-    await asyncio.sleep(TELL_AFTER_S)
-    await told()
+    while _untold:
+        await asyncio.sleep(TELL_AFTER_S)
+        await told()

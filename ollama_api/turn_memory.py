@@ -20,8 +20,10 @@ log = structlog.get_logger("llamagate.turns")
 LIFE_S = 3600.0
 LARGEST = 64 * 1024
 """Bytes of one call's; what is larger is not kept, and said so."""
+MOST = 2000
+MOST_BYTES = 32 * 1024 * 1024
 
-_space = Space("turn", most=2000)
+_space = Space("turn", MOST, MOST_BYTES)
 _decoder = msgspec.json.Decoder(Kept)
 
 
@@ -59,8 +61,10 @@ def _read(value: bytes) -> Kept:
 
 
 def _scoped(caller: Caller, alias: str, key: str) -> str:
+    """Name a call of a caller. Ids come from backends and clients, and are as long as they like."""
     whose = f"{caller.team}\0{caller.label}\0{alias}".encode()
-    return f"{hashlib.blake2s(whose, digest_size=8).hexdigest()}.{key}"
+    short = key if len(key) <= 64 else hashlib.blake2s(key.encode(), digest_size=32).hexdigest()
+    return f"{hashlib.blake2s(whose, digest_size=8).hexdigest()}.{short}"
 
 
 def forget() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -100,7 +100,7 @@ NATIVE_GENERATE = msgspec.structs.replace(
 )
 
 
-@cache
+@lru_cache(maxsize=64)
 def _filling(fill: Fill) -> Endpoint[GenerateRequest]:
     return msgspec.structs.replace(
         RAW,

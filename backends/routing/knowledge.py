@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
+from backends.routing.names import LONGEST
 from backends.routing.snapshot import Rule, Target
 from backends.wire.cards import ModelCard
-from backends.wire.dialect import LONGEST_NAME
 
 Origin = Literal["operator", "probe", "backend", "table", "name", "assumed"]
 ABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
@@ -82,8 +82,11 @@ def embedding_length(target: Target, card: ModelCard | None) -> Figure | None:
 
 
 def last_part(model: str) -> str:
-    """Give a model's name without folders, in lower case; no more of it than a name may have."""
-    return model.rpartition("/")[2][:LONGEST_NAME].lower()
+    """Give a model's name without folders, in lower case, and no more of it than any name has.
+
+    The rules look back and ahead: what they are given has to be short.
+    """
+    return model[-LONGEST:].rpartition("/")[2].lower()
 
 
 def _by_name(target: Target) -> dict[str, bool]:

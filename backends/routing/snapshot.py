@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.names import Pattern, canonical
+from backends.routing.names import Pattern, canonical, spellings
 from backends.wire.dialect import Dialect, for_model
 
 MOST_PROFILES = 1000
@@ -143,18 +143,22 @@ class RoutingSnapshot:
         self.revision = revision
         self.upstreams: Mapping[int, Upstream] = {upstream.id: upstream for upstream in upstreams}
         everything = list(mappings)
-        self.exact: Mapping[str, Rule] = {canonical(m.name): m for m in everything if not m.is_wildcard}
+        exact: dict[str, Rule] = {}
+        for rule in everything:
+            if not rule.is_wildcard:
+                exact.setdefault(canonical(rule.name), rule)
+        self.exact: Mapping[str, Rule] = exact
         patterns = [(Pattern(m.name), m) for m in everything if m.is_wildcard]
         self.patterns = sorted(patterns, key=lambda pair: -pair[0].length)
 
     def resolve(self, name: str) -> Route | None:
         """Give the route of a name, or None when no mapping knows it."""
-        alias = canonical(name)
+        core, alias = spellings(name)
         mapping = self.exact.get(alias)
         if mapping is not None:
             return Route(alias, mapping, mapping.targets)
         for pattern, mapping in self.patterns:
-            stem = pattern.match(name)
+            stem = pattern.star(core, alias)
             if stem is not None:
                 return Route(alias, mapping, _fill(mapping.targets, stem))
         return None

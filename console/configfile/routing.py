@@ -10,7 +10,7 @@ from django.utils import timezone
 from backends import authors
 from backends.crypto import SecretElsewhere, SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
-from backends.routing.names import canonical
+from backends.routing.names import canonical, fault_of_pattern
 from backends.wire.dialect import with_path
 from backends.wire.dialects import DIALECTS
 from console.configfile.format import ApiKey, BackendEntry, MappingEntry, TargetEntry
@@ -109,6 +109,9 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
     kept: set[int] = set()
     for place, entry in enumerate(entries):
         path = f"mappings[{place}]"
+        if fault := fault_of_pattern(entry.name):
+            run.refuse(f"{path}.name", fault)
+            continue
         mapping = stored.find(entry.name) or ModelMapping()
         mapping.changed_by = authors.APPLY  # written with what changes, and not alone
         wanted = {

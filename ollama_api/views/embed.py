@@ -9,11 +9,11 @@ from django.http import HttpResponseBase
 from accounts.directory import Caller
 from backends.errors import NoRoute
 from backends.routing.snapshot import Route
-from ollama_api import embedding, parse, residency
+from ollama_api import embedding, parse
 from ollama_api.decoding import decoded
 from ollama_api.durations import keep_alive_s
 from ollama_api.errors import BadRequest, ModelNotFound
-from ollama_api.exchange import find_route, recorded
+from ollama_api.exchange import find_route, in_use, note_load, recorded
 from ollama_api.request import ClientRequest
 from ollama_api.responses import json_response
 from ollama_api.translate import embed as translate
@@ -29,14 +29,16 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
         raise ModelNotFound("model '' not found")
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
     with recorded(request, entry):
-        route = await _begun(caller, call)
+        route, window_s = await _begun(caller, call)
         if not call.input:
+            note_load(route, window_s)
             ledger.close(entry, "ok")
             return json_response(EmbedReply(model=call.model, embeddings=[]))
         wish = embedding.Wish(
             model=call.model, texts=call.input, dimensions=call.dimensions, truncate=call.truncate
         )
-        target, gathered = await embedding.ask(wish, route, entry)
+        with in_use(route, window_s):
+            target, gathered = await embedding.ask(wish, route, entry)
         total_ns = time.monotonic_ns() - entry.started_ns
         load_ns = max(1, entry.sent_ns - entry.started_ns)
         answer = translate.from_upstream(call, gathered, target.dialect, total_ns, load_ns)
@@ -51,22 +53,24 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
         raise BadRequest("model is required")
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
     with recorded(request, entry):
-        route = await _begun(caller, call)
+        route, window_s = await _begun(caller, call)
         if not call.prompt:
+            note_load(route, window_s)
             ledger.close(entry, "ok")
             return json_response(EmbeddingReply(translate.NO_VECTOR))
-        _, gathered = await embedding.ask(embedding.Wish(model=call.model, texts=[call.prompt]), route, entry)
+        with in_use(route, window_s):
+            wish = embedding.Wish(model=call.model, texts=[call.prompt])
+            _, gathered = await embedding.ask(wish, route, entry)
         answer = translate.single_from_upstream(gathered)
         ledger.close(entry, "ok")
         return json_response(answer)
 
 
-async def _begun(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> Route:
-    """Resolve, in the words that Ollama uses on these two endpoints; check the options, and note the use."""
+async def _begun(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> tuple[Route, float | None]:
+    """Resolve, in the words that Ollama uses on these two endpoints; check the options; read `keep_alive`."""
     try:
         route = await find_route(caller, call.model)
     except NoRoute:
         raise ModelNotFound(translate.not_found(call.model)) from None
     checked(call.options)
-    residency.use(route.alias, keep_alive_s(call.keep_alive))
-    return route
+    return route, keep_alive_s(call.keep_alive)

@@ -20,12 +20,12 @@ from backends import aliases, catalog
 from backends.aliases import AliasSpec
 from backends.errors import AliasUnknown, NoRoute
 from backends.routing import registry
-from backends.routing.names import canonical, is_valid
+from backends.routing.names import canonical, clip, is_acceptable, is_valid
 from backends.routing.snapshot import Route
 from ollama_api import parse, residency
 from ollama_api.decoding import decoded
 from ollama_api.errors import BadRequest, Failure, ModelNotFound, NotOffered, Refused
-from ollama_api.exchange import find_route
+from ollama_api.exchange import INVALID_NAME, find_route
 from ollama_api.request import ClientRequest
 from ollama_api.responses import NDJSONStream, unmarked_json_response
 from ollama_api.translate.options import checked
@@ -48,8 +48,8 @@ NOT_FOUND = "pull model manifest: file does not exist"
 async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Read the backends' lists anew; the pull succeeds if the name leads somewhere then."""
     call = await decoded(parse.pull, request.body)
-    if not is_valid(call.wanted):
-        raise BadRequest("invalid model name")
+    if not is_acceptable(call.wanted):
+        raise BadRequest(INVALID_NAME)
     await _refresh_lists()
     try:
         await find_route(caller, call.wanted)
@@ -64,7 +64,7 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     call = await decoded(parse.create, request.body)
     name = call.model or call.name
     if not is_valid(name):
-        raise BadRequest("invalid model name")
+        raise BadRequest(INVALID_NAME)
     if call.is_about_weights:
         raise NotOffered(NO_WEIGHTS)
     if call.remote_host:
@@ -81,15 +81,19 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Copy an alias."""
     call = await decoded(parse.copy, request.body)
-    for role, name in (("source", call.source), ("destination", call.destination)):
-        if not is_valid(name):
-            raise BadRequest(f'{role} "{name}" is invalid')
+    # The source may be what only a backend calls so; the new name keeps to Ollama's grammar.
+    if not is_acceptable(call.source):
+        raise _invalid("source", call.source)
+    if not is_valid(call.destination):
+        raise _invalid("destination", call.destination)
     caller.require_right(MANAGE_MODELS)
     caller.require(call.destination)
     try:
         source = await find_route(caller, call.source)
     except NoRoute:
         raise ModelNotFound(f'model "{call.source}" not found') from None
+    except BadRequest:
+        raise _invalid("source", call.source) from None
     if canonical(call.destination) != source.alias:
         await aliases.copy(source, call.destination.strip(), caller.label)
     return empty_response()
@@ -102,7 +106,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     if not is_valid(name):
-        raise BadRequest(f'name "{name}" is invalid')
+        raise _invalid("name", name)
     caller.require(name)
     if canonical(name) not in registry.current().exact:
         await _refuse_deletion(caller, name)
@@ -143,6 +147,10 @@ async def blob(request: ClientRequest, caller: Caller, digest: str) -> HttpRespo
     if request.method == "HEAD":
         return empty_response(404)
     raise NotOffered(NO_WEIGHTS)
+
+
+def _invalid(role: str, name: str) -> BadRequest:
+    return BadRequest(f'{role} "{clip(name)}" is invalid')
 
 
 def empty_response(status: int = 200) -> HttpResponse:

@@ -158,3 +158,35 @@ def test_chats_and_ps_go_on_while_redis_is_away(client: Client, fake: FakeBacken
     assert [model["name"] for model in client.get("/api/ps").json["models"]] == ["m:latest"]
     assert client.post("/api/chat", {"model": "m", "keep_alive": 0}).json["done_reason"] == "unload"
     assert client.get("/api/ps").json["models"] == []
+
+
+@redis
+def test_what_all_processes_keep_is_bounded_too(
+    change: Change, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(redis_url=legs.url(legs.REDIS))
+    monkeypatch.setattr(live, "MOST", 3)
+
+    async def asked() -> None:
+        for number in range(6):  # each by a process of its own
+            await live.Space(name).put(str(number), b"x", 30 + number)
+        assert sorted(await live.Space(name).all()) == ["3", "4", "5"]
+        assert await live._client().exists(f"{live.PREFIX}:{name}:0") == 0
+
+    run(asked)
+
+
+def test_memory_is_bounded_in_bytes(change: Change, name: str) -> None:
+    change(redis_url="")
+
+    async def asked() -> None:
+        space = live.Space(name, most_bytes=30)
+        for number in range(5):
+            await space.put(str(number), b"0123456789", 30 + number)
+        await space.put("4", b"01234", 34)
+        await space.put("too large", b"0" * 31, 90)
+        assert sorted(await space.all()) == ["2", "3", "4"]
+        await space.put("5", b"012345678901234", 90)
+        assert sorted(await space.all()) == ["3", "4", "5"]
+
+    run(asked)
