@@ -158,7 +158,7 @@ def test_many_guesses_at_once_are_no_more_than_one_after_another() -> None:
         return real(self, *args, **kwargs)
 
     def one(number: int) -> int:
-        together.wait(10)
+        together.wait(20)
         try:
             return int(log_in("ana", f"guess {number}").status_code)
         finally:
@@ -166,6 +166,7 @@ def test_many_guesses_at_once_are_no_more_than_one_after_another() -> None:
 
     with (
         mock.patch.object(ModelBackend, "authenticate", authenticate),
+        mock.patch.object(logins, "TURN_S", 30.0),  # a busy machine needs more than people wait for
         ThreadPoolExecutor(guesses) as threads,
     ):
         assert set(threads.map(one, range(guesses))) == {200, 429}
