@@ -39,13 +39,13 @@ def validate_base_url(value: str) -> None:
         parts = urlsplit(value)
         if "@" in parts.netloc:
             raise ValidationError("Leave user and password out of the URL: add an API key instead.")
+        if fault := addresses.fault_of_host(parts.hostname or ""):
+            raise ValidationError(fault)
         origin_of(value)
     except ValueError:
         raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.") from None
     if parts.query or parts.fragment:
         raise ValidationError("Leave everything from ? or # out of the URL.")
-    if fault := addresses.fault_of_host(parts.hostname or ""):
-        raise ValidationError(fault)
 
 
 def validate_dialect(value: str) -> None:
