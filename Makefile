@@ -14,7 +14,7 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashe
 # The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
 NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))
 
-CODE := proxy_site ollama_api console usage accounts backends tests bench manage.py
+CODE := proxy_site ollama_api gateway console usage accounts backends core tests bench manage.py
 COMPILE := pip compile --quiet --no-emit-index-url --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 # Clients that the end-to-end tests install, each into an environment of its own.
 CLIENTS := $(wildcard tests/e2e/clients/*/requirements.in)
@@ -82,8 +82,8 @@ lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no diffe
 	@for file in requirements.txt requirements-dev.txt requirements-demo.txt $(CLIENTS:.in=.txt); do diff -u $$file build/lock/$$file || exit 1; done
 
 model-table: $(VENV)/.installed-dev ## write the table of models' context lengths and prices anew (needs the network)
-	$(BIN)/uv run --quiet --no-project --with genai-prices .ci/model_table.py > backends/model_table.json.new
-	mv backends/model_table.json.new backends/model_table.json
+	$(BIN)/uv run --quiet --no-project --with genai-prices .ci/model_table.py > backends/discovery/model_table.json.new
+	mv backends/discovery/model_table.json.new backends/discovery/model_table.json
 
 ##@ Ship
 image: ## build the container image (docker or podman)

@@ -1,4 +1,4 @@
-"""Write `backends/model_table.json` anew from the package genai-prices: `make model-table`.
+"""Write `backends/discovery/model_table.json` anew from the package genai-prices: `make model-table`.
 
 The package itself stays out of the product: its data take 30 MB of memory and a third of a second in every
 process, and of all that the context length and two prices are wanted.

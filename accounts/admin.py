@@ -20,8 +20,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from accounts import keys
 from accounts.models import LOCAL_TEAM, ClientKey, Team, validate_patterns
 from accounts.rights import MANAGE_MODELS, RIGHTS, TRACE
-from backends.admin_base import PRESSED, GuidedAdmin
 from backends.forms import LinesField
+from core.admin_base import PRESSED, GuidedAdmin
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]

@@ -15,9 +15,9 @@ from accounts import keys
 from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden, RightMissing
 from accounts.models import LOCAL_TEAM, ClientKey, Team
 from accounts.rights import RIGHTS
-from backends import revisions
-from backends.routing.cache import RevisionedCache
-from backends.routing.names import covers
+from core import revisions
+from core.model_names import covers
+from core.snapshot_cache import RevisionedCache
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Why a caller is refused. Facts only; HTTP is the business of `ollama_api.errors`."""
+"""Why a caller is refused. Facts only; HTTP is the business of `gateway.errors`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.rights import RIGHTS
-from backends.revisions import ACCESS, FollowedModel
-from backends.routing.names import fault_of_pattern
+from core.model_names import fault_of_pattern
+from core.revisions import ACCESS, FollowedModel
 
 LOCAL_TEAM = "local"
 """Who asks without a key on a server that is bound to loopback."""

@@ -18,15 +18,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from backends import authors, probe
-from backends.admin_base import GuidedAdmin, TabularInline
-from backends.admin_stale import derive
-from backends.crypto import SecretUnreadable
+from backends import change_authors, connection_test
 from backends.forms import BackendForm, CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
 from backends.routing import registry
-from backends.wire import plain_secrets
 from backends.wire.dialects import DIALECTS
+from core import plain_secrets
+from core.admin_base import GuidedAdmin, TabularInline
+from core.crypto import SecretUnreadable
+from core.stale_saves import derive
 
 NOTHING = "-"
 TEST_TIMEOUT_S = 10.0
@@ -200,13 +200,13 @@ def _give_up_labels(keys: list[Credential]) -> None:
             Credential.objects.filter(pk=key.pk).exclude(label=key.label).update(label=key.uid.hex)
 
 
-def _probe(row: Backend, key: Credential | None) -> probe.Report:
+def _probe(row: Backend, key: Credential | None) -> connection_test.Report:
     try:
         secret = "" if key is None else key.reveal()
     except SecretUnreadable as reason:
-        return probe.Report("key_unreadable", f"the stored key cannot be read: {reason}")
+        return connection_test.Report("key_unreadable", f"the stored key cannot be read: {reason}")
     dialect = registry.dialect_of(row)
-    return probe.list_models(
+    return connection_test.list_models(
         row.base_url,
         auth=dialect.auth,
         secret=secret,
@@ -268,20 +268,20 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
         """Note who changed something, be it a target only."""
         super().save_related(request, form, formsets, change)
         if form.has_changed() or any(formset.has_changed() for formset in formsets):
-            form.instance.changed_by = authors.operator(request.user.get_username())
+            form.instance.changed_by = change_authors.operator(request.user.get_username())
             form.instance.save(update_fields=["changed_by"])
 
     @admin.display(description="Name", ordering="name")
     def name_and_client(self, row: ModelMapping) -> SafeString:
         """Show the name, and the client that changed it last, if one did."""
-        client = f"by {row.changed_by}" if authors.is_client(row.changed_by) else ""
+        client = f"by {row.changed_by}" if change_authors.is_client(row.changed_by) else ""
         return format_html('<strong>{}</strong><span class="lg-sub">{}</span>', row.name, client)
 
     @admin.display(description="Last change")
     def last_change(self, row: ModelMapping) -> SafeString | str:
         """Tell when and by whom; what clients did is a list of its own."""
         told = f"{row.updated_at:%Y-%m-%d %H:%M} by {row.changed_by}"
-        if not authors.is_client(row.changed_by):
+        if not change_authors.is_client(row.changed_by):
             return told
         url = reverse("admin:backends_routechange_changelist", query={"q": row.name})
         return format_html('<a class="lg-link" href="{}">{}</a>', url, told)

@@ -17,8 +17,8 @@ from django.db import IntegrityError, connection, transaction
 
 from backends.errors import AliasRefused, AliasUnknown
 from backends.models import Backend, MappingTarget, ModelMapping, RouteChange
-from backends.routing.names import canonical
 from backends.routing.snapshot import Route, Target
+from core.model_names import canonical
 
 ResultT = TypeVar("ResultT")
 

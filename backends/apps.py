@@ -11,7 +11,8 @@ class BackendsConfig(AppConfig):
 
     def ready(self) -> None:
         """Load what registers itself."""
-        from backends import checks, revisions
+        from backends import checks
+        from core import revisions
 
         revisions.connect(self)
         checks.register_all()

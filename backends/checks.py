@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError
 
-from backends.wire import plain_secrets
+from core import plain_secrets
 
 
 def register_all() -> None:

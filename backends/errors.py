@@ -1,4 +1,4 @@
-"""What can go wrong between us and a backend. Facts only; HTTP is the business of `ollama_api.errors`.
+"""What can go wrong between us and a backend. Facts only; HTTP is the business of `gateway.errors`.
 
 BackendError
     NoRoute                  no mapping knows this name

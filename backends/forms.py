@@ -17,12 +17,12 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from backends import crypto, turns
+from backends import example_turns
 from backends.models import CAPABILITIES, Backend, Credential, ModelMapping
-from backends.routing.names import canonical, fault_of_pattern
 from backends.validators import validate_object
-from backends.wire import plain_secrets
 from backends.wire.origin import origin_of
+from core import crypto, plain_secrets
+from core.model_names import canonical, fault_of_pattern
 
 if TYPE_CHECKING:
     BackendModelForm = forms.ModelForm[Backend]
@@ -263,13 +263,13 @@ class TurnsField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """Read the turns; nothing is none."""
         try:
-            return turns.read(value or "")
-        except turns.TurnsUnreadable as reason:
+            return example_turns.read(value or "")
+        except example_turns.TurnsUnreadable as reason:
             raise ValidationError(str(reason)) from None
 
     def prepare_value(self, value: Any) -> Any:
         """Write what is stored; give back as it is what was typed."""
-        return turns.write(value) if isinstance(value, list) else value
+        return example_turns.write(value) if isinstance(value, list) else value
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare what the text means."""

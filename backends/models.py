@@ -18,9 +18,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from backends import addresses, crypto
-from backends.fields import SealedField
-from backends.revisions import ROUTING, FollowedModel
+from backends import addresses
 from backends.validators import validate_no_secret as validate_no_secret  # migrations find them here, too
 from backends.validators import validate_object as validate_object
 from backends.validators import validate_secret as validate_secret
@@ -28,6 +26,9 @@ from backends.validators import validate_turns as validate_turns
 from backends.wire.dialect import laid_over, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
 from backends.wire.origin import origin_of
+from core import crypto
+from core.fields import SealedField
+from core.revisions import ROUTING, FollowedModel
 
 CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
 NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")

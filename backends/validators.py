@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from backends import turns
-from backends.wire import plain_secrets
+from backends import example_turns
+from core import plain_secrets
 
 UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 SECRET_PATTERN = re.compile(r"[!-~]+")
@@ -63,5 +63,5 @@ def _can_be_kept(value: Any) -> bool:
 
 def validate_turns(value: Any) -> None:
     """Accept a list of turns with a role and text."""
-    if reason := turns.fault(value):
+    if reason := example_turns.fault(value):
         raise ValidationError(reason)

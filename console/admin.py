@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from backends.admin_base import ModelAdmin
-from backends.admin_stale import StaleGuard
 from console import admin_mappings as admin_mappings
+from core.admin_base import ModelAdmin
+from core.stale_saves import StaleGuard
 
 GIVES_RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 

@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from backends import catalog
 from backends.admin import ModelMappingAdmin
+from backends.discovery import catalog
 from backends.models import ModelMapping, ProbeResult
 from backends.routing import registry
 from backends.routing.snapshot import Target
-from console import probes
-from ollama_api.probing import ProbeFailed
+from console import probe_results
+from gateway.probing import ProbeFailed
 
 PATTERN = (
     "{} is a pattern, and only a model can be probed: give the model a mapping of its own, "
@@ -63,7 +63,9 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     @admin.display(description="Probes found")
     def found(self, row: ModelMapping) -> SafeString | str:
         """Show what probes found, to be read only."""
-        groups = groupby(probes.results_of(row), key=lambda result: (result.backend.name, result.model))
+        groups = groupby(
+            probe_results.results_of(row), key=lambda result: (result.backend.name, result.model)
+        )
         tables = [_table(list(results)) for _, results in groups]
         return format_html_join("", "{}", ((table,) for table in tables)) or NOT_PROBED
 
@@ -83,11 +85,11 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     def _probe_one(self, request: HttpRequest, target: Target) -> None:
         name = f"{target.model} on {target.upstream.name}"
         try:
-            found = probes.run(target)
+            found = probe_results.run(target)
         except ProbeFailed as reason:
             self.tell(request, f"{name} was not probed: {reason}", failed="the probe")
         else:
-            self.tell(request, f"{name}: {probes.summary(found)}")
+            self.tell(request, f"{name}: {probe_results.summary(found)}")
 
 
 def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
@@ -96,7 +98,10 @@ def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
         for target in route.targets:
             card = catalog.seen_card(target)
             unread = "" if card is not None else UNREAD
-            yield f"{target.model} on {target.upstream.name}", probes.told(route.rule, target, card) + unread
+            yield (
+                f"{target.model} on {target.upstream.name}",
+                probe_results.told(route.rule, target, card) + unread,
+            )
 
 
 def _table(results: list[ProbeResult]) -> SafeString:

@@ -14,10 +14,10 @@ from django.core.files import locks
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from backends import database
 from backends.checks import MOVE, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
+from core import database
 
 log = structlog.get_logger("llamagate.provision")
 

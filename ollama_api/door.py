@@ -15,12 +15,12 @@ from accounts import directory, keys
 from accounts.directory import Caller
 from accounts.errors import AccessError
 from accounts.rights import TRACE
-from backends import redaction
-from ollama_api.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
-from ollama_api.faces import OLLAMA, Face
+from backends import key_redaction
+from gateway.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
+from gateway.translate.trace_report import TRACE_HEADER, as_header
+from ollama_api.api_shapes import OLLAMA, Face
+from ollama_api.http import error_response, plain_response
 from ollama_api.request import ClientGone, ClientRequest
-from ollama_api.responses import error_response, plain_response
-from ollama_api.translate.trace import TRACE_HEADER, as_header
 from usage.bounded_log import BoundedLog
 
 log = structlog.get_logger("llamagate.door")
@@ -106,7 +106,7 @@ def identified(view: DjangoView) -> DjangoView:
 def _authenticate(request: ClientRequest) -> Caller:
     meta = request.META
     headers = meta.get("HTTP_AUTHORIZATION", ""), meta.get("HTTP_X_API_KEY", "")
-    redaction.know_caller(partial(keys.presented_secrets, *headers))
+    key_redaction.know_caller(partial(keys.presented_secrets, *headers))
     return directory.authenticate(
         *headers,
         over_loopback=meta["SERVER_NAME"].startswith(LOOPBACK),

@@ -14,9 +14,9 @@ from io import BytesIO
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch, get_resolver
 
-from ollama_api.errors import restarting
+from gateway.errors import restarting
+from ollama_api.http import NOSNIFF, LineStream, plain_response
 from ollama_api.request import ClientGone, ClientRequest, Message, Receive, Scope, Send
-from ollama_api.responses import NOSNIFF, LineStream, plain_response
 
 URLCONF = "ollama_api.urls"
 LONGEST_KEPT = 256

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 
-from ollama_api.errors import Failure
-from ollama_api.responses import error_response
+from gateway.errors import Failure
+from ollama_api.http import error_response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -2,10 +2,14 @@
 
 from django.urls import path, re_path
 
+from ollama_api.anthropic import views as anthropic
+from ollama_api.api_shapes import ANTHROPIC, OPENAI
 from ollama_api.door import door, identified
-from ollama_api.faces import ANTHROPIC, OPENAI
-from ollama_api.views import anthropic, chat, cloud, embed, manage, models, openai, passthrough
-from ollama_api.views.fallback import unknown
+from ollama_api.fallback import unknown
+from ollama_api.ollama import cloud, embed, manage, models
+from ollama_api.ollama import views as chat
+from ollama_api.openai import media
+from ollama_api.openai import views as openai
 
 urlpatterns = [
     path("", door(models.root, "GET", "HEAD", public=True)),
@@ -36,11 +40,11 @@ urlpatterns = [
     # No other verbs: what is asked here becomes a path at the backend.
     re_path(
         r"v1/images/(?P<verb>generations|edits|variations)\Z",
-        door(passthrough.images, "POST", face=OPENAI),
+        door(media.images, "POST", face=OPENAI),
     ),
     re_path(
         r"v1/audio/(?P<verb>speech|transcriptions|translations)\Z",
-        door(passthrough.audio, "POST", face=OPENAI),
+        door(media.audio, "POST", face=OPENAI),
     ),
     path("v1/models", door(openai.models, "GET", face=OPENAI)),
     path("v1/models/<path:name>", door(openai.model, "GET", face=OPENAI)),

@@ -13,10 +13,10 @@ from typing import Any
 from django.conf import settings
 
 from accounts.directory import access
-from backends import transport
-from backends.follower import Follower
 from backends.routing.registry import routing
-from ollama_api import live
+from backends.upstream import transport
+from core import ttl_store
+from core.follower import Follower
 
 LOAD_TIMEOUT_S = 10.0
 
@@ -43,7 +43,7 @@ async def stopped() -> None:
     """Stop following and let go of every connection."""
     global _follower, _loaded  # one process, one state
     await transport.close()
-    await live.close()
+    await ttl_store.close()
     if _follower is not None:
         await asyncio.to_thread(_follower.stop)
     _follower, _loaded = None, False

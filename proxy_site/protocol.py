@@ -34,8 +34,8 @@ from proxy_site.connection_limits import LimitedServerState
 from proxy_site.cycle import RequestCycle
 from proxy_site.deadline import Deadline
 from proxy_site.request_reader import RequestHead, RequestReader, UnreadableRequest
+from proxy_site.request_scope import Address, make_scope, refusal
 from proxy_site.sending import SendingSide
-from proxy_site.wire import Address, make_scope, refusal
 
 MAX_UNREAD_BODY_BYTES = 64 * 1024
 """Of a body that the application has not taken yet: beyond that, reading pauses."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ollama_api.errors import Failure
-from ollama_api.faces import OLLAMA, Face, face_of
+from gateway.errors import Failure
+from ollama_api.api_shapes import OLLAMA, Face, face_of
+from ollama_api.http import NOSNIFF
+from ollama_api.json_encoding import to_json
 from ollama_api.request import Message, Send
-from ollama_api.responses import NOSNIFF
-from ollama_api.wire import to_json
 
 Headers = list[tuple[bytes, bytes]]
 

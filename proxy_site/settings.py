@@ -10,7 +10,7 @@ import dj_database_url
 from django.templatetags.static import static
 from environs import FileAwareEnv
 
-from backends.database import LimitedConnection
+from core.database import LimitedConnection
 from proxy_site import config, logs
 
 env: FileAwareEnv = config.read_environment()

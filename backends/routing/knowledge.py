@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from backends.routing.names import LONGEST
 from backends.routing.snapshot import Rule, Target
-from backends.wire.cards import ModelCard
+from backends.wire.model_cards import ModelCard
+from core.model_names import LONGEST
 
 Origin = Literal["operator", "probe", "backend", "table", "name", "assumed"]
 ABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")

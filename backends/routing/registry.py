@@ -6,13 +6,13 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Prefetch
 
-from backends import revisions
-from backends.crypto import SecretUnreadable
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
-from backends.routing.cache import RevisionedCache
 from backends.routing.snapshot import Probed, RoutingSnapshot, Rule, Target, Upstream, informed
 from backends.wire.dialect import Dialect, laid_over
 from backends.wire.dialects import DIALECTS
+from core import revisions
+from core.crypto import SecretUnreadable
+from core.snapshot_cache import RevisionedCache
 
 log = structlog.get_logger("llamagate.routing")
 

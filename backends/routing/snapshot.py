@@ -2,7 +2,7 @@
 
 `resolve` gives the route of a name. Exact mappings win over patterns, and of the patterns that match the
 one with the longest literal part. Which of a wildcard's names really exist is known to the backends only:
-`backends.catalog` narrows such a route.
+`backends.discovery.catalog` narrows such a route.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.names import Pattern, canonical, spellings
 from backends.wire.dialect import Dialect, for_model
+from core.model_names import Pattern, canonical, spellings
 
 MOST_PROFILES = 1000
 """Names of models come from clients where a mapping is a pattern."""

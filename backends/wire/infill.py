@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from backends.wire.openai import BadReply, Choice, Reply, ServerTimings, Usage
+from backends.wire.openai_types import BadReply, Choice, Reply, ServerTimings, Usage
 
 END = {"limit": "length", "eos": "stop", "word": "stop", "none": "stop"}
 

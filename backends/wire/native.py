@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from backends.wire.openai import (
+from backends.wire.openai_types import (
     BadReply,
     Choice,
     Delta,

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from backends.wire import lenient
-from backends.wire.openai import (
+from backends.wire.openai_types import (
     Choice,
     Delta,
     Logprobs,

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from backends.wire import cards
-from backends.wire.cards import ModelCard, at, integer, words
-from backends.wire.openai import BadReply
+from backends.wire import model_cards
+from backends.wire.model_cards import ModelCard, at, integer, words
+from backends.wire.openai_types import BadReply
 
 ONE_BY_ONE = "ollama"
 """The shape of a source that is asked for each model by itself."""
@@ -27,7 +27,7 @@ Cards = dict[str, ModelCard]
 
 def read(shape: str, body: bytes) -> Cards:
     """Read what a source says. Raises `BadReply`."""
-    return _READERS[shape](cards.decoded(body))
+    return _READERS[shape](model_cards.decoded(body))
 
 
 def merged(listed: Iterable[ModelCard], found: Cards) -> tuple[ModelCard, ...]:
@@ -35,14 +35,14 @@ def merged(listed: Iterable[ModelCard], found: Cards) -> tuple[ModelCard, ...]:
     listed = tuple(listed)
     alone = found.get("") if len(listed) == 1 else None
     return tuple(
-        cards.laid_over(card, more) if (more := found.get(card.id, alone)) is not None else card
+        model_cards.laid_over(card, more) if (more := found.get(card.id, alone)) is not None else card
         for card in listed
     )
 
 
 def _list(found: Any) -> Cards:
     """LM Studio's and xAI's lists; xAI's names have others that mean the same."""
-    told = [cards.card_of(entry) for entry in cards.entries_of(found) if cards.id_of(entry)]
+    told = [model_cards.card_of(entry) for entry in model_cards.entries_of(found) if model_cards.id_of(entry)]
     named = {alias: card for card in told for alias in card.aliases}
     return named | {card.id: card for card in told}
 
@@ -89,10 +89,10 @@ def _info(found: Any) -> Cards:
 def _litellm(found: Any) -> Cards:
     """LiteLLM's `/model/info`: an entry of its cost map for each deployment; the first of a name counts."""
     told: Cards = {}
-    for entry in cards.entries_of(found):
+    for entry in model_cards.entries_of(found):
         name, info = entry.get("model_name"), entry.get("model_info")
         if isinstance(name, str) and isinstance(info, dict):
-            told.setdefault(name, cards.card_of({**info, "id": name}))
+            told.setdefault(name, model_cards.card_of({**info, "id": name}))
     return told
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from backends.wire import lenient
-from backends.wire.openai import BadReply
+from backends.wire.openai_types import BadReply
 
 DEFAULT_LIMIT_BYTES = 4 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"

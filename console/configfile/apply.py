@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.db import transaction
 
 from backends.checks import plain_secrets_stored
-from console.configfile.access import apply_teams, prune_teams
-from console.configfile.format import Config
+from console.configfile.apply_access import apply_teams, prune_teams
+from console.configfile.apply_routing import apply_backends, apply_mappings, prune_backends, prune_mappings
 from console.configfile.parsing import listed
 from console.configfile.problems import ConfigError
-from console.configfile.routing import apply_backends, apply_mappings, prune_backends, prune_mappings
 from console.configfile.run import Run
+from console.configfile.schema import Config
 
 
 def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:

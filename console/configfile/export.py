@@ -12,10 +12,10 @@ from msgspec import NODEFAULT, UNSET
 
 from accounts.models import ClientKey, Team
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
-from backends.wire import plain_secrets
-from console.configfile.format import VERSION, BackendEntry, KeyEntry, MappingEntry, TargetEntry, TeamEntry
 from console.configfile.run import same
-from console.configfile.writing import OneLine, OneLineList, write_yaml
+from console.configfile.schema import VERSION, BackendEntry, KeyEntry, MappingEntry, TargetEntry, TeamEntry
+from console.configfile.yaml_writer import OneLine, OneLineList, write_yaml
+from core import plain_secrets
 
 HEADER = """\
 # Llamagate configuration. Bring it in with: manage.py apply FILE

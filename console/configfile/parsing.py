@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UnsetType
 
-from backends.routing.names import canonical
-from console.configfile.format import (
+from console.configfile.problems import ConfigError, Problem, refuse
+from console.configfile.schema import (
     VERSION,
     ApiKey,
     BackendEntry,
@@ -23,7 +23,7 @@ from console.configfile.format import (
     TeamEntry,
     TurnEntry,
 )
-from console.configfile.problems import ConfigError, Problem, refuse
+from core.model_names import canonical
 
 EntryT = TypeVar("EntryT")
 

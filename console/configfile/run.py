@@ -11,10 +11,10 @@ import msgspec
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 
-from backends.wire import plain_secrets
-from console.configfile.format import Secret
 from console.configfile.problems import Problem
+from console.configfile.schema import Secret
 from console.configfile.sources import SourceError, fetch
+from core import plain_secrets
 
 # Longer values are named but not shown.
 SHOWN_LENGTH = 60

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from backends.validators import SECRET_PATTERN
-from console.configfile.format import Secret
+from console.configfile.schema import Secret
 
 MAX_SECRET_BYTES = 64 * 1024
 

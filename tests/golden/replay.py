@@ -11,18 +11,18 @@ from unittest import mock
 import aiohttp
 import msgspec
 
-from backends import upstream
 from backends.routing.snapshot import Route, Rule, Target, Upstream
+from backends.upstream import client as upstream
 from backends.wire.dialects import DIALECTS
 from backends.wire.reading import USUAL, Reading, Reads, decode_reply
 from backends.wire.sse import SSEDecoder
-from ollama_api import exchange, relay
+from gateway import pipeline, relay
+from gateway.errors import RequestError, failure_of
+from gateway.translate.token_usage import Timings
+from gateway.upstream_routes import Endpoint
 from ollama_api.door import NOBODY
-from ollama_api.endpoint import Endpoint
-from ollama_api.errors import RequestError, failure_of
+from ollama_api.json_encoding import to_json
 from ollama_api.request import ClientRequest
-from ollama_api.translate.metrics import Timings
-from ollama_api.wire import to_json
 from usage.ledger import Entry
 
 REQUEST_ID = "golden"
@@ -101,7 +101,7 @@ def stream(
     **answer: Any,
 ) -> Outcome:
     """Let a backend answer in these reads, and gather what the client gets."""
-    with mock.patch.object(exchange, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
+    with mock.patch.object(pipeline, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
         return asyncio.run(
             _streamed(endpoint, call, endpoint.reader(reading), ScriptedAnswer(reads, **answer))
         )
@@ -115,7 +115,7 @@ async def _streamed(
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
     source = upstream.Stream(mapping.targets[0], response, reader, SSEDecoder())
     route = Route(mapping.name, mapping, mapping.targets)
-    asked = exchange.Exchange(_client(), NOBODY, call, endpoint, route, entry)
+    asked = pipeline.Exchange(_client(), NOBODY, call, endpoint, route, entry)
     answering = relay.Relay(asked, source, endpoint.stream(call))
     try:
         if answer.status != 200:

@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import ClientKey
-from backends.admin_stale import STALE
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from core.stale_saves import STALE
 from tests.fake_backend import FakeBackend
 from tests.support import factories
 from tests.support.admin import Answer, Form, Operator, errors, page, told

@@ -9,12 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from backends.stream import Stream
-from ollama_api.exchange import Exchange
-from ollama_api.relay import Relay
+from backends.upstream.answer_stream import Stream
+from gateway.pipeline import Exchange
+from gateway.relay import Relay
+from gateway.translate.assembly import Assembly
+from ollama_api.http import LineStream
 from ollama_api.request import ClientRequest
-from ollama_api.responses import LineStream
-from ollama_api.translate.assembly import Assembly
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend, Script, scripts
 from tests.fake_backend.steps import Flood

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from backends.models import ModelMapping, RouteChange
-from ollama_api.openapi import describe
+from ollama_api.openapi.document import describe
 from tests.support import factories, served
 from tests.support.bodies import JUNK, SAMPLES, Sample, places, spoiled
 from tests.support.in_process import InProcess, stub_backend

@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from backends.errors import UpstreamUnreachable
-from backends.transport import prepare
-from ollama_api import exchange, residency
+from backends.upstream.transport import prepare
+from gateway import loaded_models, pipeline
 from proxy_site import logs
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories, held
@@ -35,15 +35,15 @@ def app(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     async def no_list(upstream: Any) -> Any:
         raise UpstreamUnreachable(upstream.name, "no list today")
 
-    monkeypatch.setattr("backends.discovery.list_models", no_list)
+    monkeypatch.setattr("backends.discovery.model_lists.list_models", no_list)
     where = factories.backend("http://127.0.0.1:9/v1")
     factories.mapping("m", where)
     factories.mapping("*", where)
-    exchange._warned.clear()
+    pipeline._warned.clear()
     with InProcess() as application:
         yield application
-    exchange._warned.clear()
-    residency.forget()
+    pipeline._warned.clear()
+    loaded_models.forget()
 
 
 def sizes() -> dict[str, int]:
@@ -108,7 +108,7 @@ def test_options_that_nobody_knows_are_told_once(
         def warning(self, event: str, **fields: Any) -> None:
             told.append({"event": event, **fields})
 
-    monkeypatch.setattr(exchange, "log", Log())
+    monkeypatch.setattr(pipeline, "log", Log())
     names = [f"option-{number}" for number in range(10_000 if together else 500)]
     for some in [names] if together else [[name] for name in names]:
         options = {"mirostat": 1, "typical_p": 0.5, **dict.fromkeys(some, 1)}
@@ -118,8 +118,8 @@ def test_options_that_nobody_knows_are_told_once(
     (line,) = told
     assert (line["event"], line["mapping"], line["dialect"]) == ("option ignored", "m", "generic")
     assert line["options"][:2] == ["mirostat", "typical_p"]
-    assert len(line["options"]) <= exchange.MOST_NAMED
-    assert len(exchange._warned) <= 3
+    assert len(line["options"]) <= pipeline.MOST_NAMED
+    assert len(pipeline._warned) <= 3
 
 
 def test_ten_thousand_options_leave_nothing_behind(app: InProcess) -> None:
@@ -203,9 +203,9 @@ class TestInUse:
 
 
 async def test_no_more_than_a_thousand_are_in_use() -> None:
-    residency.forget()
-    for number in range(3 * residency.MOST):
-        residency.use(f"{number}", 60 + number)
-    assert len(residency._seen) == residency.MOST
-    assert f"{3 * residency.MOST - 1}" in residency._seen
-    residency.forget()
+    loaded_models.forget()
+    for number in range(3 * loaded_models.MOST):
+        loaded_models.use(f"{number}", 60 + number)
+    assert len(loaded_models._seen) == loaded_models.MOST
+    assert f"{3 * loaded_models.MOST - 1}" in loaded_models._seen
+    loaded_models.forget()

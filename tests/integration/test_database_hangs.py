@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from accounts.models import LOCAL_TEAM
-from backends import database
-from backends.database import LimitedConnection, NoAnswer
+from core import database
+from core.database import LimitedConnection, NoAnswer
 from tests.conftest import Serve
 from tests.fake_backend import REPLY_TEXT, FakeBackend
 from tests.support import environment

@@ -9,11 +9,11 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.utils import timezone
 
-from backends import crypto, revisions
-from backends.crypto import SecretElsewhere, SecretUnreadable
-from backends.fields import Sealed
 from backends.models import Backend, Credential
 from backends.routing import registry
+from core import crypto, revisions
+from core.crypto import SecretElsewhere, SecretUnreadable
+from core.fields import Sealed
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend
 from tests.support import factories

@@ -8,7 +8,8 @@ from unittest import mock
 
 import pytest
 
-from ollama_api import live, residency
+from core import ttl_store
+from gateway import loaded_models
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend
 from tests.support import factories, legs
@@ -25,7 +26,7 @@ def run(asked: Callable[[], Awaitable[None]]) -> None:
         try:
             await asked()
         finally:
-            await live.close()
+            await ttl_store.close()
 
     asyncio.run(whole())
 
@@ -48,7 +49,7 @@ def store(request: pytest.FixtureRequest, change: Change) -> str:
 @pytest.mark.usefixtures("store")
 def test_what_is_put_is_there_until_it_is_dropped(name: str) -> None:
     async def asked() -> None:
-        space = live.Space(name)
+        space = ttl_store.Space(name)
         await space.put("a", b"1", 30)
         await space.put("b", b"\x00\xff", 30)
         assert await space.get(["a", "nobody", "b"]) == {"a": b"1", "b": b"\x00\xff"}
@@ -65,7 +66,7 @@ def test_what_is_put_is_there_until_it_is_dropped(name: str) -> None:
 @pytest.mark.usefixtures("store")
 def test_what_is_over_is_gone(name: str) -> None:
     async def asked() -> None:
-        space = live.Space(name)
+        space = ttl_store.Space(name)
         await space.put("a", b"1", 0.02)
         deadline = time.monotonic() + 5
         while await space.get(["a"]):
@@ -80,7 +81,7 @@ def test_memory_is_bounded(change: Change, name: str) -> None:
     change(redis_url="")
 
     async def asked() -> None:
-        space = live.Space(name, most=3)
+        space = ttl_store.Space(name, most=3)
         for number in range(5):
             await space.put(str(number), b"", 30 + number)
         assert sorted(await space.all()) == ["2", "3", "4"]
@@ -93,7 +94,7 @@ def test_two_processes_see_the_same(change: Change, name: str) -> None:
     change(redis_url=legs.url(legs.REDIS))
 
     async def asked() -> None:
-        one, other = live.Space(name), live.Space(name)
+        one, other = ttl_store.Space(name), ttl_store.Space(name)
         await one.put("a", b"1", 30)
         assert await other.get(["a"]) == await other.all() == {"a": b"1"}
         await other.drop("a")
@@ -108,9 +109,9 @@ def test_what_another_release_wrote_says_nothing(change: Change) -> None:
     alias = f"m-{uuid.uuid4().hex}"
 
     async def asked() -> None:
-        await live.Space("use").put(alias, b'["of tomorrow"]', 30)
-        assert alias not in [name for name, _ in await residency.in_use()]
-        await live.Space("use").drop(alias)
+        await ttl_store.Space("use").put(alias, b'["of tomorrow"]', 30)
+        assert alias not in [name for name, _ in await loaded_models.in_use()]
+        await ttl_store.Space("use").drop(alias)
 
     run(asked)
 
@@ -118,10 +119,10 @@ def test_what_another_release_wrote_says_nothing(change: Change) -> None:
 def test_that_redis_is_away_is_said_once(change: Change, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change(redis_url=NOBODY)
     log = mock.Mock()
-    monkeypatch.setattr(live, "log", log)
+    monkeypatch.setattr(ttl_store, "log", log)
 
     async def asked() -> None:
-        space = live.Space(name)
+        space = ttl_store.Space(name)
         await space.put("a", b"1", 30)
         await space.get(["a"])
 
@@ -137,15 +138,15 @@ def test_use_is_told_to_the_others_and_its_end_too(change: Change) -> None:
     alias = f"m-{uuid.uuid4().hex}"
 
     async def names() -> list[str]:
-        return [used for used, _ in await residency.in_use() if used == alias]
+        return [used for used, _ in await loaded_models.in_use() if used == alias]
 
     async def asked() -> None:
-        residency.use(alias, 60)
-        await residency.told()
-        residency.forget()  # as another process, which saw nothing of it
+        loaded_models.use(alias, 60)
+        await loaded_models.told()
+        loaded_models.forget()  # as another process, which saw nothing of it
         assert await names() == [alias]
-        residency.end(alias)
-        await residency.told()
+        loaded_models.end(alias)
+        await loaded_models.told()
         assert await names() == []
 
     run(asked)
@@ -165,13 +166,13 @@ def test_what_all_processes_keep_is_bounded_too(
     change: Change, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(redis_url=legs.url(legs.REDIS))
-    monkeypatch.setattr(live, "MOST", 3)
+    monkeypatch.setattr(ttl_store, "MOST", 3)
 
     async def asked() -> None:
         for number in range(6):  # each by a process of its own
-            await live.Space(name).put(str(number), b"x", 30 + number)
-        assert sorted(await live.Space(name).all()) == ["3", "4", "5"]
-        assert await live._client().exists(f"{live.PREFIX}:{name}:0") == 0
+            await ttl_store.Space(name).put(str(number), b"x", 30 + number)
+        assert sorted(await ttl_store.Space(name).all()) == ["3", "4", "5"]
+        assert await ttl_store._client().exists(f"{ttl_store.PREFIX}:{name}:0") == 0
 
     run(asked)
 
@@ -180,7 +181,7 @@ def test_memory_is_bounded_in_bytes(change: Change, name: str) -> None:
     change(redis_url="")
 
     async def asked() -> None:
-        space = live.Space(name, most_bytes=30)
+        space = ttl_store.Space(name, most_bytes=30)
         for number in range(5):
             await space.put(str(number), b"0123456789", 30 + number)
         await space.put("4", b"01234", 34)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management import call_command
 
-from ollama_api import openapi
+from ollama_api.openapi import document as openapi
 from ollama_api.urls import urlpatterns
 from tests.support.environment import ROOT
 from tests.support.in_process import InProcess

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ollama_api.openapi import describe
+from ollama_api.openapi.document import describe
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories
 from tests.support.raw_http import Client

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backends import connections
+from backends.upstream import connections
 from tests.fake_backend import REPLY_TEXT, FakeBackend, Script, scripts
 from tests.fake_backend.answers import Answer as FakeAnswer
 from tests.fake_backend.steps import Close, Raw, Reset, Step

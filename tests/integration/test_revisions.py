@@ -8,9 +8,9 @@ from django.apps import apps
 from django.db import transaction
 
 from accounts.models import ClientKey, Team
-from backends import revisions
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
-from backends.revisions import FollowedModel
+from core import revisions
+from core.revisions import FollowedModel
 from tests.support import factories
 
 Write = Callable[[type[FollowedModel]], object]

@@ -9,10 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from backends import crypto, revisions
 from backends.models import Credential
 from backends.routing import registry
 from console.management.commands import rotate_credentials
+from core import crypto, revisions
 from tests.conftest import Change
 from tests.support import factories
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ollama_api import turn_memory
+from gateway import replay_store
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend, Script
 from tests.fake_backend.steps import Chunk, Done, Send
@@ -80,7 +80,7 @@ STORES = ["memory", pytest.param("redis", marks=pytest.mark.redis)]
 
 @pytest.fixture(autouse=True)
 def _begin(database: None) -> None:
-    turn_memory.forget()
+    replay_store.forget()
 
 
 def ask(client: Client, *turns: Json, stream: bool, **headers: str) -> Json:
@@ -136,7 +136,7 @@ def test_when_it_is_gone_the_request_works_and_the_trace_says_so(
     factories.mapping("m", factories.backend(fake, dialect=kind), model="theirs")
     fake.script_once("theirs", answering(call, deltas, streamed=True))
     turn = ask(client, stream=True)
-    turn_memory.forget()
+    replay_store.forget()
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}, turn, result()], "stream": False}
     answer = client.call("POST", "/api/chat", body, {"X-Llamagate-Trace": "1"})
     assert answer.status == 200
@@ -243,7 +243,7 @@ def test_a_call_is_known_by_its_id_where_the_client_sends_it(client: Client, fak
 def test_what_is_too_large_is_not_kept(
     client: Client, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_memory, "LARGEST", 20)
+    monkeypatch.setattr(replay_store, "LARGEST", 20)
     call, deltas, _, name = KINDS["deepseek"]
     factories.mapping("m", factories.backend(fake, dialect="deepseek"), model="theirs")
     fake.script_once("theirs", answering(call, deltas, streamed=True))

@@ -9,8 +9,8 @@ import yaml
 from django.core.management import CommandError, call_command
 
 from accounts.models import ClientKey, Team
-from backends import revisions
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from core import revisions
 
 API_KEY = "sk-api-key-of-a-backend-0001"
 SPARE_KEY = "sk-api-key-of-a-backend-0002"

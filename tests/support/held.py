@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import msgspec
 
-PACKAGES = ("backends", "accounts", "usage", "console", "ollama_api", "proxy_site")
+PACKAGES = ("core", "backends", "accounts", "usage", "gateway", "console", "ollama_api", "proxy_site")
 CONTAINERS = (dict, list, set, deque, bytearray, WeakKeyDictionary, WeakSet, WeakValueDictionary)
 GROWING = frozenset(("add", "append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update"))
 MOST_LOOKED_INTO = 200

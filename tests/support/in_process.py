@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 
-from backends import transport
+from backends.upstream import transport
 from proxy_site.asgi import clients
 
 from .raw_http import Answer

@@ -7,10 +7,10 @@ from typing import Self
 from django.core.cache import cache
 
 from accounts.directory import access
-from backends import catalog
-from backends.revisions import ConfigRevision
+from backends.discovery import catalog
 from backends.routing.registry import routing
-from ollama_api import residency
+from core.revisions import ConfigRevision
+from gateway import loaded_models
 from proxy_site.server import DrainingServer, listen, uvicorn_config
 
 from .raw_http import Client
@@ -60,5 +60,5 @@ def begin_anew() -> None:
         )
         followed.reload()
     catalog.forget()
-    residency.forget()
+    loaded_models.forget()
     cache.clear()

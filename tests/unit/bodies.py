@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ollama_api.types import ChatRequest, EmbeddingRequest, EmbedRequest, GenerateRequest, ShowRequest
+from ollama_api.ollama.types import ChatRequest, EmbeddingRequest, EmbedRequest, GenerateRequest, ShowRequest
 
 TEXT = st.text(max_size=8)
 ANY = st.recursive(

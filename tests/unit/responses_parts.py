@@ -6,10 +6,10 @@ from typing import Any
 import pydantic
 from openai.types.responses import ResponseStreamEvent
 
-from backends.wire.openai import Reply
+from backends.wire.openai_types import Reply
 from backends.wire.reading import decode_reply
-from ollama_api.translate import responses
-from ollama_api.translate.metrics import Timings
+from gateway.translate.token_usage import Timings
+from ollama_api.responses import api as responses
 
 NOW_NS = 1_787_306_400_250_000_000
 TIMINGS = Timings(0, 1, 2, 3)

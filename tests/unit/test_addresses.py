@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends import addresses, connections, probe
+from backends import addresses, connection_test
 from backends.models import validate_base_url
+from backends.upstream import connections
 from tests.fake_backend import FakeBackend
 
 METADATA = "169.254.169.254"
@@ -182,8 +183,8 @@ def test_a_name_is_looked_up_once_for_a_connection(fake: FakeBackend) -> None:
 # The admin's "Test"
 
 
-def look(url: str) -> probe.Report:
-    return probe.list_models(url, auth="none", secret="", timeout=2.0)
+def look(url: str) -> connection_test.Report:
+    return connection_test.list_models(url, auth="none", secret="", timeout=2.0)
 
 
 @pytest.fixture

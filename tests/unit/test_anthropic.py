@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ollama_api.errors import BadRequest
-from ollama_api.translate import anthropic
-from ollama_api.wire import to_json
+from gateway.errors import BadRequest
+from ollama_api.anthropic import api as anthropic
+from ollama_api.json_encoding import to_json
 from tests.golden import replay
 
 PNG = "iVBORw0KGgo="

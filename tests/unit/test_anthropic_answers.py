@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.wire.openai import Reply
+from backends.wire.openai_types import Reply
 from backends.wire.reading import decode_reply
 from backends.wire.sse import SSEDecoder
-from ollama_api.errors import AnswerUnusable, BadRequest, Failure, RequestError
-from ollama_api.translate import anthropic
-from ollama_api.wire import to_json
+from gateway.errors import AnswerUnusable, BadRequest, Failure, RequestError
+from ollama_api.anthropic import api as anthropic
+from ollama_api.json_encoding import to_json
 from tests.golden import replay
 
 GOLDEN = Path(replay.__file__).parent / "messages"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate import anthropic
-from ollama_api.wire import to_json
+from gateway.errors import BadRequest
+from ollama_api.anthropic import api as anthropic
+from ollama_api.json_encoding import to_json
 from tests.golden import replay
 from tests.unit.bodies import ANY, BODIES, TEXT, some
 

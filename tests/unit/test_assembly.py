@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.wire.openai import BadReply, decode_embeddings
+from backends.wire.openai_types import BadReply, decode_embeddings
 from backends.wire.reading import decode_reply
-from ollama_api.errors import AnswerUnusable, BadRequest
-from ollama_api.translate.arguments import Arguments
-from ollama_api.translate.assembly import Assembly, read_whole
+from gateway.errors import AnswerUnusable, BadRequest
+from gateway.translate.assembly import Assembly, read_whole
+from gateway.translate.tool_arguments import Arguments
 
 NOW_NS = 1_787_306_400_000_000_000
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.routing.names import canonical
 from backends.routing.snapshot import Target
-from backends.wire.cards import ModelCard, parse_model_list
-from backends.wire.openai import BadReply
-from ollama_api.translate.cards import (
+from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.openai_types import BadReply
+from core.model_names import canonical
+from ollama_api.json_encoding import to_json
+from ollama_api.ollama.model_metadata import (
     Described,
     capabilities,
     context_length,
@@ -25,7 +26,6 @@ from ollama_api.translate.cards import (
     tagged,
     tags_entry,
 )
-from ollama_api.wire import to_json
 from tests.golden.replay import rule, target
 
 CHANGED_AT = 1_787_306_400.5

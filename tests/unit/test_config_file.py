@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.configfile.export import Placeholders
-from console.configfile.format import ApiKey, Config, KeyEntry, Secret
 from console.configfile.parsing import parse
 from console.configfile.problems import ConfigError
-from console.configfile.reading import MAX_BYTES, read_yaml
 from console.configfile.run import describe, same
+from console.configfile.schema import ApiKey, Config, KeyEntry, Secret
 from console.configfile.sources import SourceError, fetch
-from console.configfile.writing import OneLine, OneLineList, write_yaml
+from console.configfile.yaml_reader import MAX_BYTES, read_yaml
+from console.configfile.yaml_writer import OneLine, OneLineList, write_yaml
 
 SECRET = "sk-never-to-be-shown-0123456789"
 

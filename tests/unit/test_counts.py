@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from backends.routing.snapshot import Rule
-from backends.wire.openai import FunctionDelta, ToolCallDelta
-from ollama_api import counts, lax, parse
+from backends.wire.openai_types import FunctionDelta, ToolCallDelta
+from gateway import counts
+from gateway.errors import AnswerUnusable, BadRequest
+from gateway.translate import tool_calls
+from ollama_api.anthropic import api as anthropic
 from ollama_api.decoding import LONG_BODY, decoded
-from ollama_api.errors import AnswerUnusable, BadRequest
-from ollama_api.translate import anthropic, calls, openai, passed, responses
+from ollama_api.ollama import go_json, parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai import raw_body
+from ollama_api.responses import api as responses
 from tests.golden import replay
 
 USER = {"role": "user", "content": "x"}
@@ -101,7 +106,7 @@ def test_example_turns_go_before_no_more_turns_than_are_taken() -> None:
     call = openai.parse(json.dumps({"model": "m", **TURNS}).encode())
     rule = Rule(name="m", targets=(), messages=({"role": "user", "content": "example"},))
     with pytest.raises(BadRequest, match="too many messages"):
-        passed.to_upstream(passed.MESSAGES, call, replay.target(), rule)
+        raw_body.to_upstream(raw_body.MESSAGES, call, replay.target(), rule)
 
 
 TOO_MANY = b'{"model":"m","options":{"x":[' + b"{}," * counts.MOST_VALUES + b"{}]}}"
@@ -115,7 +120,7 @@ def test_more_values_than_are_decoded(read: Callable[[bytes], Any]) -> None:
 
 def test_the_slow_path_does_not_decode_them_either() -> None:
     with pytest.raises(BadRequest, match="more than 1000000 JSON values"):
-        lax.first_value(b'{"a":"\\ud800",' + TOO_MANY[1:])
+        go_json.first_value(b'{"a":"\\ud800",' + TOO_MANY[1:])
     with pytest.raises(BadRequest, match="more than 1000000 JSON values"):
         openai.parse(TOO_MANY + b"\xff")
 
@@ -142,26 +147,26 @@ def piece(index: int, arguments: str, name: str | None = None) -> ToolCallDelta:
 
 
 def test_an_answer_of_more_calls_than_a_model_means() -> None:
-    made = calls.Calls()
-    for index in range(calls.MOST_CALLS):
+    made = tool_calls.Calls()
+    for index in range(tool_calls.MOST_CALLS):
         made.add(piece(index, "{}", "f"))
     with pytest.raises(AnswerUnusable, match="more than 1000 tool calls") as unusable:
-        made.add(piece(calls.MOST_CALLS, "{}", "f"))
+        made.add(piece(tool_calls.MOST_CALLS, "{}", "f"))
     assert unusable.value.status == 502
-    assert len(made.whole(1, is_cut=False)) == calls.MOST_CALLS
+    assert len(made.whole(1, is_cut=False)) == tool_calls.MOST_CALLS
 
 
 def test_calls_in_pieces_without_end() -> None:
-    made = calls.Calls()
+    made = tool_calls.Calls()
     with pytest.raises(AnswerUnusable, match="more than 250000 pieces"):
-        for _ in range(calls.MOST_FRAGMENTS + 1):
+        for _ in range(tool_calls.MOST_FRAGMENTS + 1):
             made.add(piece(0, "x"))
 
 
 def test_a_name_without_end() -> None:
-    made = calls.Calls()
+    made = tool_calls.Calls()
     with pytest.raises(AnswerUnusable, match="name without end"):
-        for place in range(calls.LONGEST_NAME):
+        for place in range(tool_calls.LONGEST_NAME):
             made.add(piece(0, "", "ab" if place % 2 else "c"))
 
 

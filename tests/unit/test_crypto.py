@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from backends.crypto import SecretUnreadable, fingerprint, open_sealed, seal, sealing_fingerprint
-from backends.fields import Sealed
 from backends.models import Credential
+from core.crypto import SecretUnreadable, fingerprint, open_sealed, seal, sealing_fingerprint
+from core.fields import Sealed
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

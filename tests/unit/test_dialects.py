@@ -8,11 +8,11 @@ import pytest
 
 from backends.wire.dialect import Dialect, ThinkStyle, for_model, laid_over, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices, of_address
-from ollama_api import parse
-from ollama_api.translate.common import think_fields
-from ollama_api.translate.options import KINDS
-from ollama_api.types import GenerateRequest
-from ollama_api.ways import CHAT, GENERATE
+from gateway.operations import CHAT, GENERATE
+from gateway.translate.chat_completions import think_fields
+from gateway.translate.options import KINDS
+from ollama_api.ollama import parse
+from ollama_api.ollama.types import GenerateRequest
 from tests.golden.replay import rule, target
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)

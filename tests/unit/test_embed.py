@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from backends.wire.dialect import EmbedStyle
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai import EmbeddingReply, decode_embeddings
-from ollama_api import parse
-from ollama_api.errors import AnswerUnusable
-from ollama_api.translate.embed import Gathered, from_upstream, single_from_upstream, to_upstream, vectors
-from ollama_api.types import EmbedRequest
-from ollama_api.wire import to_json
+from backends.wire.openai_types import EmbeddingReply, decode_embeddings
+from gateway.errors import AnswerUnusable
+from gateway.translate.embeddings import Gathered, from_upstream, single_from_upstream, to_upstream, vectors
+from ollama_api.json_encoding import to_json
+from ollama_api.ollama import parse
+from ollama_api.ollama.types import EmbedRequest
 from tests.golden.replay import target
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden
 from backends import errors as backend
-from backends.upstream import error_in
+from backends.upstream.client import error_in
 from backends.wire.failures import (
     MAX_MESSAGE,
     clean,
@@ -23,7 +23,7 @@ from backends.wire.failures import (
     status_of_error,
 )
 from backends.wire.retry import retry_after_s
-from ollama_api.errors import (
+from gateway.errors import (
     AnswerUnusable,
     BadRequest,
     ModelNotFound,
@@ -31,8 +31,8 @@ from ollama_api.errors import (
     failure_of,
     unknown_failure,
 )
-from ollama_api.responses import error_response
-from ollama_api.wire import error_line
+from ollama_api.http import error_response
+from ollama_api.json_encoding import error_line
 from tests.golden.replay import target
 
 BODIES = [

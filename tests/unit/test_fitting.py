@@ -9,11 +9,13 @@ import pytest
 from backends.routing.snapshot import Target
 from backends.wire.dialect import laid_over
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse, ways
-from ollama_api.translate import openai, responses
-from ollama_api.translate.common import tools_fields
-from ollama_api.translate.notes import Aside, Notes
-from ollama_api.translate.trace import LOST, account
+from gateway import operations
+from gateway.translate.chat_completions import tools_fields
+from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.trace_report import LOST, account
+from ollama_api.ollama import parse
+from ollama_api.openai import chat as openai
+from ollama_api.responses import api as responses
 from tests.golden.replay import rule, target
 
 SCHEMA = {
@@ -59,7 +61,7 @@ def test_a_property_may_be_called_as_a_keyword_is() -> None:
 @pytest.mark.parametrize(("dialect", "top_p"), [("tgi", 0.999), ("generic", 1.0)])
 def test_a_prompt_without_a_template_is_fitted_too(dialect: str, top_p: float) -> None:
     call = parse.generate(b'{"model":"m","prompt":"p","raw":true,"options":{"top_p":1.0}}')
-    assert body_of(ways.RAW.to_upstream, call, target(dialect))["top_p"] == top_p
+    assert body_of(operations.RAW.to_upstream, call, target(dialect))["top_p"] == top_p
 
 
 @pytest.mark.parametrize("kind", ["options", "forced_options"])
@@ -83,8 +85,8 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
     backend = of_profile("ollama", body={"keep_alive": "1h", "model": "other"})
     chat = parse.chat(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
     generation = parse.generate(b'{"model":"m","prompt":"hi","keep_alive":"5m"}')
-    chat_body = body_of(ways.NATIVE_CHAT.to_upstream, chat, backend)
-    generate_body = body_of(ways.NATIVE_GENERATE.to_upstream, generation, backend)
+    chat_body = body_of(operations.NATIVE_CHAT.to_upstream, chat, backend)
+    generate_body = body_of(operations.NATIVE_GENERATE.to_upstream, generation, backend)
     assert (chat_body["keep_alive"], chat_body["model"]) == ("1h", backend.model)
     assert (generate_body["keep_alive"], generate_body["model"]) == ("5m", backend.model)
 

@@ -8,11 +8,11 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
-from backends import follower
-from backends.follower import Follower
-from backends.outage import Outage
-from backends.revisions import ConfigRevision
-from backends.routing.cache import RevisionedCache
+from core import follower
+from core.follower import Follower
+from core.outage import Outage
+from core.revisions import ConfigRevision
+from core.snapshot_cache import RevisionedCache
 from tests.support.waiting import eventually
 
 AWAY, BACK = "database away: serving from the last snapshot", "database back"

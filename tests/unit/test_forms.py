@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backends.wire.dialects import DIALECTS
-from ollama_api.translate.forms import JSON_WORD, Form, in_words
+from gateway.translate.response_format import JSON_WORD, Form, in_words
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAJsOnAAA="}}
 

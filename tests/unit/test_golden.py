@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ollama_api import parse
-from ollama_api.endpoint import Endpoint
-from ollama_api.ways import CHAT, GENERATE
+from gateway.operations import CHAT, GENERATE
+from gateway.upstream_routes import Endpoint
+from ollama_api.ollama import parse
 from tests.golden import replay
 
 GOLDEN = Path(replay.__file__).parent

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse
-from ollama_api.endpoint import translated
-from ollama_api.errors import BadRequest
-from ollama_api.translate.notes import Aside, Notes
-from ollama_api.translate.trace import account
-from ollama_api.ways import CHATS
-from ollama_api.wire import to_json
+from gateway.errors import BadRequest
+from gateway.operations import CHATS
+from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.trace_report import account
+from gateway.upstream_routes import translated
+from ollama_api.json_encoding import to_json
+from ollama_api.ollama import parse
 from tests.golden import replay
 from tests.unit.test_golden import compare, pretty
 

@@ -15,11 +15,12 @@ from backends.routing.knowledge import (
     last_part,
 )
 from backends.routing.snapshot import Probed, Rule, Target, Upstream, informed
-from backends.wire.cards import ModelCard
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate import chat, completion, generate
-from ollama_api.types import ChatRequest, GenerateRequest, Message
+from backends.wire.model_cards import ModelCard
+from gateway.errors import BadRequest
+from gateway.translate import completions
+from ollama_api.ollama import chat, generate
+from ollama_api.ollama.types import ChatRequest, GenerateRequest, Message
 from tests.golden.replay import rule
 
 
@@ -120,11 +121,11 @@ class TestInsert:
 
     def test_a_probe_opens_and_closes_the_way(self) -> None:
         proven = target(can={"insert": True})
-        assert completion.fill_of(proven, rule(proven)) == completion.ANY_SUFFIX
-        assert completion.fill_of(target(), rule()) is None
+        assert completions.fill_of(proven, rule(proven)) == completions.ANY_SUFFIX
+        assert completions.fill_of(target(), rule()) is None
         disproven = target(dialect="llamacpp", can={"insert": False})
-        assert completion.fill_of(disproven, rule(disproven)) is None
-        assert completion.fill_of(disproven, rule(disproven, capabilities=("insert",))) is not None
+        assert completions.fill_of(disproven, rule(disproven)) is None
+        assert completions.fill_of(disproven, rule(disproven, capabilities=("insert",))) is not None
         with pytest.raises(BadRequest, match="does not support insert"):
             generate.check(self.CALL, informed(rule(disproven), (disproven,)))
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from ollama_api import parse
-from ollama_api.errors import BadRequest
-from ollama_api.translate import messages, multipart
-from ollama_api.translate.shaping import shaped
+from gateway.errors import BadRequest
+from gateway.translate import multipart
+from gateway.translate.message_normalization import shaped
+from ollama_api.ollama import messages, parse
 from tests.golden import replay
 
 MANY = 9_000

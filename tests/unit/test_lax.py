@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from hypothesis import example, given
 
-from ollama_api import lax, parse
-from ollama_api.errors import BadRequest
-from ollama_api.types import (
+from gateway.errors import BadRequest
+from ollama_api.ollama import go_json, parse
+from ollama_api.ollama.types import (
     ChatRequest,
     CreateRequest,
     EmbeddingRequest,
@@ -32,7 +32,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 def refusal(body: bytes, kind: type[msgspec.Struct] = ChatRequest) -> str:
     with pytest.raises(BadRequest) as refused:
-        lax.decode(body, kind)
+        go_json.decode(body, kind)
     assert refused.value.status == 400
     return refused.value.message
 
@@ -125,7 +125,7 @@ def test_each_endpoint_names_its_own_type(kind: type[msgspec.Struct], body: byte
 
 
 def read(body: bytes) -> ChatRequest:
-    return lax.decode(body, ChatRequest)
+    return go_json.decode(body, ChatRequest)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_null_elements_are_empty_ones() -> None:
     assert call.messages[1].images == [""]
     assert call.messages[1].tool_calls[0].function.name == ""
     assert call.tools == [{}]
-    assert lax.decode(b'{"context":[null,1]}', GenerateRequest).context == [0, 1]
+    assert go_json.decode(b'{"context":[null,1]}', GenerateRequest).context == [0, 1]
 
 
 def test_text_that_is_no_text_is_mended() -> None:
@@ -245,7 +245,7 @@ def test_both_paths_agree_on_every_valid_request(kind: type[msgspec.Struct]) -> 
     @given(VALID[kind])
     def agree(request: dict[str, Any]) -> None:
         body = msgspec.json.encode(request)
-        assert plain(lax.decode(body, kind)) == plain(fast.decode(body))
+        assert plain(go_json.decode(body, kind)) == plain(fast.decode(body))
         if kind is not GenerateRequest:
             reader(body)
 

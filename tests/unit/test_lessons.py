@@ -11,13 +11,12 @@ from django.conf import settings
 
 from backends.wire.dialects import DIALECTS
 from backends.wire.reading import decode_reply
-from ollama_api import parse
-from ollama_api.durations import keep_alive_s
-from ollama_api.translate import cards
-from ollama_api.translate.chat import stream as chat_stream
-from ollama_api.translate.metrics import Timings
-from ollama_api.ways import CHAT
-from ollama_api.wire import to_json
+from gateway.durations import keep_alive_s
+from gateway.operations import CHAT
+from gateway.translate.token_usage import Timings
+from ollama_api.json_encoding import to_json
+from ollama_api.ollama import model_metadata, parse
+from ollama_api.ollama.chat import stream as chat_stream
 from tests.golden import replay
 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}}
@@ -132,13 +131,13 @@ class TestFirstList:
         models = [
             described(name) for name in ("llama-3.1-8b", "gpt-4o", "text-embedding-3-small", "qwen3:8b")
         ]
-        assert len({tuple(cards.capabilities(model)) for model in models}) == 4
-        assert len({cards.digest(model) for model in models}) == 4
+        assert len({tuple(model_metadata.capabilities(model)) for model in models}) == 4
+        assert len({model_metadata.digest(model) for model in models}) == 4
 
 
-def described(model: str, **fields: Any) -> cards.Described:
+def described(model: str, **fields: Any) -> model_metadata.Described:
     target = replay.target(model=model)
-    return cards.Described(model, replay.rule(target, name=model, **fields), target, None)
+    return model_metadata.Described(model, replay.rule(target, name=model, **fields), target, None)
 
 
 TEXT = [
@@ -212,12 +211,12 @@ class TestSecondList:
         assert keep_alive_s(request(keep_alive="10m").keep_alive) == 600.0
 
     def test_08_show_has_capabilities_and_invents_nothing(self) -> None:
-        plain = json.loads(to_json(cards.show_reply(described("mystery"))))
+        plain = json.loads(to_json(model_metadata.show_reply(described("mystery"))))
         assert plain["capabilities"] == ["completion", "tools"]
         assert plain["parameters"] == ""
         assert plain["model_info"] == {"general.architecture": "mystery", "general.basename": "mystery"}
         told = described("mystery", options={"temperature": 0.5}, context_length=4096)
-        shown = json.loads(to_json(cards.show_reply(told)))
+        shown = json.loads(to_json(model_metadata.show_reply(told)))
         assert shown["parameters"].split() == ["temperature", "0.5"]
         assert shown["model_info"]["mystery.context_length"] == 4096
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_api.translate.messages import content_with_images, data_url, made_id, to_openai
-from ollama_api.translate.notes import Notes
-from ollama_api.types import FunctionCall, Message, ToolCall
+from gateway.translate.diagnostics import Notes
+from ollama_api.ollama.messages import content_with_images, data_url, made_id, to_openai
+from ollama_api.ollama.types import FunctionCall, Message, ToolCall
 
 
 def call(name: str, call_id: str = "", arguments: bytes = b"{}") -> ToolCall:

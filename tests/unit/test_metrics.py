@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.wire.openai import ServerTimings, Usage
-from ollama_api.translate.metrics import Timings, counts, measure
+from backends.wire.openai_types import ServerTimings, Usage
+from gateway.translate.token_usage import Timings, counts, measure
 
 CLOCK = Timings(started_ns=1000, sent_ns=1005, first_ns=1105, ended_ns=2105)
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends import model_table
+from backends.discovery import model_table
 from backends.routing.snapshot import Target, Upstream
 from backends.wire import sources
-from backends.wire.cards import ModelCard, parse_model_list
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai import BadReply
-from ollama_api.translate import cards
+from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.openai_types import BadReply
+from ollama_api.ollama import model_metadata
 from tests.golden.replay import rule
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden" / "models"
@@ -40,7 +40,7 @@ def to_json(value: Any) -> Any:
 
 
 def card_of(told: dict[str, Any]) -> ModelCard:
-    """Read the list and the other sources that the dialect names, as `backends.discovery` does."""
+    """Read the list and the other sources that the dialect names, as `model_lists` does."""
     dialect = DIALECTS[told["dialect"]]
     listed = parse_model_list(json.dumps(told["backend_says"]["/models"]).encode())
     for source in dialect.sources:
@@ -53,11 +53,11 @@ def shown(told: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     dialect = DIALECTS[told["dialect"]]
     target = Target(Upstream(1, "there", dialect.base_url or "http://127.0.0.1:1/v1", dialect), told["model"])
     filled = model_table.filled(card, target.upstream.base_url)
-    model = cards.Described("alias", rule(target), target, filled)
-    entry = cards.tags_entry(model)
+    model = model_metadata.Described("alias", rule(target), target, filled)
+    entry = model_metadata.tags_entry(model)
     info = {
         "capabilities": entry.capabilities,
-        "context_length": cards.context_length(model),
+        "context_length": model_metadata.context_length(model),
         "parameter_size": entry.details.parameter_size,
         "quantization_level": entry.details.quantization_level,
         "price": [filled.price_in, filled.price_out],

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate import multipart
-from ollama_api.translate.notes import Notes
-from ollama_api.translate.steering import WHY
+from gateway.errors import BadRequest
+from gateway.translate import multipart
+from gateway.translate.diagnostics import Notes
+from gateway.translate.routing_members import WHY
 
 TYPE = "multipart/form-data; boundary=b0"
 PLAIN = DIALECTS["openai"]

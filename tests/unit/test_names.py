@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.routing import knowledge
-from backends.routing.names import (
+from core.model_names import (
     Pattern,
     canonical,
     clip,

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends import upstream
 from backends.errors import UpstreamGarbled
+from backends.upstream import client as upstream
 from backends.wire.lenient import mended
 from backends.wire.reading import Reader
 from backends.wire.sse import SSEDecoder
-from ollama_api import parse
-from ollama_api.endpoint import Endpoint
-from ollama_api.translate import anthropic, openai
-from ollama_api.views.anthropic import MESSAGES
-from ollama_api.views.openai import CHAT as OPENAI_CHAT
-from ollama_api.ways import CHAT
+from gateway.operations import CHAT
+from gateway.upstream_routes import Endpoint
+from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic.views import MESSAGES
+from ollama_api.ollama import parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai.views import CHAT as OPENAI_CHAT
 from tests.golden import replay
 from tests.golden.streams import CASES
 from tests.golden.streams.case import Case

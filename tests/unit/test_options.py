@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate.completion import raw_body
-from ollama_api.translate.generate import to_upstream
-from ollama_api.translate.notes import Notes
-from ollama_api.translate.options import KINDS, ignored, merged, wire_options
-from ollama_api.types import GenerateRequest
+from gateway.errors import BadRequest
+from gateway.translate.completions import raw_body
+from gateway.translate.diagnostics import Notes
+from gateway.translate.options import KINDS, ignored, merged, wire_options
+from ollama_api.ollama.generate import to_upstream
+from ollama_api.ollama.types import GenerateRequest
 from tests.golden import replay
 
 GENERIC, OPENAI, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "llamacpp"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends import transport
+from backends.upstream import transport
 from backends.wire.dialect import laid_over
 from backends.wire.dialects import DIALECTS
 from backends.wire.origin import is_path, origin_of

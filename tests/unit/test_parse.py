@@ -12,11 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse
-from ollama_api.durations import keep_alive_s
-from ollama_api.errors import BadRequest
-from ollama_api.types import ChatRequest
-from ollama_api.ways import CHAT, GENERATE
+from gateway.durations import keep_alive_s
+from gateway.errors import BadRequest
+from gateway.operations import CHAT, GENERATE
+from ollama_api.ollama import parse
+from ollama_api.ollama.types import ChatRequest
 from tests.golden import replay
 from tests.unit.bodies import BODIES, VALID, written
 

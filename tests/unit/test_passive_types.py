@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ollama_api.responses import PASSIVE_KINDS, PASSIVE_TYPES, passive_type
+from ollama_api.http import PASSIVE_KINDS, PASSIVE_TYPES, passive_type
 
 PASSED_ON = [
     "audio/mpeg",

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.wire import plain_secrets
 from backends.wire.dialects import DIALECTS
+from core import plain_secrets
 
 CREDENTIALS = [
     *("Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-API-Key", "api-key", "apikey"),

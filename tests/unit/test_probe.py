@@ -1,6 +1,6 @@
 """Looking at a backend for the admin: what came, in a sentence that is safe to show.
 
-`responses` serves here because `backends.probe` really uses `requests`; nothing else in the product does.
+`responses` serves here because `backends.connection_test` uses `requests`; nothing else in the product does.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-from backends import probe
+from backends import connection_test
 
 KEY = "Zb81Qx7Lw02PmVt99RkE"
 BASE = "http://backend.test/v1"
@@ -26,8 +26,10 @@ def web() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def look(base_url: str = BASE, *, secret: str = KEY, timeout: float = 5.0, **more: Any) -> probe.Report:
-    return probe.list_models(
+def look(
+    base_url: str = BASE, *, secret: str = KEY, timeout: float = 5.0, **more: Any
+) -> connection_test.Report:
+    return connection_test.list_models(
         base_url, auth=more.pop("auth", "bearer"), secret=secret, timeout=timeout, **more
     )
 
@@ -150,7 +152,7 @@ class TestWhatIsTold:
         assert (report.outcome, report.status) == ("garbled", 200)
 
     def test_a_list_without_end(self, web: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(probe, "MAX_BODY_BYTES", 1 << 20)
+        monkeypatch.setattr(connection_test, "MAX_BODY_BYTES", 1 << 20)
         web.get(f"{BASE}/models", body=b" " * (1 << 20) + b"[]")
         assert look().detail == "reached, but its list has more than 1 MiB"
 

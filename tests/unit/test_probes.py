@@ -12,9 +12,10 @@ import pytest
 from backends.errors import UpstreamRejected, UpstreamTimeout
 from backends.wire.dialect import Dialect, ThinkStyle
 from backends.wire.dialects import DIALECTS
-from ollama_api.translate import chat, probes
-from ollama_api.translate.probes import Answer, Question
-from ollama_api.types import ChatRequest, ReplyFunction, ReplyToolCall
+from gateway.translate import probe_questions
+from gateway.translate.probe_questions import Answer, Question
+from ollama_api.ollama import chat
+from ollama_api.ollama.types import ChatRequest, ReplyFunction, ReplyToolCall
 from tests.golden.replay import rule, target
 
 GENERIC, LLAMA = DIALECTS["generic"], DIALECTS["llamacpp"]
@@ -22,7 +23,7 @@ ANY = re.compile("image")
 
 
 def question(capability: str) -> Question:
-    (found,) = (one for one in probes.questions("m") if one.capability == capability)
+    (found,) = (one for one in probe_questions.questions("m") if one.capability == capability)
     return found
 
 
@@ -70,7 +71,7 @@ class TestVerdicts:
         assert judged("insert", LLAMA) == "unclear"
 
     def test_completion(self) -> None:
-        first = probes.first_question("m")
+        first = probe_questions.first_question("m")
         assert first.judge(Answer(text="OK"), GENERIC)[0] == "yes"
         assert first.judge(Answer(), GENERIC)[0] == "unclear"
 
@@ -78,23 +79,25 @@ class TestVerdicts:
 class TestRefusals:
     @pytest.mark.parametrize("status", [400, 403, 404, 405, 415, 422, 501])
     def test_a_refusal_is_a_no(self, status: int) -> None:
-        verdict, evidence = probes.refusal(UpstreamRejected("b", status, "cannot"), ANY)
+        verdict, evidence = probe_questions.refusal(UpstreamRejected("b", status, "cannot"), ANY)
         assert (verdict, evidence) == ("no", f"status {status}: cannot")
 
     @pytest.mark.parametrize("status", [401, 408, 429, 502, 503])
     def test_a_failure_is_unclear(self, status: int) -> None:
-        assert probes.refusal(UpstreamRejected("b", status, "image"), ANY)[0] == "unclear"
-        assert probes.refusal(UpstreamTimeout("b", 1), ANY)[0] == "unclear"
+        assert probe_questions.refusal(UpstreamRejected("b", status, "image"), ANY)[0] == "unclear"
+        assert probe_questions.refusal(UpstreamTimeout("b", 1), ANY)[0] == "unclear"
 
     def test_a_500_counts_if_it_names_what_cannot_be_done(self) -> None:
         assert (
-            probes.refusal(
+            probe_questions.refusal(
                 UpstreamRejected("b", 500, "Image input is not supported"), question("vision").told_by
             )[0]
             == "no"
         )
         assert (
-            probes.refusal(UpstreamRejected("b", 500, "out of memory"), question("vision").told_by)[0]
+            probe_questions.refusal(UpstreamRejected("b", 500, "out of memory"), question("vision").told_by)[
+                0
+            ]
             == "unclear"
         )
 
@@ -111,12 +114,12 @@ class TestRefusals:
     def test_a_model_that_is_not_there_is_told_from_one_that_cannot(
         self, message: str, is_unknown: bool
     ) -> None:
-        assert probes.is_about_the_model(UpstreamRejected("b", 404, message)) is is_unknown
+        assert probe_questions.is_about_the_model(UpstreamRejected("b", 404, message)) is is_unknown
 
 
 class TestWhatIsAsked:
     def test_the_picture_is_a_png_of_one_colour(self) -> None:
-        data = base64.b64decode(probes.picture())
+        data = base64.b64decode(probe_questions.picture())
         assert data[:8] == b"\x89PNG\r\n\x1a\n"
         parts, at = {}, 8
         while at < len(data):
@@ -134,7 +137,7 @@ class TestWhatIsAsked:
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_every_dialect_can_be_asked_and_every_limit_is_small(self, dialect: str) -> None:
         to = target(dialect)
-        for one in [probes.first_question("m"), *probes.questions("m")]:
+        for one in [probe_questions.first_question("m"), *probe_questions.questions("m")]:
             is_asked = to.dialect.images or one.capability != "vision"
             if isinstance(one.call, ChatRequest) and is_asked:
                 body = chat.to_upstream(one.call, to, rule(to))
@@ -143,6 +146,6 @@ class TestWhatIsAsked:
                 assert body[to.dialect.max_tokens] <= 1024 + budget
 
     def test_thinking_is_off_but_where_it_is_asked_for(self) -> None:
-        switches = {one.capability: one.call.think for one in probes.questions("m")}
+        switches = {one.capability: one.call.think for one in probe_questions.questions("m")}
         assert switches.pop("thinking") == "low"
         assert not any(switches.values())

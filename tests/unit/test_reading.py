@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.wire.openai import BadReply, Delta, Reply
+from backends.wire.openai_types import BadReply, Delta, Reply
 from backends.wire.reading import Reader, Reading, decode_reply
-from ollama_api.translate.assembly import Assembly
+from gateway.translate.assembly import Assembly
 
 
 def chunk(finish: Any = None, *, more: Any = None, **delta: Any) -> bytes:

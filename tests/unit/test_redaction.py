@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from accounts import keys
 from accounts.errors import ModelForbidden
-from backends import redaction
+from backends import key_redaction
 from backends.errors import NoRoute, UpstreamRejected
 from backends.excerpts import GAP, MAX_EXCERPT, excerpt
 from backends.routing.snapshot import Target, Upstream
-from backends.stream import error_in
+from backends.upstream.answer_stream import error_in
 from backends.wire import failures
 from backends.wire.dialects import DIALECTS
 from backends.wire.redaction import MARK, Redactor
-from ollama_api.errors import BadRequest, reason_of, trace_of
+from gateway.errors import BadRequest, reason_of, trace_of
 
 KEY = "nvapi-A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6"
 ODD = 'p@ss/w"rd+ü=1'
@@ -116,22 +116,22 @@ def target_of(*secrets: str) -> Target:
 def test_every_key_of_the_backend_and_the_callers_own() -> None:
     others, callers = "tp-" + "Z9y8X7w6" * 4, "lg-0a1b2c3d-" + "Q1w2E3r4" * 4
     basic = "Basic " + base64.b64encode(f"x:{callers}".encode()).decode()
-    redaction.know_caller(lambda: keys.presented_secrets(basic, ""))
+    key_redaction.know_caller(lambda: keys.presented_secrets(basic, ""))
     try:
         error = error_in(
             target_of(KEY, others), {"message": f"{KEY}|{others}|{callers}|{basic}", "code": 401}
         )
     finally:
-        redaction.know_caller(lambda: ())
+        key_redaction.know_caller(lambda: ())
     assert not any(kept_of(key, error.message + str(error)) for key in (KEY, others, callers))
 
 
 def test_a_dummy_of_the_callers_is_a_word() -> None:
-    redaction.know_caller(lambda: keys.presented_secrets("Bearer ollama", ""))
+    key_redaction.know_caller(lambda: keys.presented_secrets("Bearer ollama", ""))
     try:
         assert error_in(target_of(), "is ollama up?").message == "is ollama up?"
     finally:
-        redaction.know_caller(lambda: ())
+        key_redaction.know_caller(lambda: ())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ollama_api.faces import ANTHROPIC, OLLAMA, OPENAI, face_of
+from ollama_api.api_shapes import ANTHROPIC, OLLAMA, OPENAI, face_of
 from ollama_api.urls import urlpatterns
 from proxy_site import guard
 from tests.unit.guarded import CHUNKED, LIMIT, RULES, Client, ask, length

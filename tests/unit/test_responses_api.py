@@ -7,8 +7,8 @@ import pytest
 
 from backends.routing.snapshot import Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate import responses
+from gateway.errors import BadRequest
+from ollama_api.responses import api as responses
 from tests.unit.responses_parts import ASKED, CLOCK, PIXEL, function_call, function_output, message, parsed
 
 SEEN = {"type": "image_url", "image_url": {"url": PIXEL}}

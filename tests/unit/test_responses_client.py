@@ -11,8 +11,8 @@ import pydantic
 import pytest
 from openai.types.responses import FunctionToolParam
 
-from ollama_api.errors import Failure
-from ollama_api.translate import responses
+from gateway.errors import Failure
+from ollama_api.responses import api as responses
 from tests.unit.responses_parts import NOW_NS, ask, call, end, reply, streamed, text, thought
 
 FUNCTION: FunctionToolParam = {"type": "function", "name": "f", "parameters": {}, "strict": True}

@@ -6,8 +6,8 @@ import msgspec
 
 from backends.routing.snapshot import Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from ollama_api.translate import responses
-from ollama_api.translate.notes import Aside, Notes
+from gateway.translate.diagnostics import Aside, Notes
+from ollama_api.responses import api as responses
 from tests.unit.responses_parts import (
     ASKED,
     CLOCK,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response
 
-from ollama_api.errors import AnswerUnusable, BadRequest, Failure, RequestError
-from ollama_api.translate import responses
-from ollama_api.wire import to_json
+from gateway.errors import AnswerUnusable, BadRequest, Failure, RequestError
+from ollama_api.json_encoding import to_json
+from ollama_api.responses import api as responses
 from tests.unit.responses_parts import (
     NOW_NS,
     TIMINGS,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backends.routing.snapshot import Rule, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from ollama_api.errors import BadRequest
-from ollama_api.translate import responses
+from gateway.errors import BadRequest
+from ollama_api.responses import api as responses
 from tests.unit.bodies import ANY
 from tests.unit.responses_parts import ASKED, CLOCK, PIXEL, function_call, function_output, message, parsed
 

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from backends.wire.reading import decode_reply
-from ollama_api import parse, ways
-from ollama_api.endpoint import Endpoint
-from ollama_api.translate import anthropic, responses
-from ollama_api.views.anthropic import MESSAGES
-from ollama_api.views.openai import RESPONSES
+from gateway import operations
+from gateway.upstream_routes import Endpoint
+from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic.views import MESSAGES
+from ollama_api.ollama import parse
+from ollama_api.openai.views import RESPONSES
+from ollama_api.responses import api as responses
 from tests.golden.replay import rule, target
 
 TURNS = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one, "}]
 FACES = {
-    "/api/chat": (parse.chat, ways.CHAT, {"messages": TURNS}),
+    "/api/chat": (parse.chat, operations.CHAT, {"messages": TURNS}),
     "/v1/messages": (anthropic.parse, MESSAGES, {"messages": TURNS, "max_tokens": 9}),
     "/v1/responses": (responses.parse, RESPONSES, {"input": TURNS}),
 }
@@ -44,13 +46,13 @@ def test_ids_of_calls_are_as_mistral_takes_them_and_still_bind_results_to_calls(
     results = [{"role": "tool", "tool_call_id": call_id, "content": call_id} for call_id in given]
     turns = [{"role": "assistant", "content": "", "tool_calls": calls}, *results]
     call = parse.chat(json.dumps({"model": "m", "messages": turns}).encode())
-    sent, *told = ways.CHAT.to_upstream(call, target("mistral"), rule())["messages"]
+    sent, *told = operations.CHAT.to_upstream(call, target("mistral"), rule())["messages"]
     ids = [one["id"] for one in sent["tool_calls"]]
     assert all(re.fullmatch(r"[a-zA-Z0-9]{9}", one) for one in ids)
     assert len(set(ids)) == len(given)
     assert ids[2] == given[2]
     assert [(one["tool_call_id"], one["content"]) for one in told] == list(zip(ids, given, strict=True))
-    plain, *_ = ways.CHAT.to_upstream(call, target(), rule())["messages"]
+    plain, *_ = operations.CHAT.to_upstream(call, target(), rule())["messages"]
     assert [one["id"] for one in plain["tool_calls"]] == given
 
 
@@ -64,10 +66,10 @@ def test_images_of_results_stand_behind_them_where_results_hold_text_only() -> N
         {"role": "user", "content": "and?"},
     ]
     call = parse.chat(json.dumps({"model": "m", "messages": turns}).encode())
-    _, *sent = ways.CHAT.to_upstream(call, target("openai"), rule())["messages"]
+    _, *sent = operations.CHAT.to_upstream(call, target("openai"), rule())["messages"]
     assert [(turn["role"], turn["content"]) for turn in sent[:2]] == [("tool", "one"), ("tool", "")]
     assert [part["type"] for part in sent[2]["content"]] == ["text", "image_url", "image_url"]
     assert [turn["role"] for turn in sent[2:]] == ["user", "user"]
-    _, *kept = ways.CHAT.to_upstream(call, target("llamacpp"), rule())["messages"]
+    _, *kept = operations.CHAT.to_upstream(call, target("llamacpp"), rule())["messages"]
     assert [part["type"] for part in kept[0]["content"]] == ["text", "image_url"]
     assert len(kept) == 3

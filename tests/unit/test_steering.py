@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from backends.routing.snapshot import Rule, Target, Upstream
 from backends.wire.dialect import Dialect, laid_over
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse
-from ollama_api.translate import openai, passed
-from ollama_api.translate.notes import Aside, Notes
-from ollama_api.translate.steering import WHY
-from ollama_api.translate.trace import account
-from ollama_api.ways import CHAT
+from gateway.operations import CHAT
+from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.routing_members import WHY
+from gateway.translate.trace_report import account
+from ollama_api.ollama import parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai import raw_body
 from tests.support.raw_http import Json
 
 CHAT_BODY: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -26,8 +27,8 @@ BODIES = {
     "completion": openai.completion_body,
     "embeddings": openai.embeddings_body,
     "handed on": lambda call, target, rule, aside: openai.with_model(call, target, aside.notes),
-    "messages": lambda *arguments: passed.to_upstream(passed.MESSAGES, *arguments),
-    "responses": lambda *arguments: passed.to_upstream(passed.RESPONSES, *arguments),
+    "messages": lambda *arguments: raw_body.to_upstream(raw_body.MESSAGES, *arguments),
+    "responses": lambda *arguments: raw_body.to_upstream(raw_body.RESPONSES, *arguments),
 }
 CHOOSING = sorted(
     (name, member)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from backends.routing.snapshot import Rule
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai import Choice, Delta, Reply, Usage
-from ollama_api.translate.notes import Notes
-from ollama_api.translate.stopping import LONGEST_STOP, MOST_STOPS, Cutter, cut_whole, unsent
+from backends.wire.openai_types import Choice, Delta, Reply, Usage
+from gateway.translate.diagnostics import Notes
+from gateway.translate.stop_emulation import LONGEST_STOP, MOST_STOPS, Cutter, cut_whole, unsent
 
 RULE = Rule("m", ())
 FEW = st.text("ab", max_size=12)

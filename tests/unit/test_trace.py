@@ -9,19 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse
-from ollama_api.endpoint import Endpoint
-from ollama_api.errors import BadRequest
-from ollama_api.translate import anthropic, openai, responses
-from ollama_api.translate.common import OWN_TURNS
-from ollama_api.translate.notes import Aside, Note, Notes
-from ollama_api.translate.options import KINDS
-from ollama_api.translate.trace import LOST, MOST_HEADER_BYTES, account, account_of, as_header
-from ollama_api.views.anthropic import MESSAGES
-from ollama_api.views.openai import CHAT as OPENAI_CHAT
-from ollama_api.views.openai import RESPONSES
-from ollama_api.ways import CHAT, GENERATE
-from ollama_api.wire import to_json
+from gateway.errors import BadRequest
+from gateway.operations import CHAT, GENERATE
+from gateway.translate.chat_completions import OWN_TURNS
+from gateway.translate.diagnostics import Aside, Note, Notes
+from gateway.translate.options import KINDS
+from gateway.translate.trace_report import LOST, MOST_HEADER_BYTES, account, account_of, as_header
+from gateway.upstream_routes import Endpoint
+from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic.views import MESSAGES
+from ollama_api.json_encoding import to_json
+from ollama_api.ollama import parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai.views import CHAT as OPENAI_CHAT
+from ollama_api.openai.views import RESPONSES
+from ollama_api.responses import api as responses
 from tests.golden import replay
 from tests.unit.test_golden_dialects import MODELS
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from backends.errors import UpstreamRejected
 from backends.wire.failures import is_too_long
-from backends.wire.openai import EmbeddingReply, decode_embeddings
+from backends.wire.openai_types import EmbeddingReply, decode_embeddings
 from backends.wire.overflow import Lengths, lengths
-from ollama_api.errors import rejection
-from ollama_api.translate.embed import Gathered, is_about_dimensions
-from ollama_api.translate.truncation import cut, divided, parts
+from gateway.errors import rejection
+from gateway.translate.embeddings import Gathered, is_about_dimensions
+from gateway.translate.truncation import cut, divided, parts
 
 SAID: dict[str, tuple[int | None, int | None]] = {
     # given, limit

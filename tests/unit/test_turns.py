@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends import turns
+from backends import example_turns
 
 HELLO = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
 
-READ: dict[str, tuple[str, list[turns.Turn]]] = {
+READ: dict[str, tuple[str, list[example_turns.Turn]]] = {
     "nothing": ("", []),
     "blank lines": (" \n\n", []),
     "one turn a line": ("user: Hello\nassistant: Hi", HELLO),
@@ -68,23 +68,23 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("text", "meant"), READ.values(), ids=READ.keys())
-def test_blocks_and_json_are_read(text: str, meant: list[turns.Turn]) -> None:
-    assert turns.read(text) == meant
+def test_blocks_and_json_are_read(text: str, meant: list[example_turns.Turn]) -> None:
+    assert example_turns.read(text) == meant
 
 
 @pytest.mark.parametrize(("text", "told"), UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_what_cannot_be_read_is_told_with_its_place(text: str, told: str) -> None:
-    with pytest.raises(turns.TurnsUnreadable) as caught:
-        turns.read(text)
+    with pytest.raises(example_turns.TurnsUnreadable) as caught:
+        example_turns.read(text)
     assert str(caught.value) == told
 
 
 def test_people_get_blocks_wherever_these_can_say_it() -> None:
-    assert turns.write([]) == ""
-    assert turns.write(HELLO) == "user: Hello\n\nassistant: Hi"
-    assert turns.write([{"role": "user", "content": "a\n\nb"}]) == "user: a\n\nb"
-    assert turns.write([{"role": "user", "content": "a\nUser: b"}]).startswith("[")
-    assert turns.write([{"role": "user", "content": " a"}]).startswith("[")
+    assert example_turns.write([]) == ""
+    assert example_turns.write(HELLO) == "user: Hello\n\nassistant: Hi"
+    assert example_turns.write([{"role": "user", "content": "a\n\nb"}]) == "user: a\n\nb"
+    assert example_turns.write([{"role": "user", "content": "a\nUser: b"}]).startswith("[")
+    assert example_turns.write([{"role": "user", "content": " a"}]).startswith("[")
 
 
 CONTENT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -92,22 +92,23 @@ LINES = st.lists(st.sampled_from(["user:", "Assistant: ", "", " ", "a", "b: c", 
     "\n".join
 )
 TURNS = st.lists(
-    st.fixed_dictionaries({"role": st.sampled_from(turns.ROLES), "content": CONTENT | LINES}), max_size=4
+    st.fixed_dictionaries({"role": st.sampled_from(example_turns.ROLES), "content": CONTENT | LINES}),
+    max_size=4,
 )
 
 
 @given(TURNS)
-def test_what_is_written_is_read_back_unchanged(given_turns: list[turns.Turn]) -> None:
-    assert turns.read(turns.write(given_turns)) == given_turns
-    assert turns.read(turns.write(given_turns).replace("\n", "\r\n")) == given_turns
+def test_what_is_written_is_read_back_unchanged(given_turns: list[example_turns.Turn]) -> None:
+    assert example_turns.read(example_turns.write(given_turns)) == given_turns
+    assert example_turns.read(example_turns.write(given_turns).replace("\n", "\r\n")) == given_turns
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
     value: Any
     try:
-        value = turns.read(text)
-    except turns.TurnsUnreadable as reason:
+        value = example_turns.read(text)
+    except example_turns.TurnsUnreadable as reason:
         assert str(reason).endswith(".")
     else:
-        assert turns.fault(value) == ""
+        assert example_turns.fault(value) == ""

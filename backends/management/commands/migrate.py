@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from backends import database
+from core import database
 
 
 class Command(migrate.Command):

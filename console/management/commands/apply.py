@@ -12,8 +12,8 @@ from django.db import IntegrityError
 from console.configfile.apply import apply
 from console.configfile.parsing import parse
 from console.configfile.problems import ConfigError
-from console.configfile.reading import MAX_BYTES, read_yaml
 from console.configfile.run import Run
+from console.configfile.yaml_reader import MAX_BYTES, read_yaml
 from console.management.base import OperatorCommand
 
 STDIN = "-"

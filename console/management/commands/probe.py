@@ -7,15 +7,16 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from backends import catalog, transport
+from backends.discovery import catalog
 from backends.errors import NoRoute
 from backends.routing import registry
 from backends.routing.snapshot import Route, Target
-from backends.wire.cards import ModelCard
-from console import probes
+from backends.upstream import transport
+from backends.wire.model_cards import ModelCard
+from console import probe_results
 from console.management.base import OperatorCommand
-from ollama_api.probing import ProbeFailed
-from ollama_api.translate.probes import Finding
+from gateway.probing import ProbeFailed
+from gateway.translate.probe_questions import Finding
 
 
 class Command(OperatorCommand):
@@ -53,7 +54,7 @@ class Command(OperatorCommand):
     def _probe(self, target: Target) -> bool:
         self.stdout.write(f"{target.model} on {target.upstream.name}")
         try:
-            found = probes.run(target, self._say)
+            found = probe_results.run(target, self._say)
         except ProbeFailed as reason:
             self.stdout.write(f"  not probed: {reason}")
             return False
@@ -67,7 +68,7 @@ class Command(OperatorCommand):
     def _tell(self, name: str) -> None:
         route, cards = _looked_up(name)
         for target, card in zip(route.targets, cards, strict=True):
-            told = probes.told(route.rule, target, card)
+            told = probe_results.told(route.rule, target, card)
             self.stdout.write(f"clients are told of {target.model} on {target.upstream.name}: {told}")
 
 

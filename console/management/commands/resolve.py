@@ -10,9 +10,9 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import Team
 from backends.models import ModelMapping
 from backends.routing import registry
-from backends.routing.names import canonical, matches
 from backends.routing.snapshot import Route, Target
 from console.management.base import OperatorCommand
+from core.model_names import canonical, matches
 
 
 class Command(OperatorCommand):

@@ -9,10 +9,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from backends import crypto
-from backends.fields import Sealed
 from backends.models import Credential
 from console.management.base import OperatorCommand
+from core import crypto
+from core.fields import Sealed
 
 BATCH = 100
 

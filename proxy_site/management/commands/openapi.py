@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ollama_api import openapi
+from ollama_api.openapi import document as openapi
 
 
 class Command(BaseCommand):

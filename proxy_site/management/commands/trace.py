@@ -11,9 +11,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from backends.routing import registry
 from console.management.base import OperatorCommand
-from ollama_api import tracing
-from ollama_api.errors import RequestError
-from ollama_api.translate.trace import Account
+from gateway import tracing
+from gateway.errors import RequestError
+from gateway.translate.trace_report import Account
 
 
 class Command(OperatorCommand):

@@ -7,12 +7,18 @@ from typing import Any
 
 from backends.routing.snapshot import Target
 from backends.wire.reading import Each, Reader, decode_reply
-from ollama_api import parse, turn_memory
+from gateway import replay_store
+from gateway.errors import RequestError
+from gateway.translate import reasoning_replay
+from gateway.translate.assembly import read_whole
+from gateway.translate.stop_emulation import Cutter
+from ollama_api.anthropic import api as anthropic
 from ollama_api.door import NOBODY
-from ollama_api.errors import RequestError
-from ollama_api.translate import anthropic, chat, generate, kept, openai, openai_answers, passed, responses
-from ollama_api.translate.assembly import read_whole
-from ollama_api.translate.stopping import Cutter
+from ollama_api.ollama import chat, generate, parse
+from ollama_api.openai import answers as openai_answers
+from ollama_api.openai import chat as openai
+from ollama_api.openai import raw_body
+from ollama_api.responses import api as responses
 from tests.golden import replay
 from tests.unit.scaling.chunks import Members, call, calls, event, read_all, words
 from tests.unit.scaling.measuring import Case, Work
@@ -143,9 +149,11 @@ def replayed(size: int) -> Work:
     """Put back what was kept of many calls."""
     made = [{"id": f"c{n}", "function": {"name": "f", "arguments": "{}"}} for n in range(size)]
     turns = [{"role": "assistant", "content": "", "tool_calls": made}]
-    found: dict[str, kept.Kept] = {name: {"turn": {}, "call": {}} for name in kept.keys_of_turns(turns)}
+    found: dict[str, reasoning_replay.Kept] = {
+        name: {"turn": {}, "call": {}} for name in reasoning_replay.keys_of_turns(turns)
+    }
     target: Target = replay.target("openrouter")
-    return lambda: kept.replayed(turns, found, target.dialect)
+    return lambda: reasoning_replay.replayed(turns, found, target.dialect)
 
 
 def memory(length: int) -> Callable[[int], Work]:
@@ -153,8 +161,10 @@ def memory(length: int) -> Callable[[int], Work]:
 
     def make(size: int) -> Work:
         turn = {"reasoning_content": "x" * length * size}
-        found: dict[str, kept.Kept] = {f"c{place}": {"turn": turn, "call": {}} for place in range(size)}
-        return partial(turn_memory.keep, NOBODY, "m", found)
+        found: dict[str, reasoning_replay.Kept] = {
+            f"c{place}": {"turn": turn, "call": {}} for place in range(size)
+        }
+        return partial(replay_store.keep, NOBODY, "m", found)
 
     return make
 
@@ -190,9 +200,9 @@ CASES = [
     Case(
         "passed: events that say nothing",
         written(
-            lambda: passed.PassedStream(passed.MESSAGES, OPENAI_CALL),
+            lambda: raw_body.PassedStream(raw_body.MESSAGES, OPENAI_CALL),
             messages_events,
-            lambda: Each(passed.decoder(passed.MESSAGES)),
+            lambda: Each(raw_body.decoder(raw_body.MESSAGES)),
         ),
         8_000,
     ),
@@ -214,7 +224,7 @@ CASES = [
     Case("kept: put back", replayed, 1_000),
     Case(
         "kept: the name of a call",
-        lambda n: partial(kept.key, "f", json.dumps({f"a{p}": p for p in range(n)})),
+        lambda n: partial(reasoning_replay.key, "f", json.dumps({f"a{p}": p for p in range(n)})),
         20_000,
     ),
 ]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from backends.wire.openai import BadReply
+from backends.wire.openai_types import BadReply
 
 Members = dict[str, Any]
 

@@ -6,9 +6,14 @@ from functools import partial
 from typing import Any
 
 from backends.wire.dialects import DIALECTS
-from ollama_api import counts, durations, lax, parse
-from ollama_api.errors import RequestError
-from ollama_api.translate import anthropic, multipart, openai, passed, responses
+from gateway import counts, durations
+from gateway.errors import RequestError
+from gateway.translate import multipart
+from ollama_api.anthropic import api as anthropic
+from ollama_api.ollama import go_json, parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai import raw_body
+from ollama_api.responses import api as responses
 from tests.golden import replay
 from tests.unit.scaling.measuring import Case, Work
 
@@ -163,7 +168,7 @@ CASES = [
     ),
     Case(
         "chat: nested",
-        reading(lax.first_value, lambda n: b'[[[["a"]]],{"b":{"c":1}}' + b',[[[["a"]]]]' * n),
+        reading(go_json.first_value, lambda n: b'[[[["a"]]],{"b":{"c":1}}' + b',[[[["a"]]]]' * n),
         40_000,
     ),
     Case("generate: prompt", reading(parse.generate, lambda n: {"prompt": TEXT * n}), 100_000),
@@ -225,7 +230,7 @@ CASES = [
         ),
         9_000,
     ),
-    Case("passed: model", reading(passed.model_of, lambda n: {"messages": [USER] * n}), 50_000),
+    Case("passed: model", reading(raw_body.model_of, lambda n: {"messages": [USER] * n}), 50_000),
     Case("form: lines of a head", form(b"content-disposition:;\r\n"), 30_000),
     Case("form: parts of a line", form(b"; name=model,"), 30_000),
     Case("form: white space", form(b'content-disposition: form-data; name="model"   \n'), 30_000),

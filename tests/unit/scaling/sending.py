@@ -7,20 +7,24 @@ from typing import Any
 
 import msgspec
 
-from backends import model_table
-from backends.routing import knowledge, names
-from backends.wire.cards import ModelCard
+from backends.discovery import model_table
+from backends.routing import knowledge
 from backends.wire.dialect import for_model
 from backends.wire.dialects import DIALECTS
-from ollama_api import parse
-from ollama_api.endpoint import translated
-from ollama_api.translate import anthropic, openai, responses, truncation
-from ollama_api.translate.notes import Aside, Notes
-from ollama_api.translate.trace import account_of, as_header
-from ollama_api.views.anthropic import MESSAGES
-from ollama_api.views.openai import CHAT as PASSING_CHAT
-from ollama_api.views.openai import RESPONSES
-from ollama_api.ways import CHAT, CHATS, GENERATE
+from backends.wire.model_cards import ModelCard
+from core import model_names
+from gateway.operations import CHAT, CHATS, GENERATE
+from gateway.translate import truncation
+from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.trace_report import account_of, as_header
+from gateway.upstream_routes import translated
+from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic.views import MESSAGES
+from ollama_api.ollama import parse
+from ollama_api.openai import chat as openai
+from ollama_api.openai.views import CHAT as PASSING_CHAT
+from ollama_api.openai.views import RESPONSES
+from ollama_api.responses import api as responses
 from tests.golden import replay
 from tests.unit.scaling.measuring import Case, Work
 from tests.unit.scaling.requests import (
@@ -88,10 +92,10 @@ def profile(name: str) -> None:
 
 def validate(name: str) -> None:
     """Hold a name against the grammar, and bring it into its forms."""
-    names.is_valid(name)
-    names.canonical(name)
-    names.full_name(name)
-    names.Pattern("a*z").match(name)
+    model_names.is_valid(name)
+    model_names.canonical(name)
+    model_names.full_name(name)
+    model_names.Pattern("a*z").match(name)
 
 
 def stops(size: int) -> Work:

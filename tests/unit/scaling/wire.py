@@ -5,17 +5,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from backends.wire import cards, failures, lenient, overflow, retry, sources
+from backends.wire import failures, lenient, model_cards, overflow, retry, sources
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_embedded, decode_line
-from backends.wire.openai import BadReply, decode_embeddings
+from backends.wire.openai_types import BadReply, decode_embeddings
 from backends.wire.reading import Each, Reader, Reading, decode_reply
 from backends.wire.sse import LineDecoder, SSEDecoder
 from backends.wire.thinking import TagSplitter
-from ollama_api.errors import RequestError
-from ollama_api.translate import embed
-from ollama_api.translate.assembly import Assembly
-from ollama_api.translate.kept import Keeper
+from gateway.errors import RequestError
+from gateway.translate import embeddings
+from gateway.translate.assembly import Assembly
+from gateway.translate.reasoning_replay import Keeper
 from tests.golden import replay
 from tests.unit.scaling.chunks import Members, arguments, call, calls, event, read_all, words
 from tests.unit.scaling.measuring import Case, Work
@@ -133,8 +133,8 @@ def native(size: int) -> list[bytes]:
 def vectors(data: bytes) -> None:
     """Bring the vectors of an answer into order and to length one."""
     found = decode_embeddings(data)
-    for raw in embed.vectors(found, len(found.data or ())):
-        embed.unit_vector(raw, 3, replay.target().dialect)
+    for raw in embeddings.vectors(found, len(found.data or ())):
+        embeddings.unit_vector(raw, 3, replay.target().dialect)
 
 
 def model_list(size: int) -> Members:
@@ -145,7 +145,7 @@ def model_list(size: int) -> Members:
 
 def lay_over(data: bytes) -> None:
     """Lay one list over another."""
-    sources.merged(cards.parse_model_list(data), sources._list(cards.decoded(data)))
+    sources.merged(model_cards.parse_model_list(data), sources._list(model_cards.decoded(data)))
 
 
 def nested(size: int) -> bytes:
@@ -333,7 +333,7 @@ CASES = [
     Case("models: a list", ignoring(lay_over, lambda n: json.dumps(model_list(n)).encode()), 300),
     Case(
         "models: long names",
-        ignoring(cards.parse_model_list, lambda n: json.dumps({"data": [{"id": "qwen" * n}]}).encode()),
+        ignoring(model_cards.parse_model_list, lambda n: json.dumps({"data": [{"id": "qwen" * n}]}).encode()),
         1_000_000,
     ),
 ]

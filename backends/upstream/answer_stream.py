@@ -1,0 +1,298 @@
+"""One streamed answer of a backend: bytes in, decoded chunks out, and an end that is never invented."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from django.conf import settings
+
+from backends import key_redaction
+from backends.errors import (
+    UpstreamCut,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamOversized,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
+from backends.excerpts import excerpt
+from backends.routing.snapshot import Target
+from backends.upstream import transport
+from backends.wire import failures, openai_types
+from backends.wire.reading import Reads, says_something
+from backends.wire.sse import BOM, DEFAULT_LIMIT_BYTES, DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
+
+UNTYPED = ("application/octet-stream", "text/plain")
+"""A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
+EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How a stream of server-sent events may begin."""
+LONGEST_MARK = 16
+"""Events up to this length may be a mark or nothing. No chunk is that short."""
+MAX_ERROR_BODY = 64 * 1024
+MAX_LIST_BODY = 8 * 1024 * 1024
+"""A list of models, or what a server tells of one."""
+DRAIN_S = 0.05
+ERROR = b'"error"'
+NO_ERROR = (b'"error":null', b'"error": null')
+MOST_EVENTS_BEFORE_TEXT = 10_000
+MOST_BYTES_BEFORE_TEXT = DEFAULT_LIMIT_BYTES + 1024 * 1024
+"""The longest event, and what stands around it: decoded it is held until the first words, and may take many
+times that. No honest prelude comes near."""
+
+
+class Stream:
+    """Batches of decoded chunks: each holds what one read brought, so nothing that came is held back."""
+
+    def __init__(
+        self,
+        target: Target,
+        response: aiohttp.ClientResponse,
+        reader: Reads[Any],
+        decoder: SSEDecoder | LineDecoder,
+    ) -> None:
+        self.target = target
+        self._read_event = reader.read
+        self._read_rest = reader.end
+        self.saw_done = False
+        self._response = response
+        self._content = response.content
+        self._decoder = decoder
+        self._held: list[Any] = []
+        self._over = False
+        self._failure: UpstreamError | None = None
+        self._redacted = key_redaction.redactor(target.upstream).data
+        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
+        self._silence = transport.SilenceGuard(response, self._idle_s)
+
+    async def begin(self) -> None:
+        """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
+        size = 0
+        if self._response.content_type == "application/json":
+            begun = await self._first_bytes()
+            if not _begins(begun, EVENTS_BEGIN):
+                return await self._begin_whole(begun)
+            self._held += self._decoded(begun)
+        elif self._response.content_type in UNTYPED:
+            self._held += await self._begin_untyped()
+        elif self._response.content_type != self._decoder.media_type:
+            raise await self._another_type()
+        if any(map(says_something, self._held)):
+            return self._silence.start()
+        while not self._over:
+            data = await self._bytes()
+            came = self._decoded(data)
+            self._held += came
+            if any(map(says_something, came)):
+                return self._silence.start()
+            size += len(data)
+            self._check_held(size)
+        raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
+
+    def _check_held(self, size: int) -> None:
+        """Refuse to hold any more events that say nothing. `size`: bytes that they came as."""
+        limit = min(MOST_BYTES_BEFORE_TEXT, settings.PROXY.max_gathered_bytes)
+        if size > limit:
+            raise UpstreamOversized(self.target.upstream.name, limit)
+        if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
+            raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
+
+    async def _begin_untyped(self) -> list[Any]:
+        """Accept what looks like a stream, although its type does not say so."""
+        begun = await self._first_bytes()
+        if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
+            raise self._no_stream(begun)
+        return self._decoded(begun)
+
+    async def _first_bytes(self) -> bytes:
+        """Read until there is more than blank lines, which mean nothing here."""
+        while (begun := await self._bytes()) and not begun.strip():
+            pass
+        return begun
+
+    async def _another_type(self) -> UpstreamError:
+        """Describe for the operator what came instead."""
+        if self._response.content_type == NDJSON:
+            hint = "is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+            return UpstreamGarbled(self.target.upstream.name, f"200 with {NDJSON}: {hint}")
+        return self._no_stream(await read_whole(self.target, self._response, MAX_ERROR_BODY))
+
+    def _no_stream(self, body: bytes) -> UpstreamError:
+        told = f"200 with {excerpt(self._response.content_type)}, not a stream"
+        said = failures.glimpse(body, key_redaction.hider(self.target.upstream))
+        return UpstreamGarbled(self.target.upstream.name, told, said)
+
+    async def _begin_whole(self, begun: bytes) -> None:
+        """Some servers ignore `stream`: their whole answer becomes the one chunk."""
+        body = await read_answer(self.target, self._response, begun)
+        (reply,) = self._decode_all([body.strip()]) or (None,)
+        self._over = self.saw_done = True
+        if reply is None or not reply.choices:
+            raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
+        if not isinstance(reply.choices, list):  # a face of its own, whose events no whole answer tells
+            raise UpstreamGarbled(self.target.upstream.name, "200 with a whole answer, not a stream")
+        for choice in reply.choices:
+            choice.delta = choice.delta or choice.message
+        self._held = [reply]
+
+    def __aiter__(self) -> AsyncIterator[list[Any]]:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        if self._over:
+            raise StopAsyncIteration
+        return self._decoded(await self._bytes())
+
+    async def _bytes(self) -> bytes:
+        """Give what one read brings; empty at the end. Raises what went wrong before it."""
+        if self._failure is not None:
+            self._raise_failure()
+        try:
+            data = await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(forget_frames(error)) from None
+        self._silence.touch()
+        return data
+
+    def _decoded(self, data: bytes) -> list[Any]:
+        """Decode the events that are whole with these bytes; none at all mean the end of the stream."""
+        try:
+            events = self._decoder.feed(data) if data else self._end()
+        except EventTooLong:
+            raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
+        return self._decode_all(events)
+
+    def _raise_failure(self) -> None:
+        """Raise what is held, and let go of it: held on, it would keep this stream and be kept by it."""
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure
+
+    def _decode_all(self, events: list[bytes]) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            for event in events:
+                if len(event) <= LONGEST_MARK:
+                    event = event.strip()
+                    if event == DONE:
+                        self._over = self.saw_done = True
+                        break
+                    if not event:
+                        continue
+                reply = self._read_event(self._without_keys(event))
+                if reply.error:
+                    raise error_in(self.target, reply.error)
+                replies.append(reply)
+        except (UpstreamError, openai_types.BadReply) as error:
+            if not replies:
+                raise self._failure_of(error) from None
+            # Told behind what came before it, however the network cut the two.
+            self._failure = self._failure_of(error).with_traceback(None)
+            return replies
+        if self._over and (rest := self._read_rest()) is not None:
+            replies.append(rest)
+        return replies
+
+    def _without_keys(self, event: bytes) -> bytes:
+        """Take the backend's keys out of an event, in every form of theirs where it tells of an error."""
+        event = self._redacted(event)
+        if ERROR in event and not any(none in event for none in NO_ERROR):
+            hide = key_redaction.hider(self.target.upstream)
+            event = hide(event.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        return event
+
+    def _failure_of(self, error: UpstreamError | openai_types.BadReply) -> UpstreamError:
+        if isinstance(error, UpstreamError):
+            return error
+        name = self.target.upstream.name
+        if self._over:  # the connection ended within this event
+            return UpstreamCut(name, "the stream ended within an event")
+        return UpstreamGarbled(name, f"a chunk that is not understood: {error}")
+
+    def _end(self) -> list[bytes]:
+        self._over = True
+        return self._decoder.finish()
+
+    def _broken(self, error: Exception) -> UpstreamError:
+        name = self.target.upstream.name
+        if self._silence.fired:
+            return UpstreamTimeout(name, self._idle_s)
+        return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer is complete, else drop it at once."""
+        self._silence.stop()
+        if self.saw_done and not self._content.at_eof():
+            await self._drain()
+        if self._content.at_eof() and self._content.exception() is None:
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def _drain(self) -> None:
+        """Wait a moment for the end of the body behind [DONE]: it saves the next call a handshake."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while not self._content.at_eof():
+                    await self._content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            forget_frames(error)
+
+
+def _begins(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
+    """Say whether data begins in one of these ways, or is the beginning of one."""
+    first = data.lstrip()
+    return any(first.startswith(one) or one.startswith(first) for one in beginnings)
+
+
+async def read_answer(target: Target, response: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
+    """Read a whole answer, of which some may have come already. Raises an `UpstreamError`."""
+    limit: int = settings.PROXY.max_answer_bytes
+    return await read_whole(target, response, limit, begun, "LLAMAGATE_MAX_ANSWER_BYTES")
+
+
+async def read_whole(
+    target: Target, response: aiohttp.ClientResponse, limit: int, begun: bytes = b"", setting: str = ""
+) -> bytes:
+    """Read a whole body, up to a limit, which a setting may give. Raises an `UpstreamError`."""
+    parts = [begun]
+    size = len(begun)
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise UpstreamOversized(target.upstream.name, limit, setting)
+    except (aiohttp.ClientError, OSError) as error:
+        kind = type(forget_frames(error)).__name__
+        raise UpstreamCut(target.upstream.name, f"the answer broke off ({kind})") from None
+    return key_redaction.redactor(target.upstream).data(b"".join(parts))
+
+
+def forget_frames(error: Exception) -> Exception:
+    """Part an exception of aiohttp's from the frames that it went through.
+
+    The response keeps it, and so would be kept by it with all that was read. One of them is even a constant
+    there: it would keep the frames of every answer that was closed while somebody waited for more of it.
+    """
+    error.__traceback__ = None
+    return error
+
+
+def error_in(target: Target, error: object) -> UpstreamRejected:
+    """Make the error that a backend tells in the body of a 200."""
+    hide = key_redaction.hider(target.upstream)
+    message = failures.message_of_error(error, "the backend reported an error", hide)
+    status, about_length = failures.status_of_error(error), failures.is_too_long(message)
+    code, param = failures.words_of_error(error, hide)
+    return UpstreamRejected(
+        target.upstream.name, status, message, speaks_of_length=about_length, code=code, param=param
+    )

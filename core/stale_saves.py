@@ -1,0 +1,168 @@
+"""Saves of pages that are out of date: refused, with what is stored beside what was typed.
+
+A page carries the version of what it shows, a digest of the row and its inline rows. A save that brings
+another version than the stored one would silently take back what somebody else saved meanwhile. It is
+refused once; the page that comes back carries the newer version, so that saving again is a decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django import forms
+from django.db import models, transaction
+from django.forms.models import BaseInlineFormSet, _get_foreign_key
+from django.http import HttpRequest, HttpResponse
+
+from core import plain_secrets
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+else:
+
+    class ModelAdmin:
+        """Laid over an admin class of any make."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+VERSION_FIELD = "_version"
+UNTOLD = frozenset({"updated_at", "last_login", "password", "sealed_with"})
+"""Fields that change without anybody's edit on the page: times, logging in, a password's newer hash."""
+SHOWN_LENGTH = 300
+STALE = (
+    "Nothing was saved: somebody else changed this while your page was open. Your input is still here; "
+    "where it differs from what is stored now, that is told below. Saving again stores what "
+    "stands in the fields."
+)
+
+
+class StaleGuard(ModelAdmin[ModelT]):
+    """To be laid over an admin class. Stands first among its bases."""
+
+    change_form_template = "backends/admin/change_form.html"
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> ModelT | None:
+        """Of two saves at a time the second waits here for the first, and then sees what it did."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST" or not transaction.get_connection().in_atomic_block:
+            return found
+        rows = self.model._default_manager.select_for_update()
+        rows.filter(pk=found.pk).values_list("pk").first()
+        return super().get_object(request, object_id, from_field)
+
+    def get_form(
+        self, request: HttpRequest, obj: ModelT | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[ModelT]]:
+        """Let the form refuse what comes from a page that is out of date."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is None or not change:
+            return form
+        current = self.version(obj)  # noted now: validating the form writes into the row
+        if request.method != "POST" or request.POST.get(VERSION_FIELD) == current:
+            return form
+        return derive(form, _StaleForm)
+
+    def version(self, row: ModelT) -> str:
+        """Give the version of a row as it was read, with the inline rows that its page shows."""
+        known: str | None = getattr(row, "_page_version", None)
+        if known is None:
+            known = _digest([_state(row), *map(_state, self._inline_rows(row))])
+            row._page_version = known  # type: ignore[attr-defined]
+        return known
+
+    def _inline_rows(self, row: ModelT) -> Iterator[models.Model]:
+        for inline in self.inlines:
+            key = _get_foreign_key(self.model, inline.model, inline.fk_name)
+            yield from inline.model._default_manager.filter(**{key.name: row.pk}).order_by("pk")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Note the version on the page, and show both values where a save was refused."""
+        obj = kwargs.get("obj")
+        form = context["adminform"].form
+        if obj is not None:
+            context["version"] = self.version(obj)
+        if isinstance(form, _StaleForm):
+            _show_stored(form)
+            for inline in context["inline_admin_formsets"]:
+                _show_stored_rows(inline.formset)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def derive(form: type[Any], *mixins: type, **attributes: Any) -> type[Any]:
+    """Make a class of a form's class, with more laid over it: forms have a metaclass of their own."""
+    metaclass: Any = type(form)
+    made: type[Any] = metaclass(form.__name__, (*mixins, form), attributes)
+    return made
+
+
+class _StaleForm(forms.ModelForm[Any] if TYPE_CHECKING else object):  # type: ignore[misc]
+    """Laid over a form whose page is out of date."""
+
+    def clean(self) -> Any:
+        """Refuse it, whatever is in it."""
+        cleaned = super().clean()
+        self.add_error(None, STALE)
+        return cleaned
+
+
+def _digest(states: Iterable[object]) -> str:
+    return hashlib.sha256(repr(list(states)).encode()).hexdigest()[:32]
+
+
+def _state(row: models.Model) -> list[object]:
+    """Give what one row holds. A secret counts as its seal, which differs each time it is given."""
+    fields = [field for field in row._meta.concrete_fields if field.name not in UNTOLD]
+    values = [(field.name, field.value_from_object(row)) for field in fields]
+    state: list[object] = [(name, getattr(value, "token", value)) for name, value in values]
+    many = (field.name for field in row._meta.many_to_many)
+    state += [(name, sorted(getattr(row, name).values_list("pk", flat=True))) for name in many]
+    return [row._meta.label, *state]
+
+
+def _show_stored(form: forms.ModelForm[Any]) -> None:
+    # Not `changed_data`: some fields bring along what they showed first, and compare with that.
+    for name, field in form.fields.items():
+        stored = form.get_initial_for_field(field, name)
+        is_shown = name != "DELETE" and not isinstance(field.widget, forms.PasswordInput)
+        if is_shown and field.has_changed(stored, form[name].data):
+            form.add_error(name, f"Stored now: {_text(field, stored)}")
+
+
+def _show_stored_rows(formset: BaseInlineFormSet[Any, Any, Any]) -> None:
+    """Tell of rows that changed, came or went since the page was opened. Rows that came are left alone."""
+    for form in formset.initial_forms:
+        if form.instance.pk is None:
+            _note(formset, "A row that stands here was deleted meanwhile: open the page anew to go on.")
+        else:
+            _show_stored(form)
+    posted = {form.instance.pk for form in formset.initial_forms}
+    for row in formset.get_queryset():
+        if row.pk not in posted:
+            _note(formset, f"Added meanwhile, and kept: {row}")
+
+
+def _note(formset: BaseInlineFormSet[Any, Any, Any], sentence: str) -> None:
+    formset.non_form_errors().append(sentence)
+
+
+def _text(field: forms.Field, value: Any) -> str:
+    """Say in words what a field would show."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        return ", ".join(map(str, value)) or "nothing"
+    if isinstance(field, forms.ModelChoiceField):
+        return str(field.queryset.filter(pk=value).first() or "nothing") if field.queryset is not None else ""
+    if isinstance(field, forms.MultipleChoiceField):
+        return ", ".join(value) or "nothing"
+    shown = str(field.prepare_value(plain_secrets.masked(value))) if value not in (None, "", [], {}) else ""
+    return (shown if len(shown) <= SHOWN_LENGTH else f"{shown[:SHOWN_LENGTH]}…") or "nothing"

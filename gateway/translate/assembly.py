@@ -1,0 +1,165 @@
+"""One answer of a backend, as it comes in: text, thinking, tool calls, the end. Pure.
+
+Chat and generate, streamed and whole, read through this. What was seen outranks what `finish_reason` says:
+tool calls count whatever the reason, and the last reason wins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.wire.openai_types import Choice, Delta, Reply, ServerTimings, Usage
+from gateway.errors import BadRequest
+from gateway.translate.gathered_bytes import weight, weight_of_calls
+from gateway.translate.reasoning_replay import Keeper, Kept
+from gateway.translate.tool_calls import Calls
+from ollama_api.ollama.types import ReplyToolCall
+
+# Ollama knows two ends of a generation. What is not here counts as a stop.
+DONE_REASONS = {
+    "length": "length",
+    "max_tokens": "length",
+    "MAX_TOKENS": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+}
+FILTERED_REASONS = frozenset(
+    {
+        "content_filter",
+        "content_filtered",
+        "SAFETY",
+        "RECITATION",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "refusal",
+        "sensitive",
+        "guardrail_intervened",
+    }
+)
+
+
+class Piece(msgspec.Struct, gc=False):
+    """What one chunk added."""
+
+    content: str = ""
+    thinking: str = ""
+    logprobs: list[dict[str, Any]] | None = None
+
+
+class Assembly:
+    """Collects one answer. `shows_thinking`: a client that switched thinking off gets none to read."""
+
+    __slots__ = (
+        "_calls",
+        "_salt",
+        "_shows_thinking",
+        "context",
+        "finish_reason",
+        "gathered",
+        "has_text",
+        "keeper",
+        "timings",
+        "usage",
+    )
+
+    def __init__(self, *, shows_thinking: bool = True) -> None:
+        self._shows_thinking = shows_thinking
+        self.finish_reason: str | None = None
+        self.context: list[Any] = []
+        """From what a later generation can go on, where the backend is an Ollama."""
+        self.usage: Usage | None = None
+        self.timings: ServerTimings | None = None
+        self.has_text = False
+        self.gathered = 0
+        """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
+        self._calls = Calls()
+        self._salt = 0
+        self.keeper: Keeper | None = None
+        """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
+
+    def take(self, reply: Reply) -> Piece | None:
+        """Take a chunk, or a whole answer. None when it adds nothing to show."""
+        if reply.usage is not None:
+            self.usage = reply.usage
+        if reply.timings is not None:
+            self.timings = reply.timings
+        if not reply.choices:
+            return None
+        choice = reply.choices[0]
+        if choice.finish_reason:
+            self.finish_reason = choice.finish_reason
+            if isinstance(reply.context, list):
+                self.context = reply.context
+        delta = choice.delta or choice.message
+        return self._take_delta(delta, choice) if delta is not None else self._take_text(choice)
+
+    def _take_delta(self, delta: Delta, choice: Choice) -> Piece | None:
+        if delta.tool_calls:
+            for call in delta.tool_calls:
+                self._calls.add(call)
+            self.gathered += weight_of_calls(delta.tool_calls)
+        if self.keeper is not None:
+            self.gathered += weight(delta.reasoning_content, delta.reasoning_details, delta.thinking_blocks)
+            self.keeper.take(
+                delta.reasoning_content or "",
+                reasoning_details=delta.reasoning_details,
+                thinking_blocks=delta.thinking_blocks,
+            )
+        content: Any = delta.content  # a reader has made text of a list
+        return self._piece(content or "", delta.reasoning_content or "", choice)
+
+    def _take_text(self, choice: Choice) -> Piece | None:
+        return self._piece(choice.text or "", "", choice)
+
+    def _piece(self, content: str, thinking: str, choice: Choice) -> Piece | None:
+        if not self._shows_thinking:
+            thinking = ""
+        logprobs = choice.logprobs.content if choice.logprobs is not None else None
+        if not content and not thinking and not logprobs:
+            return None
+        self.has_text = True
+        return Piece(content, thinking, logprobs)
+
+    def tool_calls(self, salt: int) -> tuple[ReplyToolCall, ...]:
+        """Give the calls, whole and in order. `salt`, such as the time, makes invented ids differ.
+
+        Raises:
+            AnswerUnusable: a call's arguments are no JSON object, and no limit cut them off.
+        """
+        self._salt = self._salt or salt  # invented ids stay what they are
+        is_cut = DONE_REASONS.get(self.finish_reason or "") == "length"
+        return self._calls.whole(self._salt, is_cut=is_cut)
+
+    def kept(self) -> dict[str, Kept]:
+        """Give what is to be kept until the calls' results come, by the calls' keys."""
+        if self.keeper is None or not self._calls:
+            return {}
+        return self.keeper.kept(self.tool_calls(0), self._calls.extras())
+
+    def done_reason(self) -> str:
+        """Map the end. Raises `BadRequest` when the backend filtered everything."""
+        reason = self.finish_reason or ""
+        if reason in FILTERED_REASONS and not self.has_text and not self._calls:
+            raise BadRequest("the backend's content filter stopped the reply")
+        return DONE_REASONS.get(reason, "stop")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the backend said that this is the end."""
+        return self.finish_reason is not None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether anything was said at all."""
+        return self.has_text or bool(self._calls)
+
+
+def read_whole(
+    reply: Reply, *, shows_thinking: bool = True, keeper: Keeper | None = None
+) -> tuple[Assembly, Piece]:
+    """Read an answer that was not streamed."""
+    assembly = Assembly(shows_thinking=shows_thinking)
+    assembly.keeper = keeper
+    return assembly, assembly.take(reply) or Piece()

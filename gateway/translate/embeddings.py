@@ -1,0 +1,136 @@
+"""/api/embed and /api/embeddings to and from OpenAI's embeddings. Pure.
+
+/api/embed gives vectors of length one, also after cutting to `dimensions`; the older /api/embeddings gives
+what the backend gave. Where a dialect's vectors have length one already, their JSON is passed on unread.
+Source: Ollama `server/routes.go`, EmbedHandler, EmbeddingsHandler, normalize.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from backends.errors import UpstreamRejected
+from backends.routing.snapshot import Target
+from backends.wire.dialect import Dialect, EmbedStyle
+from backends.wire.openai_types import EmbeddingReply as Upstream
+from gateway.errors import AnswerUnusable
+from ollama_api.ollama.types import EmbeddingReply, EmbedReply, EmbedRequest
+
+PATH = "/embeddings"
+NO_VECTOR = msgspec.Raw(b"[]")
+
+
+class Gathered:
+    """The answers of several calls, put back in the order of the inputs."""
+
+    def __init__(self, inputs: int) -> None:
+        self.vectors: list[msgspec.Raw] = [NO_VECTOR] * inputs
+        self.tokens = 0
+        """Of all inputs, as far as the backend counts them."""
+
+    def put(self, places: Sequence[int], reply: Upstream) -> None:
+        """Take the answer for the inputs in these places. Raises `AnswerUnusable`."""
+        for place, raw in zip(places, vectors(reply, len(places)), strict=True):
+            self.vectors[place] = raw
+        self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
+
+
+def not_found(model: str) -> str:
+    """Tell that nothing has this name, in the words that Ollama has for it here."""
+    return f'model "{model}" not found, try pulling it first'
+
+
+def unsupported(model: str) -> str:
+    """Tell that no backend of a model embeds."""
+    return f'"{model}" does not support embeddings'
+
+
+def is_about_dimensions(refused: UpstreamRejected) -> bool:
+    """Say whether a backend refused `dimensions`: its model has fewer, or cannot cut its vectors."""
+    said = refused.message.lower()
+    return refused.status in (400, 422) and ("dimension" in said or "matryoshka" in said)
+
+
+def to_upstream(
+    inputs: list[str], dimensions: int, target: Target, *, truncate: bool = True
+) -> dict[str, Any]:
+    """Make the backend's request body. The format is always named: SDKs would ask for base64."""
+    style = target.dialect.embed or EmbedStyle()
+    body: dict[str, Any] = {**style.body, "model": target.model, "input": inputs, "encoding_format": "float"}
+    if truncate:
+        body |= style.truncate
+    if dimensions > 0 and style.dimensions:
+        body[style.dimensions] = dimensions
+    return body
+
+
+def from_upstream(
+    call: EmbedRequest, gathered: Gathered, dialect: Dialect, total_ns: int, load_ns: int
+) -> EmbedReply:
+    """Translate the answer of /api/embed. Raises `AnswerUnusable`."""
+    return EmbedReply(
+        model=call.model,
+        embeddings=[unit_vector(raw, call.dimensions, dialect) for raw in gathered.vectors],
+        total_duration=total_ns,
+        load_duration=load_ns,
+        prompt_eval_count=gathered.tokens,
+    )
+
+
+def single_from_upstream(gathered: Gathered) -> EmbeddingReply:
+    """Translate the answer of /api/embeddings. Raises `AnswerUnusable`."""
+    (raw,) = gathered.vectors
+    return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
+
+
+def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
+    """Give the raw vectors in input order. Raises `AnswerUnusable` when one is missing, or no vector."""
+    data = sorted(reply.data or (), key=lambda entry: entry.index or 0)
+    if len(data) != expected:
+        raise AnswerUnusable(f"the backend sent {len(data)} embeddings for {expected} inputs")
+    if not all(bytes(memoryview(entry.embedding)[:1]) in (b"[", b'"') for entry in data):
+        raise AnswerUnusable("the backend sent an embedding that is no vector")
+    return [entry.embedding for entry in data]
+
+
+def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.Raw:
+    """Cut to `dimensions` (0: leave) and bring to length one.
+
+    A vector that may have been cut is read whatever the dialect says: some servers do not cut, and some do
+    not bring to length one what they cut.
+    """
+    style = dialect.embed or EmbedStyle()
+    if style.normalised and dimensions <= 0 and not is_base64(raw):
+        return raw
+    values = numbers(raw)
+    if 0 < dimensions < len(values):
+        values = values[:dimensions]
+    norm = math.sqrt(math.fsum(value * value for value in values))
+    if norm and not math.isclose(norm, 1.0, rel_tol=1e-6):
+        values = [value / norm for value in values]
+    return msgspec.Raw(msgspec.json.encode(values))
+
+
+def is_base64(raw: msgspec.Raw) -> bool:
+    """Say whether a vector came as base64 although numbers were asked for."""
+    return memoryview(raw)[:1].tobytes() == b'"'
+
+
+def numbers(raw: msgspec.Raw) -> list[float]:
+    """Read a vector: JSON numbers, or base64 of little-endian float32. Raises `AnswerUnusable`."""
+    try:
+        if not is_base64(raw):
+            return msgspec.json.decode(raw, type=list[float])
+        values = array("f", base64.b64decode(msgspec.json.decode(raw, type=str), validate=True)).tolist()
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        raise AnswerUnusable(f"the backend sent an embedding that is no vector: {error}") from None
+    if not all(map(math.isfinite, values)):
+        raise AnswerUnusable("embedding contains NaN or Inf values")
+    return values

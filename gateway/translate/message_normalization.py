@@ -1,0 +1,164 @@
+"""What a conversation has to look like for one kind of backend. Pure.
+
+Works on chat completions' turns, so it serves every face. For most kinds of backend it changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from itertools import groupby
+from typing import Any
+
+from backends.routing.snapshot import Target
+from backends.wire.dialect import Dialect
+from backends.wire.openai_types import Reply
+from gateway.errors import BadRequest
+from gateway.translate.diagnostics import SILENT, Notes
+
+Turn = dict[str, Any]
+Content = str | list[dict[str, Any]]
+
+APART = "\n\n"
+END: Turn = {"role": ""}
+IMAGES_OF_RESULTS = {"type": "text", "text": "Images of the tools' results:"}
+SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
+    """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
+    if dialect.merge_system != "none":
+        turns = _with_one_system(turns, dialect.merge_system == "all", notes)
+    results = [] if dialect.tool_images else [turn for turn in turns if turn["role"] == "tool"]
+    if results and any(map(has_image, results)):
+        turns = _with_images_behind(turns, notes)
+    if dialect.alternate_roles:
+        turns = _alternating(turns, notes)
+    if dialect.bare_calls == "omit":
+        turns = [_without_empty_content(turn) for turn in turns]
+    if dialect.short_call_ids:
+        turns = [_with_short_ids(turn, notes) for turn in turns]
+    if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
+        turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
+        notes.added("messages", "the last turn is marked as one to go on with")
+    if not dialect.images and any(has_image(turn) for turn in turns):
+        raise BadRequest("this model does not support image input")
+    return turns
+
+
+def ends_with_assistant(turns: list[Turn]) -> bool:
+    """Whether the model is to go on with a turn of its own."""
+    return bool(turns) and turns[-1]["role"] == "assistant" and "tool_calls" not in turns[-1]
+
+
+def without_echo(turns: list[Turn], target: Target, reply: Reply) -> None:
+    """Take the turn that an answer goes on with out of its beginning."""
+    if ends_with_assistant(turns) and isinstance(turns[-1]["content"], str):
+        take_echo(turns[-1]["content"], target, reply)
+
+
+def take_echo(text: str, target: Target, reply: Reply) -> None:
+    """Take a text out of the beginning of a whole answer, from a kind of backend that repeats it there."""
+    prefill = target.dialect.prefill
+    if prefill is None or not prefill.echoes or not reply.choices:
+        return
+    message = reply.choices[0].message
+    if message is not None and isinstance(message.content, str):
+        message.content = message.content.removeprefix(text)
+
+
+def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[Turn]:
+    """Join the system turns at the beginning, or all of them."""
+    first = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
+    systems = [turn for turn in turns if turn["role"] == "system"] if everywhere else turns[:first]
+    is_fine = systems == turns[:first] and len(systems) <= 1
+    if is_fine:
+        return turns
+    notes.changed("messages", "messages", "this kind of backend takes one system turn, at the beginning")
+    rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
+    return [{"role": "system", "content": _joined(systems)}, *rest]
+
+
+def _alternating(turns: list[Turn], notes: Notes) -> list[Turn]:
+    """Join neighbours of one role; calls and results stay what they are."""
+    groups: list[list[Turn]] = []
+    for turn in turns:
+        if groups and _may_join(groups[-1][-1], turn):
+            notes.changed("messages", "messages", f"neighbouring {turn['role']} turns became one")
+            groups[-1].append(turn)
+        else:
+            groups.append([turn])
+    return [{**group[0], "content": _joined(group)} if len(group) > 1 else group[0] for group in groups]
+
+
+def _may_join(one: Turn, other: Turn) -> bool:
+    return (
+        one["role"] == other["role"]
+        and one["role"] in ("user", "assistant")
+        and "tool_calls" not in one
+        and "tool_calls" not in other
+    )
+
+
+def _joined(turns: list[Turn]) -> Content:
+    """Join what was said: text as one text, or as one part beside other parts."""
+    runs: list[Content] = []
+    for is_text, run in groupby((turn["content"] for turn in turns), lambda said: isinstance(said, str)):
+        contents = list(run)
+        runs += [APART.join(filter(None, contents))] if is_text else contents
+    if len(runs) == 1:
+        return runs[0]
+    return [part for said in runs for part in _parts(said)]
+
+
+def _parts(content: Content) -> list[dict[str, Any]]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []
+
+
+def _without_empty_content(turn: Turn) -> Turn:
+    if "tool_calls" not in turn or turn.get("content"):
+        return turn
+    return {name: member for name, member in turn.items() if name != "content"}
+
+
+def _with_short_ids(turn: Turn, notes: Notes) -> Turn:
+    """Give calls, and the results that name them, ids that this kind of backend takes."""
+    shortened = dict(turn)
+    if "tool_calls" in turn:
+        shortened["tool_calls"] = [{**call, "id": _short_id(call["id"])} for call in turn["tool_calls"]]
+    if "tool_call_id" in turn:
+        shortened["tool_call_id"] = _short_id(turn["tool_call_id"])
+    if shortened != turn:
+        notes.changed("messages", "messages", "ids of tool calls are nine letters and digits here")
+    return shortened
+
+
+def _short_id(given: str) -> str:
+    if SHORT_ID.fullmatch(given):
+        return given
+    return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
+
+
+def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
+    """Move images out of results, behind the last result: nothing may stand between those of one turn."""
+    notes.changed("messages", "messages", "images of tools' results stand in a user's turn behind them here")
+    moved: list[Turn] = []
+    images: list[dict[str, Any]] = []
+    for turn in [*turns, END]:
+        if turn["role"] != "tool" and images:
+            moved.append({"role": "user", "content": [IMAGES_OF_RESULTS, *images]})
+            images = []
+        if turn["role"] == "tool" and has_image(turn):
+            images += [part for part in turn["content"] if part["type"] != "text"]
+            texts = [part["text"] for part in turn["content"] if part["type"] == "text"]
+            turn = {**turn, "content": APART.join(texts)}
+        moved.append(turn)
+    return moved[:-1]
+
+
+def has_image(turn: Turn) -> bool:
+    """Say whether a turn holds anything but text: an image, or a sound."""
+    content = turn.get("content")
+    return isinstance(content, list) and any(part.get("type") != "text" for part in content)

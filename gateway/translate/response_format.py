@@ -1,0 +1,93 @@
+"""The form that an answer shall have, in each dialect's way: told in a field, in words, or both. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from backends.wire.dialect import Dialect
+from gateway.errors import BadRequest
+from gateway.translate.diagnostics import SILENT, Notes
+
+Turn = dict[str, Any]
+
+ANY_OBJECT: dict[str, Any] = {"type": "object"}
+IN_WORDS = "Answer with JSON only, without any other text. It has to fit this JSON schema: "
+ANY_JSON_IN_WORDS = "Answer with one JSON object only, without any other text."
+JSON_WORD = "Answer in JSON."
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A JSON schema, or any JSON object."""
+
+    schema: dict[str, Any] | None = None
+    name: str = "response"
+    more: dict[str, Any] = {}
+    """Members beside the schema that OpenAI knows, such as `strict`."""
+
+
+def of_format(raw: msgspec.Raw) -> Form | None:
+    """Read Ollama's `format`: the word json, or a JSON schema.
+
+    Raises:
+        BadRequest: it is neither. (Ollama says the same with status 500.)
+    """
+    wanted = msgspec.json.decode(raw) if raw else None
+    if wanted is None or wanted == "":
+        return None
+    if wanted == "json":
+        return Form()
+    if not isinstance(wanted, dict):
+        told = msgspec.json.encode(bytes(raw).decode()).decode()
+        raise BadRequest(f'invalid format: {told}; expected "json" or a valid JSON Schema object')
+    return Form(wanted)
+
+
+def fields(form: Form, dialect: Dialect, notes: Notes = SILENT) -> dict[str, Any]:
+    """Give the body fields."""
+    style = dialect.format
+    if style == "prompt":
+        notes.changed("format", "messages", "this kind of backend has no such field: asked for in words")
+        return {}
+    if style == "object" or (form.schema is None and style == "openai"):
+        if form.schema is not None:
+            notes.changed("format", "response_format", "no schemas here: any JSON, and the schema in words")
+        return {"response_format": {"type": "json_object"}}
+    schema = ANY_OBJECT if form.schema is None else form.schema
+    if form.schema is None:
+        notes.changed("format", "response_format", "only schemas here: one that allows any object")
+    if style == "value":
+        return {"response_format": {"type": "json_object", "value": schema}}
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": form.name, "schema": schema, **form.more},
+        }
+    }
+
+
+def in_words(form: Form, turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
+    """Say in words what no field can, or what has to be in words too; the turns as they are if nothing is."""
+    if dialect.format in ("prompt", "object") and form.schema is not None:
+        words = IN_WORDS + msgspec.json.encode(form.schema).decode()
+    elif dialect.format == "prompt":
+        words = ANY_JSON_IN_WORDS
+    elif dialect.says_json and form.schema is None and not _says_json(turns):
+        words = JSON_WORD
+    else:
+        return turns
+    notes.added("messages", f"a system turn: {words[:60]}")
+    place = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
+    return [*turns[:place], {"role": "system", "content": words}, *turns[place:]]
+
+
+def _says_json(turns: list[Turn]) -> bool:
+    """Look for the word that OpenAI demands, in what is text: four letters are in every large image."""
+    return any("json" in text.lower() for turn in turns for text in _texts(turn.get("content")))
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, list):
+        return [part["text"] for part in content if isinstance(part.get("text"), str)]
+    return [content] if isinstance(content, str) else []

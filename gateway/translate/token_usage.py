@@ -1,0 +1,57 @@
+"""Counts and durations of an answer. Pure: the times come in.
+
+A backend's own measurements win; else the first event counts as the end of prompt evaluation. Clients divide
+by the durations, so none is zero beside a count.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from backends.wire.openai_types import ServerTimings, Usage
+from backends.wire.reading import LARGEST_COUNT
+from ollama_api.ollama.types import Metrics
+
+LONGEST_MS = 24 * 3600 * 1000
+
+
+class Timings(msgspec.Struct):
+    """Four points of an exchange, nanoseconds of one clock: received, sent on, first event, end."""
+
+    started_ns: int
+    sent_ns: int
+    first_ns: int
+    ended_ns: int
+
+
+def measure(usage: Usage | None, server: ServerTimings | None, timings: Timings) -> Metrics:
+    """Fill Ollama's six figures."""
+    prompt_count, eval_count = counts(usage, server)
+    prompt_ns = _ms_to_ns(server.prompt_ms) if server else 0
+    eval_ns = _ms_to_ns(server.predicted_ms) if server else 0
+    return Metrics(
+        total_duration=max(1, timings.ended_ns - timings.started_ns),
+        load_duration=max(1, timings.sent_ns - timings.started_ns),
+        prompt_eval_count=prompt_count,
+        prompt_eval_duration=prompt_ns or max(1, timings.first_ns - timings.sent_ns),
+        eval_count=eval_count,
+        eval_duration=eval_ns or max(1, timings.ended_ns - timings.first_ns),
+    )
+
+
+def counts(usage: Usage | None, server: ServerTimings | None) -> tuple[int, int]:
+    """Give (prompt tokens, completion tokens); 0 when the backend did not say."""
+    if usage is not None and usage.prompt_tokens is not None:
+        return _count(usage.prompt_tokens), _count(usage.completion_tokens)
+    if server is not None:
+        return _count(server.prompt_n) + _count(server.cache_n), _count(server.predicted_n)
+    return 0, 0
+
+
+def _count(value: float | None) -> int:
+    """A count beyond all bounds is none, and must not reach a database column."""
+    return int(value) if value is not None and 0 <= value <= LARGEST_COUNT else 0
+
+
+def _ms_to_ns(milliseconds: float | None) -> int:
+    return int(milliseconds * 1e6) if milliseconds is not None and 0 <= milliseconds <= LONGEST_MS else 0

@@ -1,0 +1,128 @@
+"""The arguments of one tool call: text in pieces, and whether it is an object by now. Pure.
+
+Each character is looked at once, however many pieces come and however often somebody asks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from backends.wire.lenient import mended
+from gateway.errors import AnswerUnusable
+
+NO_ARGUMENTS = ("", "null", "[]")
+"""How servers write that there are none; the last is PHP's way."""
+MARK = re.compile(r'["{}\[\]]')
+IN_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+
+
+class Nesting:
+    """Follows a JSON text to the end of its first object. What is no JSON is for the decoder to refuse."""
+
+    __slots__ = ("_depth", "_held", "_is_in_string", "has_ended")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._is_in_string = False
+        self._held = ""
+        """A backslash at the end of a piece, whose character is in the next one."""
+        self.has_ended = False
+
+    def feed(self, text: str) -> None:
+        """Take a piece."""
+        text, self._held = self._held + text, ""
+        at = 0
+        while at < len(text) and not self.has_ended:
+            at = self._leave_string(text, at) if self._is_in_string else self._next_mark(text, at)
+
+    def _leave_string(self, text: str, at: int) -> int:
+        found = IN_STRING.match(text, at)
+        at = found.end() if found else at
+        if text[at : at + 1] == "\\":
+            self._held = "\\"
+            return len(text)
+        self._is_in_string = at == len(text)
+        return at + 1
+
+    def _next_mark(self, text: str, at: int) -> int:
+        mark = MARK.search(text, at)
+        if mark is None:
+            return len(text)
+        if mark[0] == '"':
+            self._is_in_string = True
+        else:
+            self._depth += 1 if mark[0] in "{[" else -1
+            self.has_ended = self._depth <= 0
+        return mark.end()
+
+
+class Arguments:
+    """Arguments in the making."""
+
+    __slots__ = ("_is_valid", "_nesting", "_parts", "_seen", "_whole")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._whole: dict[str, Any] = {}
+        """What came as an object; text goes before it."""
+        self._nesting = Nesting()
+        self._seen = 0
+        """How many of the parts the nesting has followed."""
+        self._is_valid: bool | None = None
+        """Whether the object that has ended is one; not known before somebody asks."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any text came."""
+        return bool(self._parts)
+
+    def add(self, given: str | dict[str, Any] | None) -> None:
+        """Take a piece of text, or all of it."""
+        if isinstance(given, str):
+            if self._is_valid and given and not given.isspace():
+                self._is_valid = False  # and never will be again: something stands behind the object
+            if given:
+                self._parts.append(given)
+        elif given is not None:
+            self._whole = given
+
+    def is_complete(self) -> bool:
+        """Whether an object is here, all of it, as far as can be seen."""
+        if not self._parts:
+            return bool(self._whole)
+        if self._is_valid is None and self._has_ended():
+            self._is_valid = self.is_whole()
+        return bool(self._is_valid)
+
+    def _has_ended(self) -> bool:
+        while self._seen < len(self._parts) and not self._nesting.has_ended:
+            self._nesting.feed(self._parts[self._seen])
+            self._seen += 1
+        return self._nesting.has_ended
+
+    def is_whole(self) -> bool:
+        """Whether they can be given."""
+        try:
+            self.raw("")
+        except AnswerUnusable:
+            return False
+        return True
+
+    def raw(self, name: str) -> msgspec.Raw:
+        """Give the finished arguments of the function `name`. Raises `AnswerUnusable`: they are no object."""
+        text = mended("".join(self._parts)).strip()
+        try:
+            if text.startswith('"'):  # JSON in JSON: some servers encode it twice
+                text = msgspec.json.decode(text, type=str).strip()
+            if text in NO_ARGUMENTS:
+                return msgspec.Raw(msgspec.json.encode(self._whole))
+            # The text is kept as it is, so integers of any length survive; on one line, for NDJSON.
+            msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+            return msgspec.Raw(msgspec.json.format(text, indent=-1).encode())
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise AnswerUnusable(
+                f'the backend returned invalid tool call arguments for "{name}": {error}'
+            ) from None

@@ -1,0 +1,36 @@
+"""The APIs that clients speak to us: how each writes a failure, and where it looks for the request id. Pure.
+
+A refusal before the door knows no more of a request than its path, so a path is enough to find its face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gateway.errors import Failure
+from ollama_api.anthropic.api import error_body as anthropic_error
+from ollama_api.openai.chat import error_body as openai_error
+
+Envelope = Callable[[Failure, str], Any]
+"""Writes a failure as a face's error body, for a request id."""
+
+
+class Face(NamedTuple):
+    """One API: its error body, and the headers of the request id."""
+
+    envelope: Envelope
+    id_headers: tuple[str, ...] = ("X-Request-Id",)
+
+
+OLLAMA = Face(lambda failure, request_id: {"error": failure.message})
+OPENAI = Face(openai_error)
+ANTHROPIC = Face(anthropic_error, ("X-Request-Id", "request-id"))
+
+
+def face_of(path: str) -> Face:
+    """Say which API a path belongs to, whether there is such a route or not."""
+    parts = path.lstrip("/").split("/", 2)
+    if parts[0] != "v1":
+        return OLLAMA
+    return ANTHROPIC if parts[1:2] == ["messages"] else OPENAI

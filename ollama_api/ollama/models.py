@@ -1,0 +1,74 @@
+"""What there is: tags, show, ps, version, and the root that says that somebody is at home."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpResponseBase
+
+from accounts.directory import Caller
+from backends.discovery import catalog
+from backends.errors import NoRoute, NoTargetLeft
+from gateway import loaded_models
+from gateway.errors import BadRequest, ModelNotFound, RequestError
+from gateway.model_list import known_models
+from gateway.pipeline import find_route
+from ollama_api.decoding import decoded
+from ollama_api.http import json_response, plain_response
+from ollama_api.ollama import model_metadata, parse
+from ollama_api.ollama.model_metadata import Described
+from ollama_api.request import ClientRequest
+
+COPILOT_AGENT = "GitHubCopilotChat/"
+"""It shows the basename, and Ollama gives it the name that it asked for. Source: Ollama `ShowHandler`."""
+
+
+async def root(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Say that somebody is at home. The command line asks with HEAD before everything it does."""
+    return plain_response("Ollama is running")
+
+
+async def version(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Name the Ollama release whose behaviour this is; clients compare it."""
+    return json_response({"version": settings.PROXY.ollama_version})
+
+
+async def tags(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """List the names that this caller may use, newest first."""
+    entries = [model_metadata.tags_entry(model) for model in await known_models(caller)]
+    entries.sort(key=lambda entry: entry.modified_at[:19], reverse=True)
+    return json_response({"models": entries})
+
+
+async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """Describe one model."""
+    call = await decoded(parse.show, request.body)
+    name = (call.model or call.name).strip()
+    if not name:
+        raise BadRequest("model is required")
+    is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
+    model = model_metadata.overlaid(await _described(caller, name), call.system, call.options)
+    return json_response(model_metadata.show_reply(model, name if is_copilot else None))
+
+
+async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+    """List what is in use, and until when."""
+    entries = []
+    for alias, until in await loaded_models.in_use():
+        if caller.may_use(alias):
+            try:
+                model = await _described(caller, alias)
+            except (RequestError, NoTargetLeft):  # one that is gone or switched off hides no other
+                continue
+            entries.append(model_metadata.ps_entry(model, int(until * 1e9)))
+    return json_response({"models": entries})
+
+
+async def _described(caller: Caller, name: str) -> Described:
+    """Find what a name means now, as its first target has it."""
+    try:
+        route = await find_route(caller, name)
+    except NoRoute:
+        raise ModelNotFound(f"model '{model_metadata.tagged(name)}' not found") from None
+    target = min(route.targets, key=lambda target: target.priority)  # as in the list
+    shown = name if route.rule.is_wildcard else route.rule.name
+    return Described(shown, route.rule, target, await catalog.card_of(target))
