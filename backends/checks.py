@@ -32,11 +32,13 @@ def check_credential_keys(**_: Any) -> list[checks.CheckMessage]:
             )
         ]
     return [
-        _malformed(place) for place, key in enumerate(settings.PROXY.credential_keys, 1) if not _is_key(key)
+        _report_malformed(place)
+        for place, key in enumerate(settings.PROXY.credential_keys, 1)
+        if not _is_key(key)
     ]
 
 
-def _malformed(place: int) -> checks.CheckMessage:
+def _report_malformed(place: int) -> checks.CheckMessage:
     return checks.Error(
         f"CREDENTIAL_KEYS: key number {place} is not 32 bytes in URL-safe base64.", id="backends.E001"
     )

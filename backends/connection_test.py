@@ -177,7 +177,7 @@ def _read(
     body = _body(response, limit, deadline)
     body = redactor.data(body) if body is not None else None
     if status == 200:
-        return _listed(body)
+        return _parse_list(body)
     if 300 <= status < 400:
         return Report(
             "redirected", f"reached, but status {status} is a redirect: give the URL it leads to", status
@@ -188,7 +188,7 @@ def _read(
         what = "the key was refused" if has_key else "it asks for a key"
         return Report("key_refused", f"reached, but {what} (status {status}): {said}", status)
     if status == 404:
-        return Report("not_found", _not_found(base_url), status)
+        return Report("not_found", _describe_missing_list(base_url), status)
     return Report("rejected", f"reached, but status {status}: {said}", status)
 
 
@@ -205,7 +205,7 @@ def _body(response: requests.Response, limit: int, deadline: float) -> bytes | N
     return bytes(body)
 
 
-def _listed(body: bytes | None) -> Report:
+def _parse_list(body: bytes | None) -> Report:
     if body is None:
         return Report("garbled", f"reached, but its list has more than {MAX_BODY_BYTES >> 20} MiB", 200)
     try:
@@ -223,7 +223,7 @@ def _count(models: Sequence[ModelCard]) -> str:
     return f"{len(models)} {'model' if len(models) == 1 else 'models'}: {names}{more}"
 
 
-def _not_found(base_url: str) -> str:
+def _describe_missing_list(base_url: str) -> str:
     if base_url.rstrip("/").endswith("/v1"):
         return "reached, but status 404: there is no list of models at this URL"
     return f"reached, but status 404: try the base URL with /v1 at its end ({base_url.rstrip('/')}/v1)"

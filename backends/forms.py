@@ -156,7 +156,9 @@ class CredentialFormSet(CredentialModelFormSet):
     def clean(self) -> None:
         """Live keys need different labels, and are for the server that the base URL leads to now."""
         super().clean()
-        live = [form for form in kept_forms(self.forms) if form.cleaned_data.get("retired") is False]
+        live = [
+            form for form in list_remaining_forms(self.forms) if form.cleaned_data.get("retired") is False
+        ]
         self._check_labels(live)
         for form in live:
             if not form.cleaned_data.get("api_key") and not form.instance._state.adding:
@@ -182,12 +184,12 @@ class CredentialFormSet(CredentialModelFormSet):
             )
 
 
-def kept_forms(found: Iterable[FormT]) -> list[FormT]:
+def list_remaining_forms(found: Iterable[FormT]) -> list[FormT]:
     """Give the rows of a formset that are filled in, valid so far, and not about to be deleted."""
-    return [form for form in found if _cleaned(form) and not _cleaned(form).get("DELETE")]
+    return [form for form in found if _get_cleaned(form) and not _get_cleaned(form).get("DELETE")]
 
 
-def _cleaned(form: forms.BaseForm) -> dict[str, Any]:
+def _get_cleaned(form: forms.BaseForm) -> dict[str, Any]:
     return getattr(form, "cleaned_data", {})
 
 

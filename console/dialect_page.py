@@ -43,7 +43,7 @@ SHOWN = {"name", "label"}
 PLAIN = Dialect(name="", label="")
 
 
-def written() -> str:
+def write_page() -> str:
     """Write the page."""
     lines = [HEAD, *_fields(), "", *_table(), "", *_options(), "", *(line for row in _rows() for line in row)]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from backends.models import ModelMapping, ProbeResult
 from backends.routing import knowledge
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.upstream import transport
 from backends.wire.model_cards import ModelCard
 from core.model_names import matches
@@ -73,7 +73,7 @@ def _covers(pattern: str, model: str) -> bool:
     return matches(pattern, model) if "*" in pattern else pattern == model
 
 
-def told(rule: Rule, target: Target, card: ModelCard | None) -> str:
+def describe_told(rule: MappingRules, target: Target, card: ModelCard | None) -> str:
     """Tell in one line what clients hear of a target's model, and whose word each part is."""
     facts = knowledge.abilities(rule, target, card)
     parts = [f"{word} ({fact.origin})" for word, fact in facts.items() if fact.can]

@@ -37,7 +37,7 @@ def seal(secret: str, binding: str) -> str:
     return PREFIX + _fernet().encrypt(box).decode()
 
 
-def open_sealed(token: str, *bindings: str) -> str:
+def unseal(token: str, *bindings: str) -> str:
     """Decrypt what `seal` made for one of these places.
 
     Raises:

@@ -20,7 +20,7 @@ class Sealed:
 
     def open(self, *bindings: str) -> str:
         """Give the secret, if it was sealed for one of these places. Raises `crypto.SecretUnreadable`."""
-        return crypto.open_sealed(self.token, *bindings)
+        return crypto.unseal(self.token, *bindings)
 
     def __repr__(self) -> str:
         return "<Sealed>"

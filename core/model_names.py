@@ -114,14 +114,14 @@ def shortest(name: str) -> str:
     return name[start:]
 
 
-def tagged(name: str) -> str:
+def add_tag(name: str) -> str:
     """Write a name with its tag."""
     return name if ":" in name.rpartition("/")[2] else name + DEFAULT_TAG
 
 
 def full_name(name: str) -> str:
     """Write a name with every part that it may have, as Ollama does in some of its errors."""
-    whole = tagged(name.strip(SPACE))
+    whole = add_tag(name.strip(SPACE))
     with_namespace = whole if "/" in whole else DEFAULT_NAMESPACE + whole
     return with_namespace if with_namespace.count("/") > 1 else DEFAULT_HOST + with_namespace
 

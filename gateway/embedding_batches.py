@@ -20,13 +20,13 @@ from backends.errors import UpstreamGarbled, UpstreamOversized, UpstreamRejected
 from backends.routing import balance
 from backends.routing.snapshot import Route, Target
 from backends.upstream import client as upstream
-from backends.wire.native import decode_embedded
+from backends.wire.native import decode_embeddings_reply
 from backends.wire.openai_types import BadReply, EmbeddingReply, decode_embeddings
 from backends.wire.overflow import lengths
 from gateway.errors import BadRequest
 from gateway.pipeline import rng
 from gateway.translate import embeddings, ollama_native
-from gateway.translate.truncation import Places, cut, divided, parts
+from gateway.translate.truncation import Places, cut, divide, parts
 from usage.ledger import Entry
 
 log = structlog.get_logger("llamagate.embedding")
@@ -49,11 +49,11 @@ class Protocol(msgspec.Struct, frozen=True):
 
 PROTOCOLS = {
     "openai": Protocol(embeddings.PATH, False, embeddings.to_upstream, decode_embeddings),
-    "ollama": Protocol(ollama_native.EMBED_PATH, True, ollama_native.embed_body, decode_embedded),
+    "ollama": Protocol(ollama_native.EMBED_PATH, True, ollama_native.embed_body, decode_embeddings_reply),
 }
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class EmbeddingWish(msgspec.Struct, frozen=True, kw_only=True):
     """What a client wants embedded, and how."""
 
     model: str
@@ -62,11 +62,11 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     truncate: bool = True
 
 
-async def ask(wish: Wish, route: Route, entry: Entry) -> tuple[Target, embeddings.Gathered]:
+async def ask(wish: EmbeddingWish, route: Route, entry: Entry) -> tuple[Target, embeddings.Gathered]:
     """Embed all texts. Raises an `UpstreamError`, a `RequestError`, or what the first failing part raises."""
     targets = [target for target in route.targets if target.dialect.embed is not None]
     if not targets:
-        raise BadRequest(embeddings.unsupported(wish.model))
+        raise BadRequest(embeddings.describe_unsupported(wish.model))
     asking = _Asking(wish, route, entry)
     await asking.all_of(balance.order(tuple(targets), rng))
     entry.prompt_tokens = asking.gathered.tokens
@@ -76,7 +76,7 @@ async def ask(wish: Wish, route: Route, entry: Entry) -> tuple[Target, embedding
 class _Asking:
     """One request. Texts are known by their place in it."""
 
-    def __init__(self, wish: Wish, route: Route, entry: Entry) -> None:
+    def __init__(self, wish: EmbeddingWish, route: Route, entry: Entry) -> None:
         self._wish = wish
         self._route = route
         self._entry = entry
@@ -106,7 +106,7 @@ class _Asking:
                 "input truncated", alias=self._route.alias, backend=self._entry.backend, texts=len(self._cut)
             )
 
-    def _first(self, target: Target) -> upstream.Ask:
+    def _first(self, target: Target) -> upstream.UpstreamCall:
         self.target = target
         self._entry.backend, self._entry.upstream_model = target.upstream.name, target.model
         self._entry.sent_ns = time.monotonic_ns()
@@ -120,11 +120,11 @@ class _Asking:
     def _first_part(self) -> Places:
         return self._places[: self._batch]
 
-    def _build(self, target: Target, places: Places) -> upstream.Ask:
+    def _build(self, target: Target, places: Places) -> upstream.UpstreamCall:
         texts = [self._texts[place] for place in places]
         way = PROTOCOLS[target.dialect.protocol]
         body = way.body(texts, self._dimensions, target, truncate=self._wish.truncate)
-        return upstream.Ask(way.path, msgspec.json.encode(body), from_root=way.is_from_root)
+        return upstream.UpstreamCall(way.path, msgspec.json.encode(body), from_root=way.is_from_root)
 
     async def _together(self, divided_places: Iterable[Places]) -> None:
         """Ask for several parts. The first that fails ends them all, and is what is told."""
@@ -152,12 +152,12 @@ class _Asking:
             self._dimensions = 0
             await self._part(places)
         elif refused.is_no_route:
-            raise BadRequest(embeddings.unsupported(self._wish.model))
+            raise BadRequest(embeddings.describe_unsupported(self._wish.model))
         elif not refused.is_too_long:
             raise refused
         elif len(places) > 1:
             limit = lengths(refused.message).limit or await self._context_length()
-            await self._together(divided(self._texts, places, limit))
+            await self._together(divide(self._texts, places, limit))
         elif not self._wish.truncate:
             raise BadRequest(TOO_LONG)
         else:
@@ -182,7 +182,7 @@ class _Asking:
         card = await catalog.card_of(self.target)
         return self._route.rule.context_length or card.context_length
 
-    def _read(self, answer: upstream.Whole) -> EmbeddingReply:
+    def _read(self, answer: upstream.WholeAnswer) -> EmbeddingReply:
         name = answer.target.upstream.name
         try:
             reply = PROTOCOLS[answer.target.dialect.protocol].decode(answer.body)

@@ -65,7 +65,7 @@ async def in_use() -> list[tuple[str, float]]:
         del _seen[name]
     found = _seen
     if ttl_store.is_shared():
-        await told()
+        await publish_changes()
         found = {name: seen for name, value in (await _shared.all()).items() if (seen := _read(value))}
     return sorted(((name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1])
 
@@ -78,7 +78,7 @@ def _read(value: bytes) -> Use | None:
         return None
 
 
-async def told() -> None:
+async def publish_changes() -> None:
     """Tell the others now what they have not heard of yet."""
     names = list(_untold)
     _untold.clear()
@@ -115,4 +115,4 @@ def _tell(name: str) -> None:
 async def _tell_soon() -> None:
     while _untold:
         await asyncio.sleep(TELL_AFTER_S)
-        await told()
+        await publish_changes()

@@ -7,20 +7,20 @@ import asyncio
 from accounts.directory import Caller
 from backends.discovery import catalog
 from backends.routing import registry
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.model_cards import ModelCard
 from core.model_names import canonical, compiled
 from ollama_api.ollama.model_metadata import Described
 
 
-async def known_models(caller: Caller) -> list[Described]:
+async def list_known_models(caller: Caller) -> list[Described]:
     """List every exact mapping, and what the wildcards match of the backends' lists."""
     snapshot = registry.current()
     wild = {target.upstream.id for _, rule in snapshot.patterns for target in rule.targets}
     upstreams = [upstream for upstream in snapshot.upstreams.values() if upstream.id in wild]
     # What only exact names lead to is not waited for long: it may be slow, or a gateway that asks back here.
     rest = [upstream for upstream in snapshot.upstreams.values() if upstream.id not in wild]
-    soon = asyncio.gather(*(catalog.looked_at_soon(upstream) for upstream in rest))
+    soon = asyncio.gather(*(catalog.await_first_look(upstream) for upstream in rest))
     lists = await asyncio.gather(*(catalog.cards_of(upstream) for upstream in upstreams))
     await soon
     by_upstream = {upstream.id: list_ for upstream, list_ in zip(upstreams, lists, strict=True)}
@@ -32,14 +32,14 @@ async def known_models(caller: Caller) -> list[Described]:
     return [model for name, model in found.items() if caller.may_use(name)]
 
 
-def _add_exact(found: dict[str, Described], rule: Rule) -> None:
+def _add_exact(found: dict[str, Described], rule: MappingRules) -> None:
     if not rule.targets:
         return
     target = min(rule.targets, key=lambda target: target.priority)
-    found[canonical(rule.name)] = Described(rule.name, rule, target, catalog.known_card(target))
+    found[canonical(rule.name)] = Described(rule.name, rule, target, catalog.get_known_card(target))
 
 
-def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list[ModelCard]]) -> None:
+def _add_matching(found: dict[str, Described], rule: MappingRules, lists: dict[int, list[ModelCard]]) -> None:
     """Show each listed model under the name that leads to it through this pattern."""
     for target in sorted(rule.targets, key=lambda target: target.priority):
         for card in lists[target.upstream.id]:
@@ -50,7 +50,7 @@ def _add_matching(found: dict[str, Described], rule: Rule, lists: dict[int, list
                 found.setdefault(canonical(name), Described(name, rule, _at(target, card), card))
 
 
-def _name_through(rule: Rule, target: Target, card: ModelCard) -> str | None:
+def _name_through(rule: MappingRules, target: Target, card: ModelCard) -> str | None:
     """Invert the mapping: what a client has to ask for to get this model, if any name does."""
     if "*" not in target.model:
         return None

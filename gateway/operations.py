@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Fill
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_line
@@ -35,11 +35,13 @@ NATIVE = {
 """What the ways over Ollama's own API have in common."""
 
 
-def _chat_way(call: ChatRequest, target: Target, rule: Rule) -> Endpoint[ChatRequest]:
+def _chat_way(call: ChatRequest, target: Target, rule: MappingRules) -> Endpoint[ChatRequest]:
     return CHATS[target.dialect.protocol]
 
 
-def _generate_way(call: GenerateRequest, target: Target, rule: Rule) -> Endpoint[GenerateRequest] | None:
+def _generate_way(
+    call: GenerateRequest, target: Target, rule: MappingRules
+) -> Endpoint[GenerateRequest] | None:
     """Ask in a target's own protocol; else as a chat, or as one of the ways without a template."""
     if target.dialect.protocol == "ollama":
         return NATIVE_GENERATE

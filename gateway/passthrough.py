@@ -16,7 +16,7 @@ from gateway.errors import RequestError
 from gateway.pipeline import find_route
 from gateway.upstream_routes import Endpoint
 from ollama_api.decoding import decoded
-from ollama_api.http import SSEStream, unmarked_json_response
+from ollama_api.http import SSEStream, json_response_without_charset
 from ollama_api.openai import chat as openai
 from ollama_api.openai import raw_body
 from ollama_api.openai.chat import OpenAICall
@@ -31,7 +31,7 @@ CLIENT_HEADERS: dict[Face, tuple[str, ...]] = {
 """Members of a body may be understood only beside them."""
 
 
-def _passing(face: Face, kind: raw_body.Passing) -> Endpoint[OpenAICall]:
+def _build_passthrough(face: Face, kind: raw_body.Passing) -> Endpoint[OpenAICall]:
     decode = raw_body.decoder(kind)
     return Endpoint(
         name=f"v1.{face}",
@@ -42,18 +42,20 @@ def _passing(face: Face, kind: raw_body.Passing) -> Endpoint[OpenAICall]:
         from_upstream=raw_body.from_upstream,
         stream=partial(raw_body.PassedStream, kind),
         reader=lambda reading: Each(decode),
-        whole=unmarked_json_response,
+        whole=json_response_without_charset,
         lines=SSEStream,
     )
 
 
 ENDPOINTS: dict[Face, Endpoint[OpenAICall]] = {
-    "messages": _passing("messages", raw_body.MESSAGES),
-    "responses": _passing("responses", raw_body.RESPONSES),
+    "messages": _build_passthrough("messages", raw_body.MESSAGES),
+    "responses": _build_passthrough("responses", raw_body.RESPONSES),
 }
 
 
-async def own_call(caller: Caller, body: bytes, face: Face) -> tuple[OpenAICall, Endpoint[OpenAICall]] | None:
+async def parse_passthrough(
+    caller: Caller, body: bytes, face: Face
+) -> tuple[OpenAICall, Endpoint[OpenAICall]] | None:
     """Give a request that passes, and its endpoint. What is wrong with others their translation tells."""
     try:
         call = await decoded(openai.parse, body)

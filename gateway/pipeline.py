@@ -24,15 +24,15 @@ from core.model_names import has_scheme, is_acceptable, is_valid
 from gateway import loaded_models, replay_store
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest, reason_of
-from gateway.relay import CutStream, Relay
+from gateway.relay import Relay, StopScanningStream
 from gateway.translate import stop_emulation
 from gateway.translate.assembly import Assembly, read_whole
-from gateway.translate.diagnostics import SILENT, Aside, Notes
-from gateway.translate.options import KINDS, ignored, merged
-from gateway.translate.reasoning_replay import Keeper, Kept
+from gateway.translate.diagnostics import SILENT, Diagnostics, TranslationContext
+from gateway.translate.options import KINDS, list_ignored, merge_options
+from gateway.translate.reasoning_replay import ReplayCollector, ReplayData
 from gateway.translate.token_usage import Timings
 from gateway.translate.trace_report import account_of
-from gateway.upstream_routes import Call, CallT, Endpoint, fit_for, translated
+from gateway.upstream_routes import Call, CallT, Endpoint, filter_able, translate_call
 from ollama_api.http import json_response
 from ollama_api.ollama.types import Metrics
 from ollama_api.request import ClientRequest
@@ -77,7 +77,7 @@ async def serve(
 ) -> HttpResponseBase:
     """Serve a chat or a generation, streamed or whole."""
     entry = ledger.open_entry(request.request_id, endpoint.name, caller, call.model, streamed=call.stream)
-    with recorded(request, entry):
+    with record_outcome(request, entry):
         route = await find_route(caller, call.model)
         exchange = Exchange(request, caller, call, endpoint, route, entry)
         if endpoint.empty_reply is not None and endpoint.is_empty(call):
@@ -106,19 +106,19 @@ def note_load(route: Route, window_s: float | None) -> None:
 
 
 @contextmanager
-def recorded(request: ClientRequest, entry: ledger.Entry) -> Iterator[None]:
+def record_outcome(request: ClientRequest, entry: ledger.Entry) -> Iterator[None]:
     """Record how a request ended that does not come to its own end."""
     try:
         yield
     except asyncio.CancelledError:
-        close_interrupted(request, entry)
+        record_interruption(request, entry)
         raise
     except Exception as error:  # recorded here, answered at the door
         ledger.close(entry, "error", reason_of(error))
         raise
 
 
-def close_interrupted(request: ClientRequest, entry: ledger.Entry) -> None:
+def record_interruption(request: ClientRequest, entry: ledger.Entry) -> None:
     """Record a request that was cancelled: its client left, or this server stops."""
     if request.client_left:
         ledger.close(entry, "client_closed")
@@ -146,7 +146,7 @@ class Exchange(Generic[CallT]):
         self.route = route
         self.entry = entry
         self.caller = caller
-        self._recalled: dict[str, Kept] = {}
+        self._recalled: dict[str, ReplayData] = {}
         self._assembly: Assembly | None = None
         """The answer, where something of it is to be kept."""
         self._stops: list[str] = []
@@ -160,24 +160,24 @@ class Exchange(Generic[CallT]):
             if not able:
                 raise BadRequest(self.endpoint.no_way(self.call))
         if len(able) > 1 and (needed := self.endpoint.needs(self.call)):
-            able = fit_for(needed, able, self.route.rule)
+            able = filter_able(needed, able, self.route.rule)
         return balance.order(able, rng)
 
     def _way(self, target: Target) -> Endpoint[CallT] | None:
         return self._ways(self.call, target, self.route.rule) if self._ways is not None else self.endpoint
 
-    def build(self, target: Target) -> upstream.Ask:
+    def build(self, target: Target) -> upstream.UpstreamCall:
         """Translate for one target, and note that it is being asked."""
         self.entry.backend, self.entry.upstream_model = target.upstream.name, target.model
         endpoint = self.endpoint = self._way(target) or self.endpoint
         if self.request.trace is None and not self._recalled:
-            body, self._stops = translated(endpoint, self.call, target, self.route.rule)
+            body, self._stops = translate_call(endpoint, self.call, target, self.route.rule)
         else:
             body = self._with_aside(endpoint, target)
         if self.call.options:
-            _warn_ignored(self.route, self.call, target)
+            _warn_of_ignored(self.route, self.call, target)
         self.entry.sent_ns = time.monotonic_ns()
-        return upstream.Ask(
+        return upstream.UpstreamCall(
             endpoint.upstream_path,
             msgspec.json.encode(body),
             endpoint.reader(target.dialect.reading),
@@ -193,9 +193,9 @@ class Exchange(Generic[CallT]):
 
     def _with_aside(self, endpoint: Endpoint[CallT], target: Target) -> dict[str, Any]:
         """Translate with what is recalled, and keep the account of it if somebody wants to see one."""
-        notes = SILENT if self.request.trace is None else Notes()
-        aside = Aside(notes, self._recalled)
-        body, self._stops = translated(endpoint, self.call, target, self.route.rule, aside)
+        notes = SILENT if self.request.trace is None else Diagnostics()
+        aside = TranslationContext(notes, self._recalled)
+        body, self._stops = translate_call(endpoint, self.call, target, self.route.rule, aside)
         if self.request.trace is not None:
             self.request.trace.append(account_of(target, self.call, body, notes))
         return body
@@ -222,10 +222,10 @@ class Exchange(Generic[CallT]):
         window_s = keep_alive_s(call.keep_alive)
         if window_s != 0:
             self.endpoint.check(call, rule)
-            merged(rule.options, call.options, rule.forced_options)
+            merge_options(rule.options, call.options, rule.forced_options)
         await self._tell_loaders(unload=window_s == 0)
         note_load(self.route, window_s)
-        await loaded_models.told()
+        await loaded_models.publish_changes()
         ledger.close(self.entry, "ok")
         return json_response(reply(call, "unload" if window_s == 0 else "load", time.time_ns()))
 
@@ -253,7 +253,7 @@ class Exchange(Generic[CallT]):
         self.settle(metrics)
         return self.endpoint.whole(body)
 
-    def _read(self, answer: upstream.Whole) -> Any:
+    def _read(self, answer: upstream.WholeAnswer) -> Any:
         """Read a whole answer. What this refuses was no answer, and the next target is tried."""
         name = answer.target.upstream.name
         try:
@@ -267,9 +267,9 @@ class Exchange(Generic[CallT]):
         if self.endpoint.mend is not None:
             self.endpoint.mend(self.call, answer.target, reply)
         if self.endpoint.call_keys is not None and answer.target.dialect.replay:
-            self._assembly, _ = read_whole(reply, keeper=Keeper(answer.target.dialect.replay))
+            self._assembly, _ = read_whole(reply, keeper=ReplayCollector(answer.target.dialect.replay))
         if self._stops:
-            stop_emulation.cut_whole(reply, self._stops)
+            stop_emulation.cut_at_stop(reply, self._stops)
         return reply
 
     async def streamed(self) -> HttpResponseBase:
@@ -279,8 +279,8 @@ class Exchange(Generic[CallT]):
         translator = self.endpoint.stream(self.call)
         if self.endpoint.call_keys is not None and stream.target.dialect.replay:
             self._assembly = translator.assembly
-            self._assembly.keeper = Keeper(stream.target.dialect.replay)
-        shown = CutStream(stream, stop_emulation.Cutter(self._stops)) if self._stops else stream
+            self._assembly.keeper = ReplayCollector(stream.target.dialect.replay)
+        shown = StopScanningStream(stream, stop_emulation.StopScanner(self._stops)) if self._stops else stream
         relay = Relay(self, shown, translator)
         try:
             await relay.begin()
@@ -296,7 +296,7 @@ class Exchange(Generic[CallT]):
 
     def interrupted(self) -> None:
         """Record an answer that did not come to its end."""
-        close_interrupted(self.request, self.entry)
+        record_interruption(self.request, self.entry)
 
     def settle(self, metrics: Metrics) -> None:
         """Record a complete answer."""
@@ -307,13 +307,13 @@ class Exchange(Generic[CallT]):
         ledger.close(self.entry, "ok")
 
 
-def _warn_ignored(route: Route, call: Call, target: Target) -> None:
+def _warn_of_ignored(route: Route, call: Call, target: Target) -> None:
     """Say once per mapping and option that a backend of this kind has no such option.
 
     What Ollama does not know either counts as one option: clients may make up any number of names.
     """
     dialect, mapping = target.dialect, route.rule.name
-    options = ignored(call.options, dialect)
+    options = list_ignored(call.options, dialect)
     if not options:
         return
     new = {(mapping, dialect.name, option if option in KINDS else "") for option in options} - _warned

@@ -16,7 +16,7 @@ import msgspec
 
 from accounts.directory import Caller
 from backends.errors import UpstreamError, UpstreamGarbled
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.upstream import client as upstream
 from backends.wire.openai_types import BadReply, Reply
 from gateway.embedding_batches import PROTOCOLS
@@ -57,13 +57,13 @@ async def probe(target: Target) -> AsyncIterator[Finding]:
     for question in probe_questions.questions(target.model):
         found[question.capability] = await _ask(target, question)
         if question.capability == probe_questions.STREAMED_TOOLS:
-            for finding in _agreed(found["tools"], found[probe_questions.STREAMED_TOOLS]):
+            for finding in _reconcile(found["tools"], found[probe_questions.STREAMED_TOOLS]):
                 yield finding
         elif question.capability != "tools":
             yield found[question.capability]
 
 
-def _agreed(whole: Finding, streamed: Finding) -> list[Finding]:
+def _reconcile(whole: Finding, streamed: Finding) -> list[Finding]:
     """One tool call of two tries proves that the model can; to fail once proves nothing."""
     if whole.verdict == "no" and streamed.verdict == "yes":
         whole = msgspec.structs.replace(whole, verdict="yes", evidence="it called the tool when streamed")
@@ -77,12 +77,12 @@ async def _first(target: Target) -> Finding:
     try:
         answer = await _answer(target, question)
     except (UpstreamError, RequestError, TimeoutError) as error:
-        judged = _judged(error, question)
+        judged = _judge_error(error, question)
         if judged[0] == "no" and not (
             isinstance(error, UpstreamError) and probe_questions.is_about_the_model(error)
         ):
             return _finding(question.capability, judged)
-        raise ProbeFailed(_bounded(judged[1])) from None
+        raise ProbeFailed(_shorten(judged[1])) from None
     return _finding(question.capability, question.judge(answer, target.dialect), answer.tokens)
 
 
@@ -95,21 +95,21 @@ async def _ask(target: Target, question: Question) -> Finding:
     except _NoRoute:
         return _finding(question.capability, ("no", NO_ROUTE))
     except (UpstreamError, RequestError, TimeoutError) as error:
-        return _finding(question.capability, _judged(error, question))
+        return _finding(question.capability, _judge_error(error, question))
     return _finding(question.capability, question.judge(answer, dialect), answer.tokens)
 
 
-def _judged(error: Exception, question: Question) -> probe_questions.Judged:
+def _judge_error(error: Exception, question: Question) -> probe_questions.Judged:
     if isinstance(error, UpstreamError):
         return probe_questions.refusal(error, question.told_by)
     return "unclear", str(error) or f"no answer within {QUESTION_S:g} s"
 
 
 def _finding(capability: str, judged: probe_questions.Judged, tokens: int = 0) -> Finding:
-    return Finding(capability, judged[0], _bounded(judged[1]), tokens=tokens)
+    return Finding(capability, judged[0], _shorten(judged[1]), tokens=tokens)
 
 
-def _bounded(text: str) -> str:
+def _shorten(text: str) -> str:
     """Keep one line of it. What upstream errors say holds no key."""
     return " ".join(text.split())[: probe_questions.EVIDENCE_CHARS]
 
@@ -121,25 +121,25 @@ class _NoRoute(Exception):
 async def _answer(target: Target, question: Question) -> Answer:
     """Ask as a client's request would be, with nothing of a mapping's own in it."""
     call = question.call
-    rule = Rule(target.model, (target,), capabilities=("completion", "insert"))
+    rule = MappingRules(target.model, (target,), capabilities=("completion", "insert"))
     usual: Endpoint[Any] = CHAT if isinstance(call, ChatRequest) else GENERATE
     endpoint = usual.way(call, target, rule) if usual.way is not None else usual
     if endpoint is None:
         raise _NoRoute
     body = msgspec.json.encode(endpoint.to_upstream(call, target, rule))
-    asked = upstream.Ask(
+    asked = upstream.UpstreamCall(
         endpoint.upstream_path,
         body,
         endpoint.reader(target.dialect.reading),
         from_root=endpoint.is_from_root,
         in_lines=endpoint.in_lines,
     )
-    asking = _streamed(target, asked) if call.stream else _whole(target, asked)
-    return await _recorded(target, question.capability, asking, streamed=call.stream)
+    asking = _ask_streamed(target, asked) if call.stream else _whole(target, asked)
+    return await _record(target, question.capability, asking, streamed=call.stream)
 
 
-async def _whole(target: Target, asked: upstream.Ask) -> Answer:
-    def read(whole: upstream.Whole) -> Answer:
+async def _whole(target: Target, asked: upstream.UpstreamCall) -> Answer:
+    def read(whole: upstream.WholeAnswer) -> Answer:
         try:
             reply: Reply = asked.reader.read(whole.body.strip())
         except BadReply as error:
@@ -148,21 +148,21 @@ async def _whole(target: Target, asked: upstream.Ask) -> Answer:
             ) from None
         if reply.error:
             raise upstream.error_in(target, reply.error)
-        return _gathered([reply], _hidden_tokens(whole.body))
+        return _gather([reply], _read_hidden_tokens(whole.body))
 
     return await upstream.ask([target], lambda _: asked, read)
 
 
-async def _streamed(target: Target, asked: upstream.Ask) -> Answer:
+async def _ask_streamed(target: Target, asked: upstream.UpstreamCall) -> Answer:
     stream = await upstream.open_stream([target], lambda _: asked)
     try:
         replies = [reply async for batch in stream for reply in batch]
     finally:
         await stream.aclose()
-    return _gathered(replies)
+    return _gather(replies)
 
 
-def _gathered(replies: list[Reply], hidden: int = 0) -> Answer:
+def _gather(replies: list[Reply], hidden: int = 0) -> Answer:
     assembly = Assembly()
     pieces = [assembly.take(reply) or Piece() for reply in replies]
     usage = assembly.usage
@@ -189,7 +189,7 @@ class _Counted(msgspec.Struct):
     usage: _Spent | None = None
 
 
-def _hidden_tokens(body: bytes) -> int:
+def _read_hidden_tokens(body: bytes) -> int:
     """Read what was spent on thinking, where a server counts it."""
     try:
         counted = msgspec.json.decode(body, type=_Counted)
@@ -204,10 +204,10 @@ async def _embedding(target: Target) -> Finding:
         return _finding("embedding", ("no", NO_EMBEDDINGS))
     way = PROTOCOLS[target.dialect.protocol]
     body = msgspec.json.encode(way.body(["probe"], 0, target, truncate=True))
-    asked = upstream.Ask(way.path, body, from_root=way.is_from_root)
+    asked = upstream.UpstreamCall(way.path, body, from_root=way.is_from_root)
     lengths: list[int] = []
 
-    def read(whole: upstream.Whole) -> Answer:
+    def read(whole: upstream.WholeAnswer) -> Answer:
         try:
             reply = way.decode(whole.body)
         except BadReply as error:
@@ -219,15 +219,15 @@ async def _embedding(target: Target) -> Finding:
 
     try:
         asking = upstream.ask([target], lambda _: asked, read)
-        answer = await _recorded(target, "embedding", asking, streamed=False)
+        answer = await _record(target, "embedding", asking, streamed=False)
     except (UpstreamError, RequestError, TimeoutError) as error:
         question = probe_questions.first_question(target.model)
-        return _finding("embedding", _judged(error, question))
+        return _finding("embedding", _judge_error(error, question))
     evidence = f"a vector of {lengths[0]} numbers came"
     return Finding("embedding", "yes", evidence, length=lengths[0], tokens=answer.tokens)
 
 
-async def _recorded(target: Target, capability: str, asking: Awaitable[Answer], *, streamed: bool) -> Answer:
+async def _record(target: Target, capability: str, asking: Awaitable[Answer], *, streamed: bool) -> Answer:
     """Wait for an answer, not for ever, and record what it cost."""
     entry = ledger.open_entry(uuid.uuid4().hex, "probe", SYSTEM, target.model, streamed=streamed)
     entry.backend, entry.upstream_model, entry.sent_ns = (

@@ -13,7 +13,7 @@ from backends.errors import UpstreamCut, UpstreamOversized
 from backends.routing.snapshot import Target
 from gateway.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
 from gateway.translate.assembly import Assembly
-from gateway.translate.stop_emulation import Cutter
+from gateway.translate.stop_emulation import StopScanner
 from gateway.translate.token_usage import Timings
 from ollama_api.ollama.types import Metrics
 from usage import ledger
@@ -67,10 +67,10 @@ class Chunks(Protocol):
         """Let go of the connection."""
 
 
-class CutStream:
+class StopScanningStream:
     """A stream that ends before the first stop string that was not sent to the backend."""
 
-    def __init__(self, stream: Chunks, cutter: Cutter) -> None:
+    def __init__(self, stream: Chunks, cutter: StopScanner) -> None:
         self.target = stream.target
         self.aclose = stream.aclose
         self._stream = stream

@@ -9,9 +9,9 @@ from backends.routing.snapshot import Route, RoutingSnapshot, Target
 from gateway import operations
 from gateway.errors import BadRequest, ModelNotFound
 from gateway.passthrough import ENDPOINTS, Face
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from gateway.translate.trace_report import Account, account_of
-from gateway.upstream_routes import Endpoint, translated
+from gateway.upstream_routes import Endpoint, translate_call
 from ollama_api.anthropic import api as anthropic
 from ollama_api.anthropic.views import MESSAGES
 from ollama_api.ollama import parse
@@ -59,6 +59,6 @@ def _account(
     way = endpoint.way(call, target, route.rule) if endpoint.way is not None else endpoint
     if way is None:
         return None
-    notes = Notes()
-    body, _ = translated(way, call, target, route.rule, Aside(notes))
+    notes = Diagnostics()
+    body, _ = translate_call(way, call, target, route.rule, TranslationContext(notes))
     return account_of(target, call, body, notes), body

@@ -8,11 +8,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from django.http import HttpResponseBase
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.reading import Reader, Reading, Reads
 from gateway.relay import Relay, Translator
 from gateway.translate import stop_emulation
-from gateway.translate.diagnostics import PLAIN, Aside
+from gateway.translate.diagnostics import PLAIN, TranslationContext
 from gateway.translate.token_usage import Timings
 from ollama_api.http import NDJSONStream, json_response
 from ollama_api.ollama.types import Metrics
@@ -45,7 +45,9 @@ AskedT = TypeVar("AskedT", contravariant=True)
 class ToUpstream(Protocol[AskedT]):
     """Makes a backend's body of a call."""
 
-    def __call__(self, call: AskedT, target: Target, rule: Rule, aside: Aside = PLAIN, /) -> dict[str, Any]:
+    def __call__(
+        self, call: AskedT, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN, /
+    ) -> dict[str, Any]:
         """Translate for one target. Raises `BadRequest`."""
 
 
@@ -66,7 +68,7 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     to_upstream: ToUpstream[CallT]
     from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
     stream: Callable[[CallT], Translator]
-    check: Callable[[CallT, Rule], None] = lambda call, rule: None
+    check: Callable[[CallT, MappingRules], None] = lambda call, rule: None
     """Refuse what the endpoint or the model cannot do, once the model is known."""
     empty_reply: Callable[[CallT, str, int], Any] | None = None
     """Answer a call that only loads or unloads; None where there is no such call."""
@@ -75,7 +77,7 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     """What a model must be able to do for a call, in Ollama's words for capabilities."""
     loads: bool = False
     """Whether the backend is told of calls that only load or unload a model."""
-    way: Callable[[CallT, Target, Rule], Endpoint[CallT] | None] | None = None
+    way: Callable[[CallT, Target, MappingRules], Endpoint[CallT] | None] | None = None
     """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
     is_usual: bool = True
     """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
@@ -91,17 +93,23 @@ class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
     lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
 
-def translated(
-    endpoint: Endpoint[CallT], call: CallT, target: Target, rule: Rule, aside: Aside = PLAIN
+def translate_call(
+    endpoint: Endpoint[CallT],
+    call: CallT,
+    target: Target,
+    rule: MappingRules,
+    aside: TranslationContext = PLAIN,
 ) -> tuple[dict[str, Any], list[str]]:
     """Make the body for one target, and list the stop strings to look for in its answer."""
     body = endpoint.to_upstream(call, target, rule, aside)
     if not endpoint.cuts:
         return body, []
-    return body, stop_emulation.unsent(call.options, rule, target.dialect, body, aside.notes)
+    return body, stop_emulation.list_unsent_stops(call.options, rule, target.dialect, body, aside.notes)
 
 
-def fit_for(needed: Collection[str], targets: tuple[Target, ...], rule: Rule) -> tuple[Target, ...]:
+def filter_able(
+    needed: Collection[str], targets: tuple[Target, ...], rule: MappingRules
+) -> tuple[Target, ...]:
     """Leave out targets that a probe found unable, if others are left and the operator says nothing else."""
     if rule.capabilities:
         return targets

@@ -58,7 +58,7 @@ def door(
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
-            response = request.refused(_explained(error, request, endpoint))
+            response = request.refused(_explain(error, request, endpoint))
         for name in face.id_headers:
             response[name] = request_id
         if request.trace is not None:
@@ -91,7 +91,7 @@ def _in(face: Face, request_id: str) -> Callable[[Failure], HttpResponse]:
     return lambda failure: error_response(failure, face.envelope(failure, request_id))
 
 
-def identified(view: DjangoView) -> DjangoView:
+def add_request_id(view: DjangoView) -> DjangoView:
     """Give the answers of a view that needs no door their request id."""
 
     async def named(request: ClientRequest, **captured: str) -> HttpResponseBase:
@@ -136,7 +136,7 @@ def _log_refusal(request: ClientRequest, endpoint: str, failure: Failure, error:
     )
 
 
-def _explained(error: Exception, request: ClientRequest, endpoint: str) -> Failure:
+def _explain(error: Exception, request: ClientRequest, endpoint: str) -> Failure:
     failure = failure_of(error, request.request_id)
     if failure is None:
         log.error("unexpected error", exception=trace_of(error))

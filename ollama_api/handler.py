@@ -28,7 +28,7 @@ class ClientHandler:
 
     def __init__(self) -> None:
         # Resolving costs 20 µs and gives the same for the same path; bounded, since paths come from outside.
-        self._resolve = lru_cache(maxsize=256)(_resolved)
+        self._resolve = lru_cache(maxsize=256)(_resolve_view)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -51,7 +51,7 @@ class ClientHandler:
 
     async def _answer(self, request: ClientRequest, send: Send) -> None:
         path = request.path_info
-        view, args, kwargs = self._resolve(path) if len(path) <= LONGEST_KEPT else _resolved(path)
+        view, args, kwargs = self._resolve(path) if len(path) <= LONGEST_KEPT else _resolve_view(path)
         response = await view(request, *args, **kwargs)
         if isinstance(response, LineStream):
             await _send_stream(request, response, send)
@@ -60,7 +60,7 @@ class ClientHandler:
             await _send_whole(response, send, with_body=request.method != "HEAD")
 
 
-def _resolved(path: str) -> ResolverMatch:
+def _resolve_view(path: str) -> ResolverMatch:
     """Find the view of a path. What does not begin with a slash, as in `OPTIONS *`, matches no route."""
     return get_resolver(URLCONF).resolve(path if path.startswith("/") else f"/{path}")
 
@@ -98,9 +98,9 @@ async def _say_goodbye(request: ClientRequest, send: Send) -> None:
     if request.last_words is not None:
         await send({"type": "http.response.body", "body": request.last_words(failure)})
     else:
-        await _send_whole(_named(request, request.refused(failure)), send)
+        await _send_whole(_add_request_id(request, request.refused(failure)), send)
 
 
-def _named(request: ClientRequest, response: HttpResponse) -> HttpResponse:
+def _add_request_id(request: ClientRequest, response: HttpResponse) -> HttpResponse:
     response["X-Request-Id"] = request.request_id
     return response

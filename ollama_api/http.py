@@ -82,17 +82,17 @@ class SSEStream(LineStream):
 
 def json_response(body: Any, status: int = 200) -> HttpResponse:
     """Encode a struct compactly, as Ollama does, with the length stated."""
-    return _sized(to_json(body), JSON_TYPE, status)
+    return _respond(to_json(body), JSON_TYPE, status)
 
 
-def unmarked_json_response(body: Any, status: int = 200) -> HttpResponse:
+def json_response_without_charset(body: Any, status: int = 200) -> HttpResponse:
     """Encode without a charset, as Ollama does where its stream path had set the type already."""
-    return _sized(to_json(body), "application/json", status)
+    return _respond(to_json(body), "application/json", status)
 
 
 def plain_response(text: str, status: int = 200) -> HttpResponse:
     """Answer with text."""
-    return _sized(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)
+    return _respond(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)
 
 
 def passive_type(content_type: str) -> str:
@@ -119,7 +119,7 @@ def error_response(failure: Failure, body: Any = None) -> HttpResponse:
     return response
 
 
-def _sized(content: bytes, content_type: str, status: int) -> HttpResponse:
+def _respond(content: bytes, content_type: str, status: int) -> HttpResponse:
     response = HttpResponse(content, content_type=content_type, status=status)
     response["Content-Length"] = str(len(content))
     return response

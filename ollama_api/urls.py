@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from ollama_api.anthropic import views as anthropic
 from ollama_api.api_shapes import ANTHROPIC, OPENAI
-from ollama_api.door import door, identified
+from ollama_api.door import add_request_id, door
 from ollama_api.fallback import unknown
 from ollama_api.ollama import cloud, embed, manage, models
 from ollama_api.ollama import views as chat
@@ -52,5 +52,5 @@ urlpatterns = [
     path("v1/messages", door(anthropic.messages, "POST", face=ANTHROPIC)),
     path("v1/messages/count_tokens", door(anthropic.count_tokens, "POST", face=ANTHROPIC)),
     # Not <path:...>, which does not match a line feed.
-    re_path(r"(?P<path>(?s:.*))\Z", identified(unknown), name="unknown"),
+    re_path(r"(?P<path>(?s:.*))\Z", add_request_id(unknown), name="unknown"),
 ]

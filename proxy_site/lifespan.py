@@ -29,7 +29,7 @@ class NotReady(RuntimeError):
     """The database could not be read even once, so there is nothing to serve from."""
 
 
-async def started() -> None:
+async def ensure_started() -> None:
     """Follow the database, and wait until it has been read once. Costs nothing after that."""
     global _loaded  # one process, one state
     if _loaded:
@@ -39,7 +39,7 @@ async def started() -> None:
         raise NotReady("the database cannot be read; see the log for why")
 
 
-async def stopped() -> None:
+async def stop() -> None:
     """Stop following and let go of every connection."""
     global _follower, _loaded  # one process, one state
     await transport.close()
@@ -72,12 +72,12 @@ class Lifespan:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
-                    await started()
+                    await ensure_started()
                 except NotReady as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await stopped()
+                await stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -17,8 +17,8 @@ from django.conf import settings
 
 from backends.discovery import model_lists, model_table
 from backends.errors import NoRoute, UpstreamError
-from backends.routing.snapshot import Route, Target, Upstream, informed
-from backends.wire.model_cards import ModelCard, laid_over
+from backends.routing.snapshot import Route, Target, Upstream, note_inabilities
+from backends.wire.model_cards import ModelCard, override_card
 from core.model_names import canonical, is_acceptable
 
 log = structlog.get_logger("llamagate.catalog")
@@ -103,7 +103,7 @@ class Listing:
         name = canonical(model)
         card = self.cards.get(name) or ModelCard(model)
         more = self._described.get(name)
-        return model_table.filled(laid_over(card, more) if more else card, self._upstream.base_url)
+        return model_table.fill_gaps(override_card(card, more) if more else card, self._upstream.base_url)
 
     async def _describe(self, model: str) -> None:
         async with self._few:
@@ -144,34 +144,34 @@ def forget() -> None:
 
 async def cards_of(upstream: Upstream) -> list[ModelCard]:
     """List the backend's models as far as they are known, waiting for the first look only."""
-    found = await _looked_at(upstream)
+    found = await _look_at(upstream)
     return [found.known_card(card.id) for card in found.cards.values()]
 
 
-async def looked_at_soon(upstream: Upstream) -> None:
+async def await_first_look(upstream: Upstream) -> None:
     """Wait a moment for the first look: what it tells is good to have, and no name hangs on it."""
     with suppress(TimeoutError):
         async with asyncio.timeout(A_MOMENT_S):
-            await _looked_at(upstream)
+            await _look_at(upstream)
 
 
 async def card_of(target: Target) -> ModelCard:
     """Give what is known of a target's model; of one that no list has, what our table knows."""
-    return await (await _looked_at(target.upstream)).card_of(target.model)
+    return await (await _look_at(target.upstream)).card_of(target.model)
 
 
-def known_card(target: Target) -> ModelCard:
+def get_known_card(target: Target) -> ModelCard:
     """Give what is known of a target's model by now, without asking anybody."""
     return listing(target.upstream).known_card(target.model)
 
 
-def seen_card(target: Target) -> ModelCard | None:
+def get_seen_card(target: Target) -> ModelCard | None:
     """Give what was heard of a target's model, if anything: for threads without an event loop to ask in."""
     found = _listings.get((target.upstream.id, target.upstream.base_url))
     return found.known_card(target.model) if found is not None and found.was_looked_at else None
 
 
-async def _looked_at(upstream: Upstream) -> Listing:
+async def _look_at(upstream: Upstream) -> Listing:
     found = listing(upstream)
     if found.is_older_than(settings.PROXY.model_list_ttl_s):
         await found.look(upstream)
@@ -190,7 +190,7 @@ async def narrow(route: Route) -> Route:
     targets = tuple(target for target in found if target is not None)
     if not targets:
         raise NoRoute(route.alias)
-    return msgspec.structs.replace(route, targets=targets, rule=informed(route.rule, targets))
+    return msgspec.structs.replace(route, targets=targets, rule=note_inabilities(route.rule, targets))
 
 
 def is_known(route: Route) -> bool:

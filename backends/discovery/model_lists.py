@@ -7,20 +7,20 @@ from contextlib import suppress
 from backends.errors import UpstreamError
 from backends.routing.snapshot import Target, Upstream
 from backends.upstream.client import look
-from backends.upstream.transport import Outgoing
+from backends.upstream.transport import OutgoingRequest
 from backends.wire.dialect import Dialect, ModelSource
 from backends.wire.model_cards import ModelCard, parse_model_list
-from backends.wire.sources import ONE_BY_ONE, Cards, merged, read, show_body
+from backends.wire.sources import ONE_BY_ONE, Cards, merge_sources, read_source, show_body
 
 
 async def list_models(upstream: Upstream) -> tuple[ModelCard, ...]:
     """Give the backend's list, with what its other sources say laid over it. Raises an `UpstreamError`."""
     target = Target(upstream, "")
     asked = [source for source in upstream.dialect.sources if source.shape != ONE_BY_ONE]
-    outgoing = Outgoing("GET", upstream.dialect.models_path)
+    outgoing = OutgoingRequest("GET", upstream.dialect.models_path)
     listed = await look(target, outgoing, parse_model_list, "its model list")
     for source in asked:
-        listed = merged(listed, await _more(target, source))
+        listed = merge_sources(listed, await _more(target, source))
     return listed
 
 
@@ -32,15 +32,17 @@ def describes_singly(dialect: Dialect) -> bool:
 async def describe_model(target: Target) -> ModelCard | None:
     """Ask for one model. None: the backend says nothing of it."""
     source = next(source for source in target.dialect.sources if source.shape == ONE_BY_ONE)
-    outgoing = Outgoing("POST", source.path, show_body(target.model), from_root=source.from_root)
+    outgoing = OutgoingRequest("POST", source.path, show_body(target.model), from_root=source.from_root)
     with suppress(UpstreamError):
-        return (await look(target, outgoing, lambda body: read(source.shape, body), source.path)).get("")
+        return (await look(target, outgoing, lambda body: read_source(source.shape, body), source.path)).get(
+            ""
+        )
     return None
 
 
 async def _more(target: Target, source: ModelSource) -> Cards:
     """Read one more source. The list is good without it, so its failures are nobody's."""
-    outgoing = Outgoing("GET", source.path, from_root=source.from_root)
+    outgoing = OutgoingRequest("GET", source.path, from_root=source.from_root)
     with suppress(UpstreamError):
-        return await look(target, outgoing, lambda body: read(source.shape, body), source.path)
+        return await look(target, outgoing, lambda body: read_source(source.shape, body), source.path)
     return {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from backends.wire.dialect import LONGEST_NAME
-from backends.wire.model_cards import ModelCard, laid_over
+from backends.wire.model_cards import ModelCard, override_card
 
 FILE = Path(__file__).with_suffix(".json")
 _ASIDE = re.compile(r"(:(free|nitro|latest)|@.*)$")
@@ -60,12 +60,12 @@ def find(base_url: str, model: str) -> ModelCard | None:
     return ModelCard(model, context_length=row[1]) if row is not None and row[1] else None
 
 
-def filled(card: ModelCard, base_url: str) -> ModelCard:
+def fill_gaps(card: ModelCard, base_url: str) -> ModelCard:
     """Fill the gaps of a card, and note which they were."""
     found = find(base_url, card.id) if len(card.id) <= LONGEST_NAME else None
     if found is None:
         return card
-    whole = laid_over(found, card)
+    whole = override_card(found, card)
     names = ("context_length", "price_in", "price_out")
     gaps = tuple(name for name in names if getattr(card, name) is None and getattr(found, name) is not None)
     return msgspec.structs.replace(whole, id=card.id, from_table=gaps)

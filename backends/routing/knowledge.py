@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.model_cards import ModelCard
 from core.model_names import LONGEST
 
@@ -49,7 +49,7 @@ class Figure(msgspec.Struct, frozen=True):
     origin: Origin
 
 
-def abilities(rule: Rule, target: Target, card: ModelCard | None) -> dict[str, Fact]:
+def abilities(rule: MappingRules, target: Target, card: ModelCard | None) -> dict[str, Fact]:
     """Tell of every ability whether the model has it, and who says so."""
     if rule.capabilities:
         return {word: Fact(word in rule.capabilities, "operator") for word in ABILITIES}
@@ -65,7 +65,7 @@ def abilities(rule: Rule, target: Target, card: ModelCard | None) -> dict[str, F
     return _consistent(found)
 
 
-def context_length(rule: Rule, card: ModelCard | None) -> Figure | None:
+def context_length(rule: MappingRules, card: ModelCard | None) -> Figure | None:
     """Tell how many tokens a request may have, if anybody knows."""
     if rule.context_length:
         return Figure(rule.context_length, "operator")

@@ -7,8 +7,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Prefetch
 
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
-from backends.routing.snapshot import Probed, RoutingSnapshot, Rule, Target, Upstream, informed
-from backends.wire.dialect import Dialect, laid_over
+from backends.routing.snapshot import (
+    MappingRules,
+    ProbeResults,
+    RoutingSnapshot,
+    Target,
+    Upstream,
+    note_inabilities,
+)
+from backends.wire.dialect import Dialect, override_profile
 from backends.wire.dialects import DIALECTS
 from core import revisions
 from core.crypto import SecretUnreadable
@@ -20,7 +27,7 @@ log = structlog.get_logger("llamagate.routing")
 def load() -> tuple[int, RoutingSnapshot]:
     """Read everything in five queries. The revision comes first: what changes meanwhile is read again."""
     revision = revisions.number(revisions.ROUTING)
-    probed = _probed()
+    probed = _load_probe_results()
     upstreams = {backend.id: _upstream(backend, probed) for backend in _backends()}
     rules = [_rule(mapping, upstreams) for mapping in _mappings()]
     return revision, RoutingSnapshot(revision, upstreams.values(), rules)
@@ -38,17 +45,17 @@ def _mappings() -> list[ModelMapping]:
     return list(enabled.prefetch_related(Prefetch("targets", targets, to_attr="live_targets")))
 
 
-def _probed() -> dict[int, dict[str, Probed]]:
+def _load_probe_results() -> dict[int, dict[str, ProbeResults]]:
     """Gather the clear verdicts, by backend and by model."""
-    found: dict[int, dict[str, Probed]] = {}
+    found: dict[int, dict[str, ProbeResults]] = {}
     for row in ProbeResult.objects.exclude(verdict=ProbeResult.UNCLEAR):
-        before = found.setdefault(row.backend_id, {}).get(row.model, Probed())
+        before = found.setdefault(row.backend_id, {}).get(row.model, ProbeResults())
         can = {**before.can, row.capability: row.verdict == ProbeResult.YES}
-        found[row.backend_id][row.model] = Probed(can, row.length or before.embedding_length)
+        found[row.backend_id][row.model] = ProbeResults(can, row.length or before.embedding_length)
     return found
 
 
-def _upstream(backend: Backend, probed: dict[int, dict[str, Probed]]) -> Upstream:
+def _upstream(backend: Backend, probed: dict[int, dict[str, ProbeResults]]) -> Upstream:
     credentials: list[Credential] = backend.live_credentials  # type: ignore[attr-defined]  # set by the Prefetch
     secrets = [_reveal(backend, credential) for credential in credentials]
     readable = tuple(secret for secret in secrets if secret)
@@ -68,7 +75,7 @@ def dialect_of(backend: Backend) -> Dialect:
     """Lay the operator's profile over the dialect. One of a newer release is served as what it surely is."""
     dialect = DIALECTS.get(backend.dialect, DIALECTS["generic"])
     try:
-        return laid_over(dialect, backend.profile)
+        return override_profile(dialect, backend.profile)
     except ValueError as error:
         log.error("profile ignored", backend=backend.name, reason=str(error))
         return dialect
@@ -84,14 +91,14 @@ def _reveal(backend: Backend, credential: Credential) -> str | None:
         return None
 
 
-def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
+def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> MappingRules:
     targets: list[MappingTarget] = mapping.live_targets  # type: ignore[attr-defined]  # set by the Prefetch
     usable = tuple(
         Target(upstreams[target.backend_id], target.model, target.priority, target.weight)
         for target in targets
         if target.backend_id in upstreams
     )
-    rule = Rule(
+    rule = MappingRules(
         name=mapping.name,
         targets=usable,
         system=mapping.system,
@@ -104,7 +111,7 @@ def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> Rule:
         license=mapping.license,
         changed_at=mapping.updated_at.timestamp(),
     )
-    return informed(rule, usable)
+    return note_inabilities(rule, usable)
 
 
 routing = RevisionedCache("routing", load)

@@ -19,7 +19,7 @@ MOST_PROFILES = 1000
 """Names of models come from clients where a mapping is a pattern."""
 
 
-class Probed(msgspec.Struct, frozen=True):
+class ProbeResults(msgspec.Struct, frozen=True):
     """What came out clearly when a model was probed."""
 
     can: dict[str, bool] = {}
@@ -27,7 +27,7 @@ class Probed(msgspec.Struct, frozen=True):
     embedding_length: int | None = None
 
 
-NOT_PROBED = Probed()
+NOT_PROBED = ProbeResults()
 
 
 class Upstream(msgspec.Struct, frozen=True, eq=False):
@@ -42,7 +42,7 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     """Live API keys, in turns. Hidden from every repr."""
     unreadable: int = 0
     """How many live credentials could not be opened."""
-    probed: dict[str, Probed] = {}
+    probed: dict[str, ProbeResults] = {}
     """By the model's name there."""
     profiles: dict[str, Dialect] = {}
     """The dialect of each model that was asked for, with what is particular to it. Filled on demand."""
@@ -85,12 +85,12 @@ class Target(msgspec.Struct, frozen=True):
         return found if found is not None else self.upstream.profile_of(self.model)
 
     @property
-    def probed(self) -> Probed:
+    def probed(self) -> ProbeResults:
         """What a probe found of it."""
         return self.upstream.probed.get(self.model, NOT_PROBED)
 
 
-class Rule(msgspec.Struct, frozen=True):
+class MappingRules(msgspec.Struct, frozen=True):
     """One mapping: its targets and what it adds to each request."""
 
     name: str
@@ -119,7 +119,7 @@ class Rule(msgspec.Struct, frozen=True):
         return capability not in self.capabilities if self.capabilities else capability in self.lacks
 
 
-def informed(rule: Rule, targets: tuple[Target, ...]) -> Rule:
+def note_inabilities(rule: MappingRules, targets: tuple[Target, ...]) -> MappingRules:
     """Note what none of these targets can, as far as they were probed."""
     lacking = [{word for word, can in target.probed.can.items() if not can} for target in targets]
     lacks = frozenset(set.intersection(*lacking)) if lacking else frozenset()
@@ -131,7 +131,7 @@ class Route(msgspec.Struct, frozen=True):
 
     alias: str
     """The canonical name of what was asked for."""
-    rule: Rule
+    rule: MappingRules
     targets: tuple[Target, ...]
     """With the star filled in."""
 
@@ -139,15 +139,17 @@ class Route(msgspec.Struct, frozen=True):
 class RoutingSnapshot:
     """All mappings and backends of one revision."""
 
-    def __init__(self, revision: int, upstreams: Iterable[Upstream], mappings: Iterable[Rule]) -> None:
+    def __init__(
+        self, revision: int, upstreams: Iterable[Upstream], mappings: Iterable[MappingRules]
+    ) -> None:
         self.revision = revision
         self.upstreams: Mapping[int, Upstream] = {upstream.id: upstream for upstream in upstreams}
         everything = list(mappings)
-        exact: dict[str, Rule] = {}
+        exact: dict[str, MappingRules] = {}
         for rule in everything:
             if not rule.is_wildcard:
                 exact.setdefault(canonical(rule.name), rule)
-        self.exact: Mapping[str, Rule] = exact
+        self.exact: Mapping[str, MappingRules] = exact
         patterns = [(Pattern(m.name), m) for m in everything if m.is_wildcard]
         self.patterns = sorted(patterns, key=lambda pair: -pair[0].length)
 

@@ -65,7 +65,7 @@ class Stream:
         self._failure: UpstreamError | None = None
         self._redacted = key_redaction.redactor(target.upstream).data
         self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
-        self._silence = transport.SilenceGuard(response, self._idle_s)
+        self._silence = transport.IdleTimeout(response, self._idle_s)
 
     async def begin(self) -> None:
         """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""

@@ -42,14 +42,14 @@ from backends.wire import failures, openai_types, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
-__all__ = ["Ask", "Build", "Stream", "Whole", "ask", "error_in", "look", "open_stream"]
+__all__ = ["BuildCall", "Stream", "UpstreamCall", "WholeAnswer", "ask", "error_in", "look", "open_stream"]
 
 LOOK_TIMEOUT_S = 5.0
 
 ResultT = TypeVar("ResultT")
 
 
-class Ask(msgspec.Struct, frozen=True):
+class UpstreamCall(msgspec.Struct, frozen=True):
     """What one target is asked."""
 
     path: str
@@ -70,19 +70,19 @@ class Ask(msgspec.Struct, frozen=True):
     """The type of a whole answer."""
 
 
-Build = Callable[[Target], Ask]
+BuildCall = Callable[[Target], UpstreamCall]
 
 
-class Whole(msgspec.Struct, frozen=True):
+class WholeAnswer(msgspec.Struct, frozen=True):
     """An answer that was not streamed."""
 
     target: Target
-    asked: Ask
+    asked: UpstreamCall
     body: bytes
     content_type: str = ""
 
 
-async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], ResultT]) -> ResultT:
+async def ask(targets: Iterable[Target], build: BuildCall, read: Callable[[WholeAnswer], ResultT]) -> ResultT:
     """POST to the first target that answers, and read the whole answer.
 
     `build` says what a target is asked, `read` what is wanted of the answer: what it refuses was no answer,
@@ -96,12 +96,12 @@ async def ask(targets: Iterable[Target], build: Build, read: Callable[[Whole], R
             body = await read_answer(target, response)
         finally:
             response.release() if response.content.at_eof() else response.close()
-        return read(Whole(target, asked, body, response.headers.get("Content-Type", "")))
+        return read(WholeAnswer(target, asked, body, response.headers.get("Content-Type", "")))
 
     return await _first_that_answers(targets, attempt, lambda _: settings.PROXY.request_timeout_s)
 
 
-async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
+async def open_stream(targets: Iterable[Target], build: BuildCall) -> Stream:
     """POST to the first target that begins to answer: its first words have been read when this returns.
 
     Until then another target may be tried, so a refusal in the first event still counts as a refusal.
@@ -122,7 +122,7 @@ async def open_stream(targets: Iterable[Target], build: Build) -> Stream:
 
 
 async def look(
-    target: Target, outgoing: transport.Outgoing, read: Callable[[bytes], ResultT], what: str
+    target: Target, outgoing: transport.OutgoingRequest, read: Callable[[bytes], ResultT], what: str
 ) -> ResultT:
     """Get what describes models, within seconds. `what` names it where it is not understood.
 
@@ -174,8 +174,8 @@ async def _first_that_answers(
         del last  # an exception that its own frame holds is a cycle, with everything that the frame holds
 
 
-async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientResponse:
-    outgoing = transport.Outgoing(
+async def _post(target: Target, asked: UpstreamCall, accept: str) -> aiohttp.ClientResponse:
+    outgoing = transport.OutgoingRequest(
         "POST",
         asked.path,
         asked.body,
@@ -192,7 +192,7 @@ async def _post(target: Target, asked: Ask, accept: str) -> aiohttp.ClientRespon
         raise
 
 
-async def _request(target: Target, outgoing: transport.Outgoing) -> aiohttp.ClientResponse:
+async def _request(target: Target, outgoing: transport.OutgoingRequest) -> aiohttp.ClientResponse:
     """Send, and let only a 2xx through whose body is neither compressed nor somewhere else."""
     upstream = target.upstream
     try:

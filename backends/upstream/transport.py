@@ -38,7 +38,7 @@ _turn = itertools.count()
 JSON = "application/json"
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class PreparedCall(msgspec.Struct, frozen=True):
     """Where a call goes and with which headers. Holds a key, so it has no repr worth printing."""
 
     url: URL
@@ -48,7 +48,7 @@ class Prepared(msgspec.Struct, frozen=True):
         return f"Prepared({self.url})"
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class OutgoingRequest(msgspec.Struct, frozen=True):
     """A call as `upstream` wants it sent."""
 
     method: str
@@ -64,7 +64,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     """More headers, over those of the dialect."""
 
 
-async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientResponse:
+async def request(upstream: Upstream, outgoing: OutgoingRequest) -> aiohttp.ClientResponse:
     """Send one request with the next of the backend's keys; return when the head of the answer is here.
 
     A backend may close a pooled connection just as a call goes out on it (llama.cpp does after every stream,
@@ -72,7 +72,7 @@ async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientRespo
     sent again: once, on a connection made for it. Anything else may have been worked on already.
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
-    call = _prepared(upstream, secret, outgoing)
+    call = _prepare(upstream, secret, outgoing)
     sent = Sent()
     try:
         return await _send(session(), outgoing, call, sent, verify_tls=upstream.verify_tls)
@@ -85,7 +85,7 @@ async def request(upstream: Upstream, outgoing: Outgoing) -> aiohttp.ClientRespo
     )
 
 
-def _prepared(upstream: Upstream, secret: str, outgoing: Outgoing) -> Prepared:
+def _prepare(upstream: Upstream, secret: str, outgoing: OutgoingRequest) -> PreparedCall:
     dialect = upstream.dialect
     path = outgoing.path
     if dialect.path_prefix and outgoing.model and not outgoing.from_root:
@@ -109,7 +109,12 @@ def _more(dialect: Dialect) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[st
 
 
 async def _send(
-    through: aiohttp.ClientSession, outgoing: Outgoing, call: Prepared, sent: Sent, *, verify_tls: bool
+    through: aiohttp.ClientSession,
+    outgoing: OutgoingRequest,
+    call: PreparedCall,
+    sent: Sent,
+    *,
+    verify_tls: bool,
 ) -> aiohttp.ClientResponse:
     body = outgoing.body
     data: bytes | AsyncIterator[bytes] | None = body
@@ -139,7 +144,7 @@ def prepare(
     content_type: str,
     more_headers: tuple[tuple[str, str], ...] = (),
     query: tuple[tuple[str, str], ...] = (),
-) -> Prepared:
+) -> PreparedCall:
     """Let the SDK make URL and headers. `auth` is a dialect's way to present the key."""
     client = AsyncOpenAI(
         base_url=base_url, api_key=secret or "none", http_client=_never_sending_client(), max_retries=0
@@ -160,7 +165,7 @@ def prepare(
     if "Authorization" not in names:
         del headers["authorization"]
     headers |= {name: secret for name in names if name != "Authorization"}
-    return Prepared(URL(str(built.url), encoded=True), headers)
+    return PreparedCall(URL(str(built.url), encoded=True), headers)
 
 
 def _stay_with(base: httpx2.URL, url: httpx2.URL) -> None:
@@ -208,7 +213,7 @@ def _never_sending_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=_NeverSends(), trust_env=False)
 
 
-class SilenceGuard:
+class IdleTimeout:
     """Close a response whose backend says nothing for too long: one timer a stream, not one a chunk."""
 
     __slots__ = ("_last", "_limit_s", "_loop", "_response", "_timer", "fired")

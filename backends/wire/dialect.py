@@ -213,7 +213,7 @@ OF_THE_BACKEND = frozenset(
 """Fields that say how the whole backend is reached, so that a part for some models cannot have them."""
 
 
-def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
+def override_profile(dialect: Dialect, changes: Fields) -> Dialect:
     """Lay some fields over a profile. Maps are merged, and a null takes a member out.
 
     Raises:
@@ -227,7 +227,7 @@ def laid_over(dialect: Dialect, changes: Fields) -> Dialect:
     _check_headers(changes.get("headers"))
     whole = msgspec.to_builtins(dialect)
     for name, value in changes.items():
-        whole[name] = _merged(whole.get(name), value) if name in MERGED else value
+        whole[name] = _merge_value(whole.get(name), value) if name in MERGED else value
     try:
         found = msgspec.convert(whole, Dialect)
     except msgspec.ValidationError as error:
@@ -250,11 +250,11 @@ def for_model(dialect: Dialect, model: str) -> Dialect:
     for pattern, fields in dialect.per_model.items():
         with suppress(ValueError, re.error):
             if re.search(pattern, model):
-                dialect = laid_over(dialect, fields)
+                dialect = override_profile(dialect, fields)
     return dialect
 
 
-def _merged(before: Any, value: Any) -> Any:
+def _merge_value(before: Any, value: Any) -> Any:
     if not isinstance(before, dict) or not isinstance(value, dict):
         return value
     return {name: member for name, member in {**before, **value}.items() if member is not None}
@@ -287,6 +287,6 @@ def _check_parts(dialect: Dialect, parts: Any) -> None:
         if wrong:
             raise ValueError(f"per_model: {pattern!r}: {min(wrong)} is the same for all models")
         try:
-            laid_over(dialect, fields or {})
+            override_profile(dialect, fields or {})
         except ValueError as error:
             raise ValueError(f"per_model: {pattern!r}: {error}") from None

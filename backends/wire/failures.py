@@ -183,7 +183,7 @@ def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
     return clean(found or fallback, hide)
 
 
-def _decoded(body: bytes) -> Any:
+def _decode(body: bytes) -> Any:
     """Decode JSON, out of the list that Gemini puts around it; None if it is none."""
     try:
         found = msgspec.json.decode(body)
@@ -199,7 +199,7 @@ def message_of_error(error: Any, fallback: str, hide: Hide = as_it_is) -> str:
 
 def words_of(body: bytes, hide: Hide = as_it_is) -> tuple[str, str]:
     """Find (code, param) in an error body."""
-    return words_of_error(_walk(_decoded(body), ("error",)), hide)
+    return words_of_error(_walk(_decode(body), ("error",)), hide)
 
 
 def words_of_error(error: Any, hide: Hide = as_it_is) -> tuple[str, str]:
@@ -217,7 +217,7 @@ def status_of_error(error: Any) -> int:
     if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
         error = error["error"]
     stated = _number_in(error) or _word_in(error) or DEFAULT_STATUS
-    return _judged(stated, _find({"error": error}) or "")
+    return _judge_failure(stated, _find({"error": error}) or "")
 
 
 def status_of(status: int, body: bytes) -> int:
@@ -225,15 +225,15 @@ def status_of(status: int, body: bytes) -> int:
     if status == 429 and b"insufficient_quota" in body:
         return 402  # waiting does not help, and another backend may
     if status == 400:
-        return _judged_as_refusal(body)
-    if status == 403 and _walk(_decoded(body), _MODERATED):
+        return _judge_refusal(body)
+    if status == 403 and _walk(_decode(body), _MODERATED):
         return 400
-    return _judged(status, body.decode("utf-8", "replace")) if status == 500 else status
+    return _judge_failure(status, body.decode("utf-8", "replace")) if status == 500 else status
 
 
-def _judged_as_refusal(body: bytes) -> int:
+def _judge_refusal(body: bytes) -> int:
     """Find the status that a 400 means: some servers call a wrong key or an unknown model a bad request."""
-    said = _decoded(body)
+    said = _decode(body)
     folded = (_find(said) or "").lower()
     if any(sign in folded for sign in _NO_KEY):
         return 401
@@ -241,7 +241,7 @@ def _judged_as_refusal(body: bytes) -> int:
     return 404 if word == 404 or any(sign in folded for sign in _NO_MODEL) else 400
 
 
-def _judged(status: int, text: str) -> int:
+def _judge_failure(status: int, text: str) -> int:
     """Find the status that a 500 means: some servers call a request that is at fault their own failure."""
     if status != DEFAULT_STATUS:
         return status
@@ -288,7 +288,7 @@ def _find(body: Any, hide: Hide = as_it_is) -> str | None:
         if isinstance(found, str) and found.strip():
             return _with_quote(found, _walk(body, _QUOTE), hide)
     faults = (_walk(body, path) for path in _LISTS)
-    return next((_listed(fault) for fault in faults if isinstance(fault, list) and fault), None)
+    return next((_join_faults(fault) for fault in faults if isinstance(fault, list) and fault), None)
 
 
 def _with_quote(sentence: str, quoted: Any, hide: Hide) -> str:
@@ -299,7 +299,7 @@ def _with_quote(sentence: str, quoted: Any, hide: Hide) -> str:
     return f"{sentence}: {inner}" if inner and inner not in sentence else sentence
 
 
-def _listed(faults: list[Any]) -> str | None:
+def _join_faults(faults: list[Any]) -> str | None:
     """Say what is wrong, and where: without its place, "Field required" helps nobody."""
     told = []
     for fault in faults[:MOST_FAULTS]:

@@ -52,7 +52,7 @@ def is_whole(data: bytes) -> bool:
     return True
 
 
-def mended(text: str) -> str:
+def mend_surrogates(text: str) -> str:
     """Join surrogates that belong together, and replace those that are alone: they could not be written."""
     if text.isascii():
         return text
@@ -62,7 +62,7 @@ def mended(text: str) -> str:
 def clean(value: Any, *, mend: bool = True) -> Any:
     """Make a parsed value writable: no surrogates alone (unless they are to be kept), no NaN."""
     if isinstance(value, str):
-        return mended(value) if mend else value
+        return mend_surrogates(value) if mend else value
     if isinstance(value, float):
         return value if math.isfinite(value) else NO_NUMBER
     if isinstance(value, list):
@@ -132,7 +132,7 @@ def _delta(value: Any) -> Delta | None:
 
 def _call(value: Members) -> ToolCallDelta:
     given = value.get("id")
-    named = mended(given) if isinstance(given, str) else _whole_number(given)
+    named = mend_surrogates(given) if isinstance(given, str) else _whole_number(given)
     return ToolCallDelta(
         _whole_number(value.get("index")),
         named,
@@ -146,7 +146,7 @@ def _function(value: Any) -> FunctionDelta | None:
         return None
     name, arguments = value.get("name"), value.get("arguments")
     return FunctionDelta(
-        mended(name) if isinstance(name, str) else None,
+        mend_surrogates(name) if isinstance(name, str) else None,
         clean(arguments) if isinstance(arguments, dict) else _text(arguments),
     )
 
@@ -192,7 +192,7 @@ def _reason(value: Any) -> str | None:
     """A reason that is no text is unknown, but it ends the answer."""
     if isinstance(value, dict):
         value = value.get("type")
-    return mended(value) if isinstance(value, str) else ("stop" if value else None)
+    return mend_surrogates(value) if isinstance(value, str) else ("stop" if value else None)
 
 
 def _text(value: Any) -> str | None:

@@ -150,10 +150,10 @@ class ModelCard(msgspec.Struct, frozen=True):
 
 def parse_model_list(body: bytes) -> tuple[ModelCard, ...]:
     """Read a model list. Raises `BadReply` when it is none."""
-    return tuple(card_of(entry) for entry in entries_of(decoded(body)) if id_of(entry))
+    return tuple(card_of(entry) for entry in entries_of(decode_json(body)) if id_of(entry))
 
 
-def decoded(body: bytes) -> Any:
+def decode_json(body: bytes) -> Any:
     """Decode JSON. Raises `BadReply`."""
     try:
         return msgspec.json.decode(body)
@@ -204,7 +204,7 @@ def card_of(entry: dict[str, Any]) -> ModelCard:
     )
 
 
-def laid_over(card: ModelCard, more: ModelCard) -> ModelCard:
+def override_card(card: ModelCard, more: ModelCard) -> ModelCard:
     """Lay over a card what is said elsewhere. What that leaves open stays."""
     changes: dict[str, Any] = {
         name: value

@@ -117,7 +117,7 @@ def _timings(line: Line) -> ServerTimings | None:
     )
 
 
-def decode_embedded(data: bytes) -> EmbeddingReply:
+def decode_embeddings_reply(data: bytes) -> EmbeddingReply:
     """Read the answer of /api/embed. Raises `BadReply`."""
     try:
         answer = _embedded.decode(data)

@@ -175,7 +175,7 @@ class Reader:
             reply.error = reply.error or extra.error
         if reply.usage is not None:
             reply.timings = reply.timings or _timings(reply.usage)
-            reply.usage = _counted(reply.usage, self._reading.counts)
+            reply.usage = _check_counts(reply.usage, self._reading.counts)
 
     def _without_choice(self, reply: Reply, event: bytes) -> Reply:
         """Find the errors that are told without the member for it."""
@@ -219,11 +219,11 @@ class _Pairs:
         text, self.held = self.held + text, ""
         if "\ud800" <= text[-1] <= "\udbff":
             text, self.held = text[:-1], text[-1]
-        return lenient.mended(text)
+        return lenient.mend_surrogates(text)
 
     def end(self) -> str:
         held, self.held = self.held, ""
-        return lenient.mended(held)
+        return lenient.mend_surrogates(held)
 
 
 def _end(reply: Reply, choice: Choice) -> None:
@@ -246,8 +246,8 @@ def _straighten(delta: Delta) -> None:
     delta.reasoning_content = (
         delta.reasoning_content
         or delta.reasoning
-        or _joined(delta.reasoning_details, "text", "summary")
-        or _joined(delta.thinking_blocks, "thinking")
+        or _join_text(delta.reasoning_details, "text", "summary")
+        or _join_text(delta.thinking_blocks, "thinking")
         or listed
         or None
     )
@@ -273,7 +273,7 @@ def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:
     ] or None
 
 
-def _joined(items: list[dict[str, Any]] | None, *names: str) -> str:
+def _join_text(items: list[dict[str, Any]] | None, *names: str) -> str:
     found = (item.get(name) for item in items or () for name in names)
     return "".join(text for text in found if isinstance(text, str))
 
@@ -287,7 +287,7 @@ def _from_parts(parts: list[Any]) -> tuple[str, str]:
             continue
         if part.get("type") == "thinking":
             inner = part.get("thinking")
-            thinking.append(inner if isinstance(inner, str) else _joined(_dicts(inner), "text"))
+            thinking.append(inner if isinstance(inner, str) else _join_text(_dicts(inner), "text"))
         elif isinstance(part.get("text"), str):
             text.append(part["text"])
     return "".join(text), "".join(thinking)
@@ -306,7 +306,7 @@ def _timings(usage: Usage) -> ServerTimings | None:
     )
 
 
-def _counted(usage: Usage, counts: str) -> Usage | None:
+def _check_counts(usage: Usage, counts: str) -> Usage | None:
     """Give whole, sensible counts. All of them zero say nothing."""
     prompt = _whole(usage.prompt_tokens)
     if prompt is None and usage.prompt_cache_miss_tokens is not None:

@@ -25,17 +25,17 @@ _TIMES = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 Cards = dict[str, ModelCard]
 
 
-def read(shape: str, body: bytes) -> Cards:
+def read_source(shape: str, body: bytes) -> Cards:
     """Read what a source says. Raises `BadReply`."""
-    return _READERS[shape](model_cards.decoded(body))
+    return _READERS[shape](model_cards.decode_json(body))
 
 
-def merged(listed: Iterable[ModelCard], found: Cards) -> tuple[ModelCard, ...]:
+def merge_sources(listed: Iterable[ModelCard], found: Cards) -> tuple[ModelCard, ...]:
     """Lay what a source says over a list. What has no name is about the one model, if there is one only."""
     listed = tuple(listed)
     alone = found.get("") if len(listed) == 1 else None
     return tuple(
-        model_cards.laid_over(card, more) if (more := found.get(card.id, alone)) is not None else card
+        model_cards.override_card(card, more) if (more := found.get(card.id, alone)) is not None else card
         for card in listed
     )
 

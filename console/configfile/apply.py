@@ -7,7 +7,7 @@ from django.db import transaction
 from backends.checks import plain_secrets_stored
 from console.configfile.apply_access import apply_teams, prune_teams
 from console.configfile.apply_routing import apply_backends, apply_mappings, prune_backends, prune_mappings
-from console.configfile.parsing import listed
+from console.configfile.parsing import list_entries
 from console.configfile.problems import ConfigError
 from console.configfile.run import Run
 from console.configfile.schema import Config
@@ -23,7 +23,7 @@ def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
     """
     with transaction.atomic():
         _apply_routing(config, run)
-        apply_teams(run, listed(config.teams))
+        apply_teams(run, list_entries(config.teams))
         if run.prune and isinstance(config.teams, list):
             prune_teams(run, config.teams)
         if run.problems:
@@ -34,13 +34,13 @@ def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
 
 
 def _apply_routing(config: Config, run: Run) -> None:
-    backends = apply_backends(run, listed(config.backends))
+    backends = apply_backends(run, list_entries(config.backends))
     may_prune_backends = run.prune and isinstance(config.backends, list)
     if may_prune_backends:
-        named = {entry.name for entry in listed(config.backends)}
+        named = {entry.name for entry in list_entries(config.backends)}
         backends = {name: backend for name, backend in backends.items() if name in named}
-    kept = apply_mappings(run, listed(config.mappings), backends)
+    kept = apply_mappings(run, list_entries(config.mappings), backends)
     if run.prune and isinstance(config.mappings, list):
         prune_mappings(run, kept)
     if may_prune_backends:
-        prune_backends(run, listed(config.backends))
+        prune_backends(run, list_entries(config.backends))

@@ -75,7 +75,7 @@ class _TeamKeys:
         if not self._is_free(key, path):
             return
         what = f"key {self.team.name}/{entry.name}"
-        settled = self.run.settle(key, _wanted(entry), what, path)
+        settled = self.run.settle(key, _build_wanted_fields(entry), what, path)
         if settled and secret is None:
             self.run.minted[f"{self.team.name}/{entry.name}"] = whole
 
@@ -89,7 +89,7 @@ class _TeamKeys:
                 f"{what} stays revoked: give it another secret, or allow it again in the admin"
             )
         self.stored.pop(key.name, None)
-        self.run.settle(key, {"name": entry.name, **_wanted(entry)}, what, path)
+        self.run.settle(key, {"name": entry.name, **_build_wanted_fields(entry)}, what, path)
 
     def _replace(self, key: ClientKey, secret: str, what: str, path: str) -> bool:
         """Let the name stand for another secret: the old one is unknown from now on."""
@@ -110,7 +110,7 @@ class _TeamKeys:
         return other is None
 
 
-def _wanted(entry: KeyEntry) -> dict[str, Any]:
+def _build_wanted_fields(entry: KeyEntry) -> dict[str, Any]:
     return {"rights": entry.rights, "expires_at": entry.expiry}
 
 

@@ -123,21 +123,25 @@ def _join(path: str, field: str) -> str:
 
 def _twice(config: Config) -> Iterable[Problem]:
     """Find entries of the same name: the second would silently win, or take turns with the first."""
-    backends, mappings, teams = (listed(part) for part in (config.backends, config.mappings, config.teams))
-    yield from _repeated("backends", "name", [entry.name for entry in backends])
-    yield from _repeated("mappings", "name", [canonical(entry.name) for entry in mappings])
-    yield from _repeated("teams", "name", [entry.name for entry in teams])
+    backends, mappings, teams = (
+        list_entries(part) for part in (config.backends, config.mappings, config.teams)
+    )
+    yield from _find_repeated("backends", "name", [entry.name for entry in backends])
+    yield from _find_repeated("mappings", "name", [canonical(entry.name) for entry in mappings])
+    yield from _find_repeated("teams", "name", [entry.name for entry in teams])
     for place, backend in enumerate(backends):
-        labels = [key.label for key in listed(backend.api_keys)]
-        yield from _repeated(f"backends[{place}].api_keys", "label", labels)
+        labels = [key.label for key in list_entries(backend.api_keys)]
+        yield from _find_repeated(f"backends[{place}].api_keys", "label", labels)
     for place, mapping in enumerate(mappings):
         targets = [f"{target.model} on {target.backend}" for target in mapping.targets]
-        yield from _repeated(f"mappings[{place}].targets", "", targets)
+        yield from _find_repeated(f"mappings[{place}].targets", "", targets)
     for place, team in enumerate(teams):
-        yield from _repeated(f"teams[{place}].keys", "name", [key.name for key in listed(team.keys)])
+        yield from _find_repeated(
+            f"teams[{place}].keys", "name", [key.name for key in list_entries(team.keys)]
+        )
 
 
-def _repeated(path: str, field: str, names: list[str]) -> Iterable[Problem]:
+def _find_repeated(path: str, field: str, names: list[str]) -> Iterable[Problem]:
     first: dict[str, int] = {}
     for place, name in enumerate(names):
         before = first.setdefault(name, place)
@@ -146,6 +150,6 @@ def _repeated(path: str, field: str, names: list[str]) -> Iterable[Problem]:
             yield Problem(where, f"is the same as in {path}[{before}]: keep one of them.")
 
 
-def listed(entries: list[EntryT] | UnsetType) -> list[EntryT]:
+def list_entries(entries: list[EntryT] | UnsetType) -> list[EntryT]:
     """Give the entries of a list that may be left out."""
     return [] if isinstance(entries, UnsetType) else entries

@@ -13,7 +13,7 @@ import msgspec
 from backends.wire.openai_types import Choice, Delta, Reply, ServerTimings, Usage
 from gateway.errors import BadRequest
 from gateway.translate.gathered_bytes import weight, weight_of_calls
-from gateway.translate.reasoning_replay import Keeper, Kept
+from gateway.translate.reasoning_replay import ReplayCollector, ReplayData
 from gateway.translate.tool_calls import Calls
 from ollama_api.ollama.types import ReplyToolCall
 
@@ -76,7 +76,7 @@ class Assembly:
         """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
         self._calls = Calls()
         self._salt = 0
-        self.keeper: Keeper | None = None
+        self.keeper: ReplayCollector | None = None
         """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
 
     def take(self, reply: Reply) -> Piece | None:
@@ -132,7 +132,7 @@ class Assembly:
         is_cut = DONE_REASONS.get(self.finish_reason or "") == "length"
         return self._calls.whole(self._salt, is_cut=is_cut)
 
-    def kept(self) -> dict[str, Kept]:
+    def kept(self) -> dict[str, ReplayData]:
         """Give what is to be kept until the calls' results come, by the calls' keys."""
         if self.keeper is None or not self._calls:
             return {}
@@ -157,7 +157,7 @@ class Assembly:
 
 
 def read_whole(
-    reply: Reply, *, shows_thinking: bool = True, keeper: Keeper | None = None
+    reply: Reply, *, shows_thinking: bool = True, keeper: ReplayCollector | None = None
 ) -> tuple[Assembly, Piece]:
     """Read an answer that was not streamed."""
     assembly = Assembly(shows_thinking=shows_thinking)

@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Dialect
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import PLAIN, SILENT, Aside, Notes
-from gateway.translate.message_normalization import ends_with_assistant, shaped
-from gateway.translate.options import merged, wire_options
-from gateway.translate.reasoning_replay import replayed
+from gateway.translate.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
+from gateway.translate.message_normalization import ends_with_assistant, normalize_messages
+from gateway.translate.options import merge_options, wire_options
+from gateway.translate.reasoning_replay import replay_reasoning
 from gateway.translate.response_format import Form, in_words
 from gateway.translate.response_format import fields as form_fields
 from gateway.translate.routing_members import NO_TOOL, client_tools
@@ -34,12 +34,12 @@ OWN_FIELD = "this kind of backend gets it with every request"
 def completion_body(
     call: ChatRequest | GenerateRequest,
     target: Target,
-    rule: Rule,
+    rule: MappingRules,
     turns: list[Turn],
     *,
     form: Form | None = None,
     tools: Fields | None = None,
-    aside: Aside = PLAIN,
+    aside: TranslationContext = PLAIN,
 ) -> Fields:
     """Make the body of a chat completion. Only what was said is sent; null never is.
 
@@ -49,12 +49,12 @@ def completion_body(
     if form is not None:
         turns = in_words(form, turns, dialect, notes)
     if dialect.replay:
-        turns = replayed(turns, aside.recalled, dialect, notes)
+        turns = replay_reasoning(turns, aside.recalled, dialect, notes)
     body: Fields = {
-        **added_fields(dialect.body, OWN_FIELD, notes),
+        **add_dialect_fields(dialect.body, OWN_FIELD, notes),
         "model": target.model,
-        "messages": shaped(turns, dialect, notes),
-        **wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes),
+        "messages": normalize_messages(turns, dialect, notes),
+        **wire_options(merge_options(rule.options, call.options, rule.forced_options, notes), dialect, notes),
     }
     _merge(body, think_fields(call.think, dialect, notes))
     if call.keep_alive is not None:
@@ -66,10 +66,10 @@ def completion_body(
     elif call.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
     if dialect.prefill is not None and ends_with_assistant(turns):
-        body |= added_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
+        body |= add_dialect_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
     if tools:
         body |= tools_fields(tools, dialect, notes)
-    return fitted(body | usage_fields(call, dialect, notes), call.think, dialect, notes)
+    return fit_body(body | usage_fields(call, dialect, notes), call.think, dialect, notes)
 
 
 def _merge(body: Fields, fields: Fields) -> None:
@@ -81,14 +81,14 @@ def _merge(body: Fields, fields: Fields) -> None:
         body[name] = value
 
 
-def added_fields(fields: Fields, why: str, notes: Notes) -> Fields:
+def add_dialect_fields(fields: Fields, why: str, notes: Diagnostics) -> Fields:
     """Give fields that no client said."""
     for name in fields:
         notes.added(name, why)
     return fields
 
 
-def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
+def fit_body(body: Fields, think: Any, dialect: Dialect, notes: Diagnostics) -> Fields:
     """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
     if dialect.drops:
         _drop(body, dialect.drops, dialect, "this model or kind of backend refuses it", notes)
@@ -98,12 +98,12 @@ def fitted(body: Fields, think: Any, dialect: Dialect, notes: Notes) -> Fields:
         value = body.get(name)
         if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
-            notes.changed(said_as(name, dialect), name, f"{value} is outside of {least} to {most}")
+            notes.changed(name_as_client(name, dialect), name, f"{value} is outside of {least} to {most}")
     _raise_limit(body, _least_limit(body, think, dialect), dialect, notes)
     return body
 
 
-def _raise_limit(body: Fields, least: int, dialect: Dialect, notes: Notes) -> None:
+def _raise_limit(body: Fields, least: int, dialect: Dialect, notes: Diagnostics) -> None:
     """Leave room for an answer behind what the model thinks, where both count against one limit."""
     limit, why = body.get(dialect.max_tokens), "it counts what the model thinks, too"
     if limit is not None and limit < least:
@@ -131,20 +131,20 @@ def _budget(body: Fields) -> int:
     return budget if isinstance(budget, int) else 0
 
 
-def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Notes) -> None:
+def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Diagnostics) -> None:
     for name in names:
         if name in body:
             del body[name]
-            notes.dropped(said_as(name, dialect), why)
+            notes.dropped(name_as_client(name, dialect), why)
 
 
-def said_as(wire_name: str, dialect: Dialect) -> str:
+def name_as_client(wire_name: str, dialect: Dialect) -> str:
     """Name a member of the body as the client named it."""
     options = (option for option, wire in dialect.options.items() if wire == wire_name)
     return next((f"options.{option}" for option in options), wire_name)
 
 
-def tools_fields(tools: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+def tools_fields(tools: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Give the fields about tools as this kind of backend takes them."""
     given = client_tools(tools["tools"], dialect, notes)
     if not given:
@@ -189,7 +189,9 @@ def thinks(think: Any, dialect: Dialect) -> bool:
     return bool(think) or (dialect.think.off is None and dialect.thinks_unasked)
 
 
-def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+def usage_fields(
+    call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Diagnostics = SILENT
+) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
     if not call.stream:
         return {}
@@ -199,7 +201,9 @@ def usage_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: N
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
-def keep_alive_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+def keep_alive_fields(
+    call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Diagnostics = SILENT
+) -> Fields:
     """Say how long the model is to stay loaded, to a server that takes a time; "for ever" is none."""
     seconds = keep_alive_s(call.keep_alive) if dialect.keep_alive else None
     if seconds is None:
@@ -211,25 +215,25 @@ def keep_alive_fields(call: ChatRequest | GenerateRequest, dialect: Dialect, not
     return {dialect.keep_alive: max(1, math.ceil(seconds))}
 
 
-def named(**needed: Any) -> tuple[str, ...]:
+def list_needed(**needed: Any) -> tuple[str, ...]:
     """Name the abilities that are needed: `named(tools=call.tools, thinking=call.think)`."""
     return tuple(ability for ability, is_needed in needed.items() if is_needed)
 
 
-def require_capabilities(call: ChatRequest | GenerateRequest, rule: Rule, verb: str) -> None:
+def require_capabilities(call: ChatRequest | GenerateRequest, rule: MappingRules, verb: str) -> None:
     """Hold a call against what is known for sure of the model. Raises `BadRequest` in Ollama's words."""
     require(rule, "completion", f'"{call.model}" does not support {verb}')
     if call.think:
         require(rule, "thinking", f'"{call.model}" does not support thinking')
 
 
-def require(rule: Rule, capability: str, refusal: str) -> None:
+def require(rule: MappingRules, capability: str, refusal: str) -> None:
     """Refuse only on the operator's word or a probe's: capabilities that are guessed refuse nothing."""
     if rule.rules_out(capability):
         raise BadRequest(refusal)
 
 
-def think_fields(think: Any, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+def think_fields(think: Any, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Give the dialect's switch for `think`. Absent says nothing: the backend's own default holds."""
     style = dialect.think
     if think is None:

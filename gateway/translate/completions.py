@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Dialect, Fill
 from core.model_names import full_name
 from gateway.errors import BadRequest
 from gateway.translate.chat_completions import (
     NEEDS_LOGPROBS,
     OWN_FIELD,
-    added_fields,
-    fitted,
+    add_dialect_fields,
+    fit_body,
     keep_alive_fields,
     usage_fields,
 )
-from gateway.translate.diagnostics import PLAIN, Aside, Notes
-from gateway.translate.options import merged, wire_options
+from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
+from gateway.translate.options import merge_options, wire_options
 from gateway.translate.response_format import ANY_OBJECT, Form, fields, of_format
 from ollama_api.ollama.types import GenerateRequest
 
@@ -46,7 +46,7 @@ def refusal(call: GenerateRequest) -> str:
     return f"{full_name(call.model)} does not support insert" if call.suffix else NO_RAW
 
 
-def fill_of(target: Target, rule: Rule) -> Fill | None:
+def fill_of(target: Target, rule: MappingRules) -> Fill | None:
     """Say how a target fills in the middle: its dialect's way, or OpenAI's if that is known to work."""
     probed = target.probed.can.get("insert")
     if probed is False and not rule.capabilities:
@@ -55,23 +55,35 @@ def fill_of(target: Target, rule: Rule) -> Fill | None:
     return target.dialect.fill or (ANY_SUFFIX if is_claimed and target.dialect.completes else None)
 
 
-def raw_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def raw_body(
+    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the body of a completion."""
-    return {"prompt": call.prompt, **_shared(call, target, rule, aside.notes)}
+    return {"prompt": call.prompt, **_build_shared(call, target, rule, aside.notes)}
 
 
-def fill_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def fill_body(
+    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the body of a completion between two texts."""
     fill = fill_of(target, rule) or ANY_SUFFIX
-    return {fill.prompt: call.prompt, fill.suffix: call.suffix, **_shared(call, target, rule, aside.notes)}
+    return {
+        fill.prompt: call.prompt,
+        fill.suffix: call.suffix,
+        **_build_shared(call, target, rule, aside.notes),
+    }
 
 
-def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> dict[str, Any]:
+def _build_shared(
+    call: GenerateRequest, target: Target, rule: MappingRules, notes: Diagnostics
+) -> dict[str, Any]:
     if call.images:
         raise BadRequest(NO_IMAGES)
     dialect = target.dialect
-    body: dict[str, Any] = {**added_fields(dialect.body, OWN_FIELD, notes), "model": target.model}
-    body |= wire_options(merged(rule.options, call.options, rule.forced_options, notes), dialect, notes)
+    body: dict[str, Any] = {**add_dialect_fields(dialect.body, OWN_FIELD, notes), "model": target.model}
+    body |= wire_options(
+        merge_options(rule.options, call.options, rule.forced_options, notes), dialect, notes
+    )
     form = of_format(call.format)
     if form is not None:
         body |= _form(form, dialect, notes)
@@ -85,10 +97,10 @@ def _shared(call: GenerateRequest, target: Target, rule: Rule, notes: Notes) -> 
         if getattr(call, name) not in (None, ""):
             notes.dropped(name, reason)
     body |= keep_alive_fields(call, dialect, notes)
-    return fitted(body | usage_fields(call, dialect, notes), None, dialect, notes)
+    return fit_body(body | usage_fields(call, dialect, notes), None, dialect, notes)
 
 
-def _form(form: Form, dialect: Dialect, notes: Notes) -> dict[str, Any]:
+def _form(form: Form, dialect: Dialect, notes: Diagnostics) -> dict[str, Any]:
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
     if not dialect.bare_schema:
         return fields(form, dialect, notes)

@@ -26,7 +26,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
-class Notes:
+class Diagnostics:
     """Takes notes, in the order in which things happen."""
 
     def __init__(self) -> None:
@@ -52,26 +52,26 @@ class Notes:
         self.taken.append(note)
 
 
-class _Silent(Notes):
+class _Silent(Diagnostics):
     def _take(self, note: Note) -> None:
         """Nobody asked."""
 
 
-SILENT: Notes = _Silent()
+SILENT: Diagnostics = _Silent()
 
 
-class Aside(msgspec.Struct, frozen=True):
+class TranslationContext(msgspec.Struct, frozen=True):
     """What a translation takes and gives beside the body."""
 
-    notes: Notes = SILENT
+    notes: Diagnostics = SILENT
     recalled: Mapping[str, dict[str, Any]] = {}
     """Tool call -> what its backend wants back with it."""
 
 
-PLAIN = Aside()
+PLAIN = TranslationContext()
 
 
-def shown(value: Any) -> str:
+def summarize_value(value: Any) -> str:
     """Show a value in a few words."""
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"

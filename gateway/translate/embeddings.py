@@ -42,12 +42,12 @@ class Gathered:
         self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
 
 
-def not_found(model: str) -> str:
+def describe_not_found(model: str) -> str:
     """Tell that nothing has this name, in the words that Ollama has for it here."""
     return f'model "{model}" not found, try pulling it first'
 
 
-def unsupported(model: str) -> str:
+def describe_unsupported(model: str) -> str:
     """Tell that no backend of a model embeds."""
     return f'"{model}" does not support embeddings'
 

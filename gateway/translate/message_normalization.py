@@ -14,7 +14,7 @@ from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Reply
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 
 Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]
@@ -25,19 +25,19 @@ IMAGES_OF_RESULTS = {"type": "text", "text": "Images of the tools' results:"}
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
-def shaped(turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
+def normalize_messages(turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
     if dialect.merge_system != "none":
-        turns = _with_one_system(turns, dialect.merge_system == "all", notes)
+        turns = _join_system_turns(turns, dialect.merge_system == "all", notes)
     results = [] if dialect.tool_images else [turn for turn in turns if turn["role"] == "tool"]
     if results and any(map(has_image, results)):
-        turns = _with_images_behind(turns, notes)
+        turns = _move_images_behind(turns, notes)
     if dialect.alternate_roles:
-        turns = _alternating(turns, notes)
+        turns = _alternate_roles(turns, notes)
     if dialect.bare_calls == "omit":
-        turns = [_without_empty_content(turn) for turn in turns]
+        turns = [_drop_empty_content(turn) for turn in turns]
     if dialect.short_call_ids:
-        turns = [_with_short_ids(turn, notes) for turn in turns]
+        turns = [_shorten_ids(turn, notes) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
         notes.added("messages", "the last turn is marked as one to go on with")
@@ -67,7 +67,7 @@ def take_echo(text: str, target: Target, reply: Reply) -> None:
         message.content = message.content.removeprefix(text)
 
 
-def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[Turn]:
+def _join_system_turns(turns: list[Turn], everywhere: bool, notes: Diagnostics) -> list[Turn]:
     """Join the system turns at the beginning, or all of them."""
     first = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
     systems = [turn for turn in turns if turn["role"] == "system"] if everywhere else turns[:first]
@@ -76,10 +76,10 @@ def _with_one_system(turns: list[Turn], everywhere: bool, notes: Notes) -> list[
         return turns
     notes.changed("messages", "messages", "this kind of backend takes one system turn, at the beginning")
     rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
-    return [{"role": "system", "content": _joined(systems)}, *rest]
+    return [{"role": "system", "content": _join_contents(systems)}, *rest]
 
 
-def _alternating(turns: list[Turn], notes: Notes) -> list[Turn]:
+def _alternate_roles(turns: list[Turn], notes: Diagnostics) -> list[Turn]:
     """Join neighbours of one role; calls and results stay what they are."""
     groups: list[list[Turn]] = []
     for turn in turns:
@@ -88,7 +88,9 @@ def _alternating(turns: list[Turn], notes: Notes) -> list[Turn]:
             groups[-1].append(turn)
         else:
             groups.append([turn])
-    return [{**group[0], "content": _joined(group)} if len(group) > 1 else group[0] for group in groups]
+    return [
+        {**group[0], "content": _join_contents(group)} if len(group) > 1 else group[0] for group in groups
+    ]
 
 
 def _may_join(one: Turn, other: Turn) -> bool:
@@ -100,7 +102,7 @@ def _may_join(one: Turn, other: Turn) -> bool:
     )
 
 
-def _joined(turns: list[Turn]) -> Content:
+def _join_contents(turns: list[Turn]) -> Content:
     """Join what was said: text as one text, or as one part beside other parts."""
     runs: list[Content] = []
     for is_text, run in groupby((turn["content"] for turn in turns), lambda said: isinstance(said, str)):
@@ -117,13 +119,13 @@ def _parts(content: Content) -> list[dict[str, Any]]:
     return [{"type": "text", "text": content}] if content else []
 
 
-def _without_empty_content(turn: Turn) -> Turn:
+def _drop_empty_content(turn: Turn) -> Turn:
     if "tool_calls" not in turn or turn.get("content"):
         return turn
     return {name: member for name, member in turn.items() if name != "content"}
 
 
-def _with_short_ids(turn: Turn, notes: Notes) -> Turn:
+def _shorten_ids(turn: Turn, notes: Diagnostics) -> Turn:
     """Give calls, and the results that name them, ids that this kind of backend takes."""
     shortened = dict(turn)
     if "tool_calls" in turn:
@@ -141,7 +143,7 @@ def _short_id(given: str) -> str:
     return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
 
 
-def _with_images_behind(turns: list[Turn], notes: Notes) -> list[Turn]:
+def _move_images_behind(turns: list[Turn], notes: Diagnostics) -> list[Turn]:
     """Move images out of results, behind the last result: nothing may stand between those of one turn."""
     notes.changed("messages", "messages", "images of tools' results stand in a user's turn behind them here")
     moved: list[Turn] = []

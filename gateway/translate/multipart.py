@@ -16,7 +16,7 @@ import msgspec
 
 from backends.wire.dialect import Dialect
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from gateway.translate.routing_members import WHY, is_routing_field
 
 MOST_PARTS = 100
@@ -79,7 +79,7 @@ def parse(body: bytes, content_type: str) -> Form:
     return Form(body, boundary, parts, model)
 
 
-def with_model(form: Form, model: str, dialect: Dialect, notes: Notes = SILENT) -> bytes:
+def with_model(form: Form, model: str, dialect: Dialect, notes: Diagnostics = SILENT) -> bytes:
     """Write the form with another model, and without fields by which a client would choose one or a place."""
     view = memoryview(form.body)
     opening, pieces = b"--" + form.boundary.encode() + b"\r\n", []

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.routing.snapshot import Rule, Target
-from gateway.translate.chat_completions import OWN_FIELD, OWN_TURNS, added_fields
-from gateway.translate.diagnostics import PLAIN, Aside, Notes
-from gateway.translate.options import merged
+from backends.routing.snapshot import MappingRules, Target
+from gateway.translate.chat_completions import OWN_FIELD, OWN_TURNS, add_dialect_fields
+from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
+from gateway.translate.options import merge_options
 from gateway.translate.response_format import of_format
 from ollama_api.ollama.types import ChatRequest, GenerateRequest, Message
 
@@ -30,12 +30,14 @@ UNSAID: Fields = {
 """Members that are sent as they are, and what they are when nothing is said."""
 
 
-def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def chat_body(
+    call: ChatRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the body of a chat."""
     brings_system = bool(call.messages) and call.messages[0].role == "system"
     first = [Message("system", rule.system)] if rule.system and not brings_system else []
     examples = [Message(turn["role"], turn["content"]) for turn in rule.messages]
-    body = _begun(target, aside.notes) | {"messages": [*first, *examples, *call.messages]}
+    body = _begin_body(target, aside.notes) | {"messages": [*first, *examples, *call.messages]}
     if first or examples:
         aside.notes.added("messages", OWN_TURNS)
     for place, message in enumerate(call.messages):
@@ -43,12 +45,14 @@ def chat_body(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAI
             aside.notes.mapped(f"messages[{place}].thinking", "messages")
     if call.tools:
         body["tools"] = call.tools
-    return body | _shared(call, rule, aside.notes)
+    return body | _build_shared(call, rule, aside.notes)
 
 
-def generate_body(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def generate_body(
+    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the body of a generation."""
-    body = _begun(target, aside.notes) | {"prompt": call.prompt}
+    body = _begin_body(target, aside.notes) | {"prompt": call.prompt}
     said = {name: getattr(call, name) for name in ("suffix", "images", "raw", "template", "context")}
     body |= {name: value for name, value in said.items() if value}
     for name in said:
@@ -60,16 +64,16 @@ def generate_body(call: GenerateRequest, target: Target, rule: Rule, aside: Asid
         aside.notes.mapped("system", "system")
     if rule.messages:
         aside.notes.dropped("", "the mapping's example turns: a generation has no place for them there")
-    return body | _shared(call, rule, aside.notes)
+    return body | _build_shared(call, rule, aside.notes)
 
 
-def _begun(target: Target, notes: Notes) -> Fields:
-    return {**added_fields(target.dialect.body, OWN_FIELD, notes), "model": target.model}
+def _begin_body(target: Target, notes: Diagnostics) -> Fields:
+    return {**add_dialect_fields(target.dialect.body, OWN_FIELD, notes), "model": target.model}
 
 
-def _shared(call: ChatRequest | GenerateRequest, rule: Rule, notes: Notes) -> Fields:
+def _build_shared(call: ChatRequest | GenerateRequest, rule: MappingRules, notes: Diagnostics) -> Fields:
     body: Fields = {"stream": call.stream}
-    options = merged(rule.options, call.options, rule.forced_options, notes)
+    options = merge_options(rule.options, call.options, rule.forced_options, notes)
     if options:
         body["options"] = options
     for name in options:

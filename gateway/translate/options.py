@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from backends.wire.dialect import Dialect
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 
 Kind = Literal["float32", "integer", "boolean", "strings"]
 
@@ -52,11 +52,11 @@ NEVER_LOST = ("num_predict", "stop")
 """The first has a wire name of its own; `stop` strings that are not sent are looked for in the answer."""
 
 
-def merged(
+def merge_options(
     defaults: Mapping[str, Any],
     given: Mapping[str, Any],
     forced: Mapping[str, Any],
-    notes: Notes = SILENT,
+    notes: Diagnostics = SILENT,
 ) -> dict[str, Any]:
     """Lay the mapping's defaults under, and its forced options over, what the client gave; check the types.
 
@@ -65,22 +65,24 @@ def merged(
     """
     said = {name: value for name, value in given.items() if value is not None}
     if not defaults and not forced:
-        return checked(said)
+        return check_options(said)
     for name in forced:
         notes.added(f"options.{name}", "the mapping forces it")
     for name in defaults.keys() - said.keys() - forced.keys():
         notes.added(f"options.{name}", "the mapping's default")
-    return checked({**defaults, **said, **forced})
+    return check_options({**defaults, **said, **forced})
 
 
-def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the options that Ollama knows and that are set, each of its type. Raises `BadRequest`."""
     return {
-        name: _checked(name, value) for name, value in options.items() if value is not None and name in KINDS
+        name: _check_value(name, value)
+        for name, value in options.items()
+        if value is not None and name in KINDS
     }
 
 
-def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Notes = SILENT) -> dict[str, Any]:
+def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
     """Give the body fields for checked options."""
     fields: dict[str, Any] = {}
     for name, value in options.items():
@@ -92,11 +94,11 @@ def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Notes = SI
         elif reason := _means_nothing(name, value):
             notes.dropped(f"options.{name}", reason)
         else:
-            fields[wire_name] = _sent(name, value, wire_name, dialect, notes)
+            fields[wire_name] = _convert_value(name, value, wire_name, dialect, notes)
     return fields
 
 
-def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes) -> Any:
+def _convert_value(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Diagnostics) -> Any:
     if name == "stop" and len(value) > dialect.stop_limit:
         why = f"only the first {dialect.stop_limit} of {len(value)} are sent: more are refused there"
         notes.changed("options.stop", wire_name, why)
@@ -112,7 +114,7 @@ def _sent(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Notes)
     return value
 
 
-def ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
+def list_ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """Name what the client set and this kind of backend has no field for. Ollama gets all it knows."""
     taken = KINDS if dialect.protocol == "ollama" else dialect.options
     return [
@@ -129,7 +131,7 @@ def _means_nothing(name: str, value: Any) -> str:
     return "there is none" if name == "stop" and not value else ""
 
 
-def _checked(name: str, value: Any) -> Any:
+def _check_value(name: str, value: Any) -> Any:
     kind = KINDS[name]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind == "float32" and is_number and abs(value) <= MAX_FLOAT32:
@@ -139,11 +141,11 @@ def _checked(name: str, value: Any) -> Any:
     if kind == "boolean" and isinstance(value, bool):
         return value
     if kind == "strings":
-        return _checked_strings(name, value)
+        return _check_strings(name, value)
     raise BadRequest(f'option "{name}" must be of type {kind}')
 
 
-def _checked_strings(name: str, value: Any) -> list[str]:
+def _check_strings(name: str, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise BadRequest(f'option "{name}" must be of type array')
     if not all(isinstance(item, str) for item in value):

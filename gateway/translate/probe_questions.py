@@ -101,10 +101,12 @@ class Question(msgspec.Struct, frozen=True):
 def questions(model: str) -> list[Question]:
     """List what a model that chats is asked."""
     return [
-        Question("tools", _tool_call(model, stream=False), _tool_called, _words("tool|function|jinja")),
-        Question(STREAMED_TOOLS, _tool_call(model, stream=True), _tool_called, _words("tool|function|jinja")),
-        Question("vision", _image(model), _seen, _words("image|vision|multimodal|mmproj|content")),
-        Question("thinking", _thought(model), _thinks, _words("think|reason")),
+        Question("tools", _tool_call(model, stream=False), _judge_tool_call, _words("tool|function|jinja")),
+        Question(
+            STREAMED_TOOLS, _tool_call(model, stream=True), _judge_tool_call, _words("tool|function|jinja")
+        ),
+        Question("vision", _image(model), _judge_vision, _words("image|vision|multimodal|mmproj|content")),
+        Question("thinking", _ask_to_think(model), _thinks, _words("think|reason")),
         Question(SCHEMA, _schema(model), _obeys, _words("schema|format|grammar|json")),
         Question("insert", _gap(model), _fills, _words("suffix|infill|insert|fim")),
     ]
@@ -152,7 +154,7 @@ def _image(model: str) -> ChatRequest:
     return _chat(model, "Name the one colour of this image.", SHORT, images=[picture()])
 
 
-def _thought(model: str) -> ChatRequest:
+def _ask_to_think(model: str) -> ChatRequest:
     return _chat(model, "Which is more, 9.11 or 9.9? Think about it first.", LONG, think="low")
 
 
@@ -187,7 +189,7 @@ def _speaks(answer: Answer, dialect: Dialect) -> Judged:
     return "unclear", "it answered nothing"
 
 
-def _tool_called(answer: Answer, dialect: Dialect) -> Judged:
+def _judge_tool_call(answer: Answer, dialect: Dialect) -> Judged:
     if any(call.function.name == TOOL["function"]["name"] for call in answer.calls):
         return "yes", "it called the tool"
     if answer.is_cut and not answer.text:
@@ -195,7 +197,7 @@ def _tool_called(answer: Answer, dialect: Dialect) -> Judged:
     return "no", "told to call a tool, it answered in words"
 
 
-def _seen(answer: Answer, dialect: Dialect) -> Judged:
+def _judge_vision(answer: Answer, dialect: Dialect) -> Judged:
     if COLOUR in answer.text.lower():
         return "yes", "it named the colour of an image"
     return "unclear", "the image was taken, but its colour was not named"

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from backends.wire.dialect import Dialect
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from ollama_api.ollama.types import Message, ReplyToolCall
 
 Turn = dict[str, Any]
-Kept = dict[str, Any]
+ReplayData = dict[str, Any]
 """`turn`: members of the assistant's turn; `call`: members of the call."""
 
 BLANK = " "
@@ -62,29 +62,31 @@ def _names(call: dict[str, Any]) -> list[str]:
     return names(call["id"], call["function"]["name"], call["function"]["arguments"])
 
 
-def _recalled(call: dict[str, Any], recalled: Mapping[str, Kept]) -> Kept:
+def _find_recalled(call: dict[str, Any], recalled: Mapping[str, ReplayData]) -> ReplayData:
     found = (recalled[name] for name in _names(call) if name in recalled)
     return next(found, {})
 
 
-def carried(turns: list[Turn], dialect: Dialect) -> list[Turn]:
+def drop_unwanted_reasoning(turns: list[Turn], dialect: Dialect) -> list[Turn]:
     """Take what clients send back of the thinking out of the turns, unless this kind of backend wants it."""
     if THOUGHT in dialect.replay or not any(THOUGHT in turn for turn in turns):
         return turns
     return [{name: member for name, member in turn.items() if name != THOUGHT} for turn in turns]
 
 
-def replayed(
-    turns: list[Turn], recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes = SILENT
+def replay_reasoning(
+    turns: list[Turn], recalled: Mapping[str, ReplayData], dialect: Dialect, notes: Diagnostics = SILENT
 ) -> list[Turn]:
     """Put back what was given along with the calls of these turns."""
-    return [_replayed(turn, recalled, dialect, notes) if "tool_calls" in turn else turn for turn in turns]
+    return [_replay_turn(turn, recalled, dialect, notes) if "tool_calls" in turn else turn for turn in turns]
 
 
-def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes: Notes) -> Turn:
-    found = [_recalled(call, recalled) for call in turn["tool_calls"]]
+def _replay_turn(
+    turn: Turn, recalled: Mapping[str, ReplayData], dialect: Dialect, notes: Diagnostics
+) -> Turn:
+    found = [_find_recalled(call, recalled) for call in turn["tool_calls"]]
     calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
-    more: Kept = next((kept["turn"] for kept in found if kept.get("turn")), {})
+    more: ReplayData = next((kept["turn"] for kept in found if kept.get("turn")), {})
     wanted = {name: value for name, value in more.items() if name in dialect.replay and name not in turn}
     if any(found):
         notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
@@ -99,7 +101,7 @@ def _replayed(turn: Turn, recalled: Mapping[str, Kept], dialect: Dialect, notes:
     return {**turn, **wanted, "tool_calls": calls}
 
 
-class Keeper:
+class ReplayCollector:
     """Gathers what one answer gives along."""
 
     __slots__ = ("_lists", "_names", "_text")
@@ -117,16 +119,16 @@ class Keeper:
             if more and name in self._names:
                 self._lists.setdefault(name, _Details()).add(more)
 
-    def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, Kept]:
+    def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, ReplayData]:
         """Give what is to be kept, by the call's key; nothing where nothing came."""
         turn: dict[str, Any] = {name: details.whole() for name, details in self._lists.items()}
         if self._text:
             turn[THOUGHT] = "".join(self._text)
-        found: dict[str, Kept] = {}
+        found: dict[str, ReplayData] = {}
         for call, extra in zip(calls, extras, strict=True):
             of_call = {"extra_content": extra} if extra and "extra_content" in self._names else {}
             if turn or of_call:
-                kept: Kept = {"turn": turn, "call": of_call}
+                kept: ReplayData = {"turn": turn, "call": of_call}
                 found |= dict.fromkeys(
                     names(call.id, call.function.name, bytes(call.function.arguments)), kept
                 )

@@ -8,7 +8,7 @@ import msgspec
 
 from backends.wire.dialect import Dialect
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 
 Turn = dict[str, Any]
 
@@ -44,7 +44,7 @@ def of_format(raw: msgspec.Raw) -> Form | None:
     return Form(wanted)
 
 
-def fields(form: Form, dialect: Dialect, notes: Notes = SILENT) -> dict[str, Any]:
+def fields(form: Form, dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
     """Give the body fields."""
     style = dialect.format
     if style == "prompt":
@@ -67,7 +67,7 @@ def fields(form: Form, dialect: Dialect, notes: Notes = SILENT) -> dict[str, Any
     }
 
 
-def in_words(form: Form, turns: list[Turn], dialect: Dialect, notes: Notes = SILENT) -> list[Turn]:
+def in_words(form: Form, turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT) -> list[Turn]:
     """Say in words what no field can, or what has to be in words too; the turns as they are if nothing is."""
     if dialect.format in ("prompt", "object") and form.schema is not None:
         words = IN_WORDS + msgspec.json.encode(form.schema).decode()

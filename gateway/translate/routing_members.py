@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from backends.wire.dialect import Dialect
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from ollama_api.ollama import go_json
 
 Fields = dict[str, msgspec.Raw]
@@ -38,7 +38,7 @@ def is_routing_field(name: str, dialect: Dialect) -> bool:
     return base in dialect.routing_members or base in _inner(dialect.routing_members)
 
 
-def without_routing(fields: Fields, dialect: Dialect, notes: Notes = SILENT) -> Fields:
+def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Leave out a client's members by which this kind of backend chooses a model or a place.
 
     In whatever case: some servers do not tell cases apart.
@@ -59,7 +59,7 @@ def without_routing(fields: Fields, dialect: Dialect, notes: Notes = SILENT) -> 
 
 
 def client_tools(
-    tools: list[dict[str, Any]], dialect: Dialect, notes: Notes = SILENT
+    tools: list[dict[str, Any]], dialect: Dialect, notes: Diagnostics = SILENT
 ) -> list[dict[str, Any]]:
     """Leave out of decoded tools what would choose a model or a place."""
     members = _inner(dialect.routing_members).get(TOOLS, NONE)
@@ -82,7 +82,7 @@ def _inner(members: Names) -> Mapping[str, Names]:
     return {outer: frozenset(names) for outer, names in found.items()}
 
 
-def _within(fields: Fields, name: str, members: Names, types: Iterable[str], notes: Notes) -> Fields:
+def _within(fields: Fields, name: str, members: Names, types: Iterable[str], notes: Diagnostics) -> Fields:
     """Look into one member: an object, or a list of objects. A text that may hold one goes as a whole."""
     value = fields[name]
     kind = bytes(memoryview(value)[:1])
@@ -118,7 +118,7 @@ def _may_hold(data: bytes, members: Names, types: Iterable[str]) -> bool:
 
 
 def _without_parts(
-    parts: list[msgspec.Raw], name: str, members: Names, types: Iterable[str], notes: Notes
+    parts: list[msgspec.Raw], name: str, members: Names, types: Iterable[str], notes: Diagnostics
 ) -> list[msgspec.Raw]:
     left = []
     for place, part in enumerate(parts):
@@ -134,7 +134,9 @@ def _without_parts(
     return left
 
 
-def _without(part: dict[str, ValueT], members: Names, where: str, notes: Notes = SILENT) -> dict[str, ValueT]:
+def _without(
+    part: dict[str, ValueT], members: Names, where: str, notes: Diagnostics = SILENT
+) -> dict[str, ValueT]:
     """Leave members out of an object; the same one comes back where there are none of them."""
     found = [name for name in part if name.casefold() in members]
     for name in found:

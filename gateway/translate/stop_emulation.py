@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backends.routing.snapshot import Rule
+from backends.routing.snapshot import MappingRules
 from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Choice, Reply, Usage
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 
 MOST_STOPS = 64
 LONGEST_STOP = 1024
 """Characters. Both bound what one character of an answer costs, and how much of the answer is held back."""
 
 
-def unsent(
-    given: Mapping[str, Any], rule: Rule, dialect: Dialect, body: Mapping[str, Any], notes: Notes = SILENT
+def list_unsent_stops(
+    given: Mapping[str, Any],
+    rule: MappingRules,
+    dialect: Dialect,
+    body: Mapping[str, Any],
+    notes: Diagnostics = SILENT,
 ) -> list[str]:
     """Give the stop strings that were asked for and did not go into a body."""
     wanted = rule.forced_options.get("stop") or given.get("stop") or rule.options.get("stop")
@@ -38,7 +42,7 @@ def unsent(
     return looked_for
 
 
-class Cutter:
+class StopScanner:
     """Ends one answer before the first stop string in it, wherever its chunks are cut."""
 
     def __init__(self, stops: list[str]) -> None:
@@ -130,6 +134,6 @@ def _shorter_matches(text: str) -> list[int]:
     return table
 
 
-def cut_whole(reply: Reply, stops: list[str]) -> None:
+def cut_at_stop(reply: Reply, stops: list[str]) -> None:
     """End a whole answer before the first stop string in it."""
-    Cutter(stops).feed([reply])
+    StopScanner(stops).feed([reply])

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from backends.wire.lenient import mended
+from backends.wire.lenient import mend_surrogates
 from gateway.errors import AnswerUnusable
 
 NO_ARGUMENTS = ("", "null", "[]")
@@ -113,7 +113,7 @@ class Arguments:
 
     def raw(self, name: str) -> msgspec.Raw:
         """Give the finished arguments of the function `name`. Raises `AnswerUnusable`: they are no object."""
-        text = mended("".join(self._parts)).strip()
+        text = mend_surrogates("".join(self._parts)).strip()
         try:
             if text.startswith('"'):  # JSON in JSON: some servers encode it twice
                 text = msgspec.json.decode(text, type=str).strip()

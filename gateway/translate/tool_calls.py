@@ -109,7 +109,7 @@ class Calls:
                 raise
             place = len(calls)
             # Some servers give all calls one id, and results find their calls by it.
-            call_id = call.id if call.id and call.id not in ids else _invented_id(call.name, place, salt)
+            call_id = call.id if call.id and call.id not in ids else _make_id(call.name, place, salt)
             ids.add(call_id)
             calls.append(ReplyToolCall(call_id, ReplyFunction(place, call.name, arguments)))
         return tuple(calls)
@@ -170,6 +170,6 @@ def _text(value: str | int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _invented_id(name: str, place: int, salt: int) -> str:
+def _make_id(name: str, place: int, salt: int) -> str:
     """An id in Ollama's form for a server that gave none. Source: Ollama `routes.go:toolCallId`."""
     return "call_" + hashlib.blake2s(f"{salt}.{place}.{name}".encode(), digest_size=4).hexdigest()

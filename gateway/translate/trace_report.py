@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from backends.routing.snapshot import Target
-from gateway.translate.diagnostics import Note, Notes
+from gateway.translate.diagnostics import Diagnostics, Note
 from gateway.translate.options import KINDS
 from ollama_api.openai.chat import OpenAICall
 
@@ -66,20 +66,20 @@ class Account(msgspec.Struct, frozen=True):
     notes: list[Note]
 
 
-def account_of(target: Target, call: Any, body: dict[str, Any], notes: Notes) -> Account:
+def account_of(target: Target, call: Any, body: dict[str, Any], notes: Diagnostics) -> Account:
     """Tell of one target."""
     told = account(call, body, notes)
     return Account(target.upstream.name, target.model, target.dialect.name, told)
 
 
-def account_of_members(target: Target, names: Iterable[str], notes: Notes) -> Account:
+def account_of_members(target: Target, names: Iterable[str], notes: Diagnostics) -> Account:
     """Tell of one target of a body that is handed on: what was not left out went along as it came."""
     noted = {note.field for note in notes.taken}
     plain = [Note(name, "mapped", name) for name in names if name not in noted]
     return Account(target.upstream.name, target.model, target.dialect.name, [*plain, *notes.taken])
 
 
-def account(call: msgspec.Struct, body: dict[str, Any], notes: Notes) -> list[Note]:
+def account(call: msgspec.Struct, body: dict[str, Any], notes: Diagnostics) -> list[Note]:
     """Tell of every field that was said; what was not said needs no account."""
     noted = {note.field for note in notes.taken}
     if isinstance(call, OpenAICall):
@@ -98,13 +98,13 @@ def _fields(call: msgspec.Struct, body: dict[str, Any], noted: set[str]) -> Iter
     for field in msgspec.structs.fields(call):
         value = getattr(call, field.name)
         if field.name not in noted and field.name != "options" and _is_said(field, value):
-            yield _placed(field.name, value, body)
+            yield _locate(field.name, value, body)
     for name in getattr(call, "options", {}):
         if f"options.{name}" not in noted:
             yield _option(name, body)
 
 
-def _placed(name: str, value: Any, body: dict[str, Any]) -> Note:
+def _locate(name: str, value: Any, body: dict[str, Any]) -> Note:
     if name in OURS:
         return Note(name, "dropped", "", OURS[name])
     if name == "stream" and not value:

@@ -23,7 +23,7 @@ def parts(places: Places, size: int) -> list[Places]:
     return [places[start : start + size] for start in range(0, len(places), size)]
 
 
-def divided(texts: Sequence[str], places: Places, limit: int | None) -> list[Places]:
+def divide(texts: Sequence[str], places: Places, limit: int | None) -> list[Places]:
     """Divide a part that was refused as too long, so that the fault is found and only that is cut.
 
     A token is a byte at least, so a text of no more bytes than `limit` has tokens is hardly too long by

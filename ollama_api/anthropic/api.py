@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.openai_types import Reply
 from core.model_names import full_name
 from gateway.translate.assembly import Piece, read_whole
-from gateway.translate.chat_completions import OWN_TURNS, completion_body, named, require
-from gateway.translate.diagnostics import PLAIN, Aside, Notes
+from gateway.translate.chat_completions import OWN_TURNS, completion_body, list_needed, require
+from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.translate.message_normalization import has_image
-from gateway.translate.reasoning_replay import THOUGHT, carried
+from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning
 from gateway.translate.response_format import of_format
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.anthropic.reply import error_body, message_id, stop_reason, tokens
@@ -51,7 +51,7 @@ BYTES_PER_TOKEN = 4
 UNCOUNTED = ("image_url", THOUGHT)
 
 
-def check(call: MessagesRequest, rule: Rule) -> None:
+def check(call: MessagesRequest, rule: MappingRules) -> None:
     """Refuse what the operator says that the model cannot. Thinking is a wish here, and never refused."""
     require(rule, "completion", f'"{call.model}" does not support chat')
     if call.tools:
@@ -60,10 +60,12 @@ def check(call: MessagesRequest, rule: Rule) -> None:
 
 def needs(call: MessagesRequest) -> tuple[str, ...]:
     """Name what the model must be able to do."""
-    return named(tools=call.tools, vision=any(map(has_image, call.turns)))
+    return list_needed(tools=call.tools, vision=any(map(has_image, call.turns)))
 
 
-def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def to_upstream(
+    call: MessagesRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the backend's request body."""
     thinks = not rule.rules_out("thinking")
     chat = ChatRequest(
@@ -76,7 +78,7 @@ def to_upstream(call: MessagesRequest, target: Target, rule: Rule, aside: Aside 
         chat,
         target,
         rule,
-        carried(_messages(call, rule, aside.notes), target.dialect),
+        drop_unwanted_reasoning(_messages(call, rule, aside.notes), target.dialect),
         form=of_format(call.format),
         tools={"tools": call.tools, **call.tool_choice} if call.tools else None,
         aside=aside,
@@ -129,7 +131,7 @@ def _bytes_of_text(value: Any) -> int:
     return total
 
 
-def _messages(call: MessagesRequest, rule: Rule, notes: Notes) -> list[dict[str, Any]]:
+def _messages(call: MessagesRequest, rule: MappingRules, notes: Diagnostics) -> list[dict[str, Any]]:
     """Put the system prompt first, the client's or else the mapping's, and then the example turns."""
     begins_with_system = call.turns[0]["role"] == "system"
     own = "" if call.system or begins_with_system else rule.system

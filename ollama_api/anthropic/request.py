@@ -65,7 +65,7 @@ def parse(body: bytes, *, counting: bool = False) -> MessagesRequest:
     try:
         asked = _decoder.decode(body)
         if asked.model and asked.messages and (counting or asked.max_tokens):
-            return _understood(asked, counting)
+            return _check_and_translate(asked, counting)
         return _parse_laxly(body, counting)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parse_laxly(body, counting)
@@ -75,9 +75,9 @@ def _parse_laxly(body: bytes, counting: bool) -> MessagesRequest:
     value = go_json.first_value(body)
     try:
         if isinstance(value, dict):  # Go takes keys in any case
-            value = go_json.folded(value, MessagesBody.__struct_fields__)
+            value = go_json.fold_keys(value, MessagesBody.__struct_fields__)
         cleaned = msgspec.json.encode({} if value is None else value)
-        return _understood(_decoder.decode(cleaned), counting)
+        return _check_and_translate(_decoder.decode(cleaned), counting)
     except msgspec.ValidationError as error:
         raise BadRequest(_in_gos_words(str(error))) from None
     except RecursionError:
@@ -99,7 +99,7 @@ def _in_gos_words(problem: str) -> str:
     return f"json: cannot unmarshal {kind} into Go struct field {GO_NAME}.{where} of type {go_type}"
 
 
-def _understood(asked: MessagesBody, counting: bool) -> MessagesRequest:
+def _check_and_translate(asked: MessagesBody, counting: bool) -> MessagesRequest:
     """Check in Ollama's order, then translate."""
     if not asked.model:
         raise BadRequest("model is required")

@@ -7,7 +7,7 @@ from functools import partial
 from django.http import HttpResponseBase
 
 from accounts.directory import Caller
-from gateway.passthrough import own_call
+from gateway.passthrough import parse_passthrough
 from gateway.pipeline import find_route, serve
 from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import keys_of_turns
@@ -15,7 +15,7 @@ from gateway.upstream_routes import Endpoint
 from ollama_api.anthropic import api as anthropic
 from ollama_api.anthropic.types import MessagesRequest
 from ollama_api.decoding import decoded
-from ollama_api.http import SSEStream, unmarked_json_response
+from ollama_api.http import SSEStream, json_response_without_charset
 from ollama_api.request import ClientRequest
 
 MESSAGES: Endpoint[MessagesRequest] = Endpoint(
@@ -28,14 +28,14 @@ MESSAGES: Endpoint[MessagesRequest] = Endpoint(
     stream=anthropic.stream,
     call_keys=lambda call: keys_of_turns(call.turns),
     mend=lambda call, target, reply: without_echo(call.turns, target, reply),
-    whole=unmarked_json_response,
+    whole=json_response_without_charset,
     lines=SSEStream,
 )
 
 
 async def messages(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a message; a backend that knows messages itself answers what came."""
-    own = await own_call(caller, request.body, "messages")
+    own = await parse_passthrough(caller, request.body, "messages")
     if own is not None:
         return await serve(request, caller, *own)
     return await serve(request, caller, await decoded(anthropic.parse, request.body), MESSAGES)
@@ -45,4 +45,4 @@ async def count_tokens(request: ClientRequest, caller: Caller) -> HttpResponseBa
     """Estimate the tokens of a request: backends have no common way to count them without answering."""
     call = await decoded(partial(anthropic.parse, counting=True), request.body)
     await find_route(caller, call.model)
-    return unmarked_json_response({"input_tokens": anthropic.estimate(call)})
+    return json_response_without_charset({"input_tokens": anthropic.estimate(call)})

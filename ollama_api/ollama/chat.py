@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.openai_types import Reply
 from core.model_names import full_name
 from gateway.translate.assembly import Assembly, Piece, read_whole
 from gateway.translate.chat_completions import (
     OWN_TURNS,
     completion_body,
-    named,
+    list_needed,
     require,
     require_capabilities,
 )
-from gateway.translate.diagnostics import PLAIN, Aside, Notes
+from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.translate.message_normalization import take_echo
 from gateway.translate.response_format import of_format
 from gateway.translate.token_usage import Timings, measure
@@ -30,7 +30,7 @@ PATH = "/chat/completions"
 ANY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def check(call: ChatRequest, rule: Rule) -> None:
+def check(call: ChatRequest, rule: MappingRules) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     require_capabilities(call, rule, "chat")
     if call.tools:
@@ -39,12 +39,14 @@ def check(call: ChatRequest, rule: Rule) -> None:
 
 def needs(call: ChatRequest) -> tuple[str, ...]:
     """Name what the model must be able to do."""
-    return named(
+    return list_needed(
         tools=call.tools, thinking=call.think, vision=any(message.images for message in call.messages)
     )
 
 
-def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def to_upstream(
+    call: ChatRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the backend's request body."""
     turns = (
         [*(Message(role=turn["role"], content=turn["content"]) for turn in rule.messages), *call.messages]
@@ -69,7 +71,7 @@ def to_upstream(call: ChatRequest, target: Target, rule: Rule, aside: Aside = PL
     )
 
 
-def _note_thinking(call: ChatRequest, aside: Aside) -> None:
+def _note_thinking(call: ChatRequest, aside: TranslationContext) -> None:
     for place, message in enumerate(call.messages):
         if message.thinking and message.tool_calls:
             aside.notes.mapped(f"messages[{place}].thinking", "messages")
@@ -160,7 +162,7 @@ def _message(piece: Piece, calls: tuple[ReplyToolCall, ...]) -> ReplyMessage:
     return ReplyMessage("assistant", piece.content, piece.thinking, calls)
 
 
-def _tools(given: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
+def _tools(given: list[dict[str, Any]], notes: Diagnostics) -> dict[str, Any]:
     tools = [_tool(tool) for tool in given]
     if tools != given:
         notes.changed("tools", "tools", "with the types and parameters that were left out")

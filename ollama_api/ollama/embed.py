@@ -12,9 +12,9 @@ from backends.routing.snapshot import Route
 from gateway import embedding_batches
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest, ModelNotFound
-from gateway.pipeline import find_route, in_use, note_load, recorded
+from gateway.pipeline import find_route, in_use, note_load, record_outcome
 from gateway.translate import embeddings as translate
-from gateway.translate.options import checked
+from gateway.translate.options import check_options
 from ollama_api.decoding import decoded
 from ollama_api.http import json_response
 from ollama_api.ollama import parse
@@ -29,13 +29,13 @@ async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not call.model:
         raise ModelNotFound("model '' not found")
     entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
-    with recorded(request, entry):
-        route, window_s = await _begun(caller, call)
+    with record_outcome(request, entry):
+        route, window_s = await _begin(caller, call)
         if not call.input:
             note_load(route, window_s)
             ledger.close(entry, "ok")
             return json_response(EmbedReply(model=call.model, embeddings=[]))
-        wish = embedding_batches.Wish(
+        wish = embedding_batches.EmbeddingWish(
             model=call.model, texts=call.input, dimensions=call.dimensions, truncate=call.truncate
         )
         with in_use(route, window_s):
@@ -53,25 +53,25 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
     if not call.model:
         raise BadRequest("model is required")
     entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
-    with recorded(request, entry):
-        route, window_s = await _begun(caller, call)
+    with record_outcome(request, entry):
+        route, window_s = await _begin(caller, call)
         if not call.prompt:
             note_load(route, window_s)
             ledger.close(entry, "ok")
             return json_response(EmbeddingReply(translate.NO_VECTOR))
         with in_use(route, window_s):
-            wish = embedding_batches.Wish(model=call.model, texts=[call.prompt])
+            wish = embedding_batches.EmbeddingWish(model=call.model, texts=[call.prompt])
             _, gathered = await embedding_batches.ask(wish, route, entry)
         answer = translate.single_from_upstream(gathered)
         ledger.close(entry, "ok")
         return json_response(answer)
 
 
-async def _begun(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> tuple[Route, float | None]:
+async def _begin(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> tuple[Route, float | None]:
     """Resolve, in the words that Ollama uses on these two endpoints; check the options; read `keep_alive`."""
     try:
         route = await find_route(caller, call.model)
     except NoRoute:
-        raise ModelNotFound(translate.not_found(call.model)) from None
-    checked(call.options)
+        raise ModelNotFound(translate.describe_not_found(call.model)) from None
+    check_options(call.options)
     return route, keep_alive_s(call.keep_alive)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.openai_types import Reply
 from core.model_names import full_name
 from gateway.errors import BadRequest
@@ -14,11 +14,11 @@ from gateway.translate.assembly import Assembly, Piece, read_whole
 from gateway.translate.chat_completions import (
     OWN_TURNS,
     completion_body,
-    named,
+    list_needed,
     require,
     require_capabilities,
 )
-from gateway.translate.diagnostics import PLAIN, Aside
+from gateway.translate.diagnostics import PLAIN, TranslationContext
 from gateway.translate.response_format import of_format
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import rfc3339, to_json
@@ -27,7 +27,7 @@ from ollama_api.ollama.stream import StreamTranslator
 from ollama_api.ollama.types import GenerateReply, GenerateRequest, Metrics
 
 
-def check(call: GenerateRequest, rule: Rule) -> None:
+def check(call: GenerateRequest, rule: MappingRules) -> None:
     """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
     if call.raw and (call.template or call.system or call.context):
         raise BadRequest("raw mode does not support template, system, or context")
@@ -38,10 +38,12 @@ def check(call: GenerateRequest, rule: Rule) -> None:
 
 def needs(call: GenerateRequest) -> tuple[str, ...]:
     """Name what the model must be able to do."""
-    return named(thinking=call.think, vision=call.images, insert=call.suffix)
+    return list_needed(thinking=call.think, vision=call.images, insert=call.suffix)
 
 
-def to_upstream(call: GenerateRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def to_upstream(
+    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the backend's request body: the request's system prompt replaces the mapping's."""
     system = call.system or rule.system
     if rule.messages or (rule.system and not call.system):

@@ -90,10 +90,10 @@ def first_value(body: bytes) -> Any:
 
 def _without_lone_surrogates(text: str) -> str:
     """Replace unpaired surrogate escapes, as Go does: they could not leave as UTF-8."""
-    return ESCAPE.sub(_replaced, text) if "\\ud" in text or "\\uD" in text else text
+    return ESCAPE.sub(_replace_escape, text) if "\\ud" in text or "\\uD" in text else text
 
 
-def _replaced(escape: re.Match[str]) -> str:
+def _replace_escape(escape: re.Match[str]) -> str:
     return "\\ufffd" if len(escape.group()) == LONE_SURROGATE_LENGTH else escape.group()
 
 
@@ -126,7 +126,7 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
     return f"invalid character {shown} {where.get(error.msg, 'looking for beginning of value')}"
 
 
-def folded(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str, ValueT]:
+def fold_keys(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str, ValueT]:
     """Give members their known names, whatever case they came in; of several the last wins."""
     return {low if (low := name.lower()) in known else name: value for name, value in fields.items()}
 

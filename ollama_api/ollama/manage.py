@@ -26,9 +26,9 @@ from core.model_names import canonical, clip, is_acceptable, is_valid
 from gateway import loaded_models
 from gateway.errors import BadRequest, Failure, ModelNotFound, NotOffered, Refused
 from gateway.pipeline import INVALID_NAME, find_route
-from gateway.translate.options import checked
+from gateway.translate.options import check_options
 from ollama_api.decoding import decoded
-from ollama_api.http import NDJSONStream, unmarked_json_response
+from ollama_api.http import NDJSONStream, json_response_without_charset
 from ollama_api.json_encoding import error_line, to_json
 from ollama_api.ollama import parse
 from ollama_api.ollama.types import CreateRequest, Progress
@@ -56,9 +56,9 @@ async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     try:
         await find_route(caller, call.wanted)
     except NoRoute:
-        return _told(call.stream, [Progress("pulling manifest")], NOT_FOUND)
+        return _respond_with_progress(call.stream, [Progress("pulling manifest")], NOT_FOUND)
     steps = ("pulling manifest", "verifying sha256 digest", "writing manifest", "success")
-    return _told(call.stream, [Progress(step) for step in steps])
+    return _respond_with_progress(call.stream, [Progress(step) for step in steps])
 
 
 async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -77,7 +77,7 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     caller.require(name)
     source = await _source(caller, call.from_)
     await aliases.create(name.strip(), source, _spec(call), caller.label)
-    return _told(call.stream, [Progress("writing manifest"), Progress("success")])
+    return _respond_with_progress(call.stream, [Progress("writing manifest"), Progress("success")])
 
 
 async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
@@ -118,7 +118,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     except AliasUnknown:
         raise ModelNotFound(f"model '{name}' not found") from None
     loaded_models.end(canonical(name))
-    await loaded_models.told()
+    await loaded_models.publish_changes()
     return empty_response()
 
 
@@ -178,7 +178,7 @@ def _spec(call: CreateRequest) -> AliasSpec:
     licence = call.license
     return AliasSpec(
         system=call.system,
-        options=_checked_options(call),
+        options=_check_create_options(call),
         messages=None
         if turns is None
         else [{"role": turn.role.lower(), "content": turn.content} for turn in turns],
@@ -187,9 +187,9 @@ def _spec(call: CreateRequest) -> AliasSpec:
     )
 
 
-def _checked_options(call: CreateRequest) -> dict[str, Any] | None:
+def _check_create_options(call: CreateRequest) -> dict[str, Any] | None:
     """Refuse now what every request would be refused for later. Raises `BadRequest`."""
-    checked(call.parameters)
+    check_options(call.parameters)
     return call.parameters or None
 
 
@@ -198,7 +198,7 @@ async def _refresh_lists() -> None:
     await asyncio.gather(*(catalog.listing(upstream).look(upstream) for upstream in upstreams))
 
 
-def _told(stream: bool, steps: list[Progress], failure: str = "") -> HttpResponseBase:
+def _respond_with_progress(stream: bool, steps: list[Progress], failure: str = "") -> HttpResponseBase:
     """Tell progress: as lines, or the last word alone.
 
     Source: Ollama `routes.go`, streamResponse and waitForStream.
@@ -207,8 +207,8 @@ def _told(stream: bool, steps: list[Progress], failure: str = "") -> HttpRespons
         lines = [to_json(step) + b"\n" for step in steps]
         return NDJSONStream(_Lines(lines + ([error_line(Failure(500, failure))] if failure else [])))
     if failure:
-        return unmarked_json_response({"error": failure}, 500)
-    return unmarked_json_response(steps[-1])
+        return json_response_without_charset({"error": failure}, 500)
+    return json_response_without_charset(steps[-1])
 
 
 class _Lines:

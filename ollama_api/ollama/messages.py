@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from ollama_api.ollama.types import Message, ToolCall
 
 # How a file begins, in base64 -> its type. Source: the formats' magic numbers.
@@ -33,7 +33,7 @@ BEGINNING = 16
 
 
 def to_openai(
-    messages: Iterable[Message], system: str, *, with_thinking: bool = False, notes: Notes = SILENT
+    messages: Iterable[Message], system: str, *, with_thinking: bool = False, notes: Diagnostics = SILENT
 ) -> list[dict[str, Any]]:
     """Translate a conversation. `system` goes first unless the conversation begins with a system message.
 
@@ -107,10 +107,10 @@ def _call(turn: int, place: int, call: ToolCall) -> dict[str, Any]:
     if arguments in (b"null", b""):
         arguments = b"{}"
     function = {"name": call.function.name, "arguments": msgspec.json.format(arguments, indent=-1).decode()}
-    return {"id": call.id or made_id(turn, place), "type": "function", "function": function}
+    return {"id": call.id or make_id(turn, place), "type": "function", "function": function}
 
 
-def made_id(turn: int, place: int) -> str:
+def make_id(turn: int, place: int) -> str:
     """Make the id of a call that has none: nine letters and digits, which every backend accepts."""
     return f"c{turn % 100_000:05d}{place % 1000:03d}"
 
@@ -133,7 +133,7 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self, notes: Notes, *, with_thinking: bool) -> None:
+    def __init__(self, notes: Diagnostics, *, with_thinking: bool) -> None:
         self.notes = notes
         self.with_thinking = with_thinking
         self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}

@@ -10,7 +10,7 @@ from backends.discovery import catalog
 from backends.errors import NoRoute, NoTargetLeft
 from gateway import loaded_models
 from gateway.errors import BadRequest, ModelNotFound, RequestError
-from gateway.model_list import known_models
+from gateway.model_list import list_known_models
 from gateway.pipeline import find_route
 from ollama_api.decoding import decoded
 from ollama_api.http import json_response, plain_response
@@ -34,7 +34,7 @@ async def version(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 
 async def tags(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """List the names that this caller may use, newest first."""
-    entries = [model_metadata.tags_entry(model) for model in await known_models(caller)]
+    entries = [model_metadata.tags_entry(model) for model in await list_known_models(caller)]
     entries.sort(key=lambda entry: entry.modified_at[:19], reverse=True)
     return json_response({"models": entries})
 
@@ -46,7 +46,7 @@ async def show(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
-    model = model_metadata.overlaid(await _described(caller, name), call.system, call.options)
+    model = model_metadata.overlaid(await _describe(caller, name), call.system, call.options)
     return json_response(model_metadata.show_reply(model, name if is_copilot else None))
 
 
@@ -56,19 +56,19 @@ async def ps(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     for alias, until in await loaded_models.in_use():
         if caller.may_use(alias):
             try:
-                model = await _described(caller, alias)
+                model = await _describe(caller, alias)
             except (RequestError, NoTargetLeft):  # one that is gone or switched off hides no other
                 continue
             entries.append(model_metadata.ps_entry(model, int(until * 1e9)))
     return json_response({"models": entries})
 
 
-async def _described(caller: Caller, name: str) -> Described:
+async def _describe(caller: Caller, name: str) -> Described:
     """Find what a name means now, as its first target has it."""
     try:
         route = await find_route(caller, name)
     except NoRoute:
-        raise ModelNotFound(f"model '{model_metadata.tagged(name)}' not found") from None
+        raise ModelNotFound(f"model '{model_metadata.show_with_tag(name)}' not found") from None
     target = min(route.targets, key=lambda target: target.priority)  # as in the list
     shown = name if route.rule.is_wildcard else route.rule.name
     return Described(shown, route.rule, target, await catalog.card_of(target))

@@ -134,7 +134,7 @@ class OpenAIStream:
     """
 
     def __init__(self, call: OpenAICall) -> None:
-        self.assembly: Assembly = Choices(_number_wanted(call))
+        self.assembly: Assembly = Choices(_read_n(call))
         self._model = raw(call.model)
         self._wants_usage = call.wants_usage
         self._held: list[bytes] = []
@@ -192,7 +192,7 @@ class OpenAIStream:
         return b"data: " + to_json(error_body(failure, request_id)) + b"\n\n"
 
 
-def _number_wanted(call: OpenAICall) -> int:
+def _read_n(call: OpenAICall) -> int:
     """Read `n`. One that makes no sense is the backend's to refuse."""
     number = bytes(call.fields.get("n", NULL))
     return max(1, int(number)) if number.isdigit() and len(number) <= MOST_DIGITS else 1

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Dialect
 from core.model_names import full_name
 from gateway import counts
 from gateway.errors import BadRequest, Failure, RequestError
-from gateway.translate.chat_completions import OWN_TURNS, fitted, require
-from gateway.translate.diagnostics import PLAIN, SILENT, Aside, Notes
-from gateway.translate.options import checked, wire_options
+from gateway.translate.chat_completions import OWN_TURNS, fit_body, require
+from gateway.translate.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
+from gateway.translate.options import check_options, wire_options
 from gateway.translate.routing_members import without_routing
 from ollama_api.ollama import go_json
 
@@ -104,14 +104,14 @@ def parse(body: bytes, without_model: Callable[[], RequestError] = no_model) -> 
     """Take a body apart. Raises `BadRequest` with the texts of Ollama's OpenAI routes, or `without_model`."""
     fields = _read(body)
     if not "".join(fields).islower():
-        fields = go_json.folded(fields, KNOWN)
-    model = _decoded(fields, "model", str, "")
+        fields = go_json.fold_keys(fields, KNOWN)
+    model = _decode_field(fields, "model", str, "")
     if not model:
         raise without_model()
     return OpenAICall(
         model,
-        _decoded(fields, "stream", bool, False),
-        _decoded(fields, "stream_options", dict[str, Any], {}),
+        _decode_field(fields, "stream", bool, False),
+        _decode_field(fields, "stream_options", dict[str, Any], {}),
         fields,
     )
 
@@ -126,7 +126,7 @@ def parse_chat(body: bytes) -> OpenAICall:
     return call
 
 
-def check_chat(call: OpenAICall, rule: Rule) -> None:
+def check_chat(call: OpenAICall, rule: MappingRules) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     require(rule, "completion", f'"{call.model}" does not support chat')
     if needs(call):
@@ -138,7 +138,7 @@ def needs(call: OpenAICall) -> tuple[str, ...]:
     return ("tools",) if bytes(call.fields.get("tools", NULL)) not in NOTHING else ()
 
 
-def check_completion(call: OpenAICall, rule: Rule) -> None:
+def check_completion(call: OpenAICall, rule: MappingRules) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     require(rule, "completion", f'"{call.model}" does not support generate')
 
@@ -165,7 +165,7 @@ def _lax_fields(body: bytes) -> Fields:
         raise BadRequest(go_json.TOO_DEEP) from None
 
 
-def _decoded(fields: Fields, name: str, kind: Any, default: Any) -> Any:
+def _decode_field(fields: Fields, name: str, kind: Any, default: Any) -> Any:
     raw = fields.get(name, NULL)
     if raw == NULL:
         return default
@@ -178,11 +178,13 @@ def _decoded(fields: Fields, name: str, kind: Any, default: Any) -> Any:
 
 
 def _messages(call: OpenAICall) -> list[msgspec.Raw]:
-    found: list[msgspec.Raw] = _decoded(call.fields, "messages", list[msgspec.Raw], [])
+    found: list[msgspec.Raw] = _decode_field(call.fields, "messages", list[msgspec.Raw], [])
     return found
 
 
-def chat_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def chat_body(
+    call: OpenAICall, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the backend's body of a chat: model, options, system prompt and example turns by the rules."""
     fields = completion_body(call, target, rule, aside)
     if rule.system or rule.messages:
@@ -191,7 +193,9 @@ def chat_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN
     return fields
 
 
-def completion_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def completion_body(
+    call: OpenAICall, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the backend's body of a completion. The tokens of a stream are counted whoever wants to know."""
     fields = body(call, target, rule, aside)
     if call.stream and target.dialect.asks_for_usage and not call.wants_usage:
@@ -200,26 +204,28 @@ def completion_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside =
     return fields
 
 
-def embeddings_body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def embeddings_body(
+    call: OpenAICall, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the backend's body of an embedding, which none of the mapping's rules is about."""
     return with_model(call, target, aside.notes)
 
 
-def with_model(call: OpenAICall, target: Target, notes: Notes = SILENT) -> Fields:
+def with_model(call: OpenAICall, target: Target, notes: Diagnostics = SILENT) -> Fields:
     """Put the backend's name of the model in; no other member of the client's says what answers."""
     return {**without_routing(call.fields, target.dialect, notes), "model": raw(target.model)}
 
 
-def body(call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def body(call: OpenAICall, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN) -> Fields:
     """Make the backend's body: the mapping's options, and the backend's name of the model."""
     fields = with_model(call, target, aside.notes)
     return with_options(fields, rule, target.dialect, aside.notes) | {"model": raw(target.model)}
 
 
-def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILENT) -> Fields:
+def with_options(fields: Fields, rule: MappingRules, names: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
-    defaults = _added(rule.options, names, notes)
-    forced = _added(rule.forced_options, names, notes)
+    defaults = _build_option_fields(rule.options, names, notes)
+    forced = _build_option_fields(rule.forced_options, names, notes)
     given = dict(fields)
     if forced.keys() & LIMITS:
         given = {name: value for name, value in given.items() if name not in LIMITS}
@@ -234,12 +240,12 @@ def with_options(fields: Fields, rule: Rule, names: Dialect, notes: Notes = SILE
     return {**given, **defaults, **forced}
 
 
-def _added(options: dict[str, Any], names: Dialect, notes: Notes) -> Fields:
+def _build_option_fields(options: dict[str, Any], names: Dialect, notes: Diagnostics) -> Fields:
     """Give options of the mapping as this kind of backend takes them: no client said them."""
-    return raws(fitted(wire_options(checked(options), names), None, names, notes)) if options else {}
+    return raws(fit_body(wire_options(check_options(options), names), None, names, notes)) if options else {}
 
 
-def _with_turns(messages: list[msgspec.Raw], rule: Rule) -> list[Any]:
+def _with_turns(messages: list[msgspec.Raw], rule: MappingRules) -> list[Any]:
     """Put the mapping's turns first; its system prompt only where the client brings none."""
     brings_system = _role_of(messages[0]) in ("system", "developer")
     system = [{"role": "system", "content": rule.system}] if rule.system and not brings_system else []
@@ -257,7 +263,7 @@ def _role_of(message: msgspec.Raw) -> str:
 def check_embeddings(call: OpenAICall) -> None:
     """Check what Ollama checks, and never stream. Raises `BadRequest`."""
     call.stream = False
-    said = _decoded(call.fields, "encoding_format", str, "float")
+    said = _decode_field(call.fields, "encoding_format", str, "float")
     encoding = said.lower() or "float"  # Ollama takes it in any case, and an empty one as absent
     if encoding not in ("float", "base64"):
         raise BadRequest(

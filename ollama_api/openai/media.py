@@ -20,9 +20,9 @@ from backends.routing import balance
 from backends.routing.snapshot import Target
 from backends.upstream import client as upstream
 from gateway.errors import ModelNotFound
-from gateway.pipeline import find_route, recorded, rng
+from gateway.pipeline import find_route, record_outcome, rng
 from gateway.translate import multipart
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from gateway.translate.multipart import Form
 from gateway.translate.trace_report import account_of_members
 from ollama_api.http import passive_type
@@ -48,13 +48,13 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
     call = multipart.parse(request.body, sent_type) if is_form else openai.parse(request.body)
     entry = ledger.open_entry(request.request_id, f"v1{path}", caller, call.model, streamed=False)
 
-    def build(target: Target) -> upstream.Ask:
+    def build(target: Target) -> upstream.UpstreamCall:
         entry.backend, entry.upstream_model = target.upstream.name, target.model
         entry.sent_ns = time.monotonic_ns()
         sent, kind = _written(request, call, target)
-        return upstream.Ask(path, sent, content_type=kind, is_usual=False, accept="*/*")
+        return upstream.UpstreamCall(path, sent, content_type=kind, is_usual=False, accept="*/*")
 
-    with recorded(request, entry):
+    with record_outcome(request, entry):
         route = await find_route(caller, call.model)
         targets = balance.order(route.targets, rng)
         try:
@@ -72,7 +72,7 @@ async def _hand_on(request: ClientRequest, caller: Caller, path: str) -> HttpRes
 
 def _written(request: ClientRequest, call: OpenAICall | Form, target: Target) -> tuple[bytes, str]:
     """Write a body for one target, and name its type; keep the account of it if somebody wants to see one."""
-    notes = SILENT if request.trace is None else Notes()
+    notes = SILENT if request.trace is None else Diagnostics()
     if isinstance(call, Form):
         sent, kind = multipart.with_model(call, target.model, target.dialect, notes), call.content_type
         names: Mapping[str, Any] = {part.name: None for part in call.parts}

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai_types import BadReply, Usage
 from gateway import counts
 from gateway.errors import BadRequest, Failure
 from gateway.translate.assembly import Assembly
-from gateway.translate.diagnostics import PLAIN, Aside
+from gateway.translate.diagnostics import PLAIN, TranslationContext
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.anthropic import reply as anthropic_reply
 from ollama_api.json_encoding import to_json
@@ -110,7 +110,9 @@ def model_of(body: bytes) -> str:
         return ""
 
 
-def to_upstream(kind: Passing, call: OpenAICall, target: Target, rule: Rule, aside: Aside = PLAIN) -> Fields:
+def to_upstream(
+    kind: Passing, call: OpenAICall, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> Fields:
     """Make the backend's body: options, system prompt and example turns by the mapping's rules."""
     fields = openai.with_model(call, target, aside.notes)
     fields = openai.with_options(fields, rule, kind.names, aside.notes) | {"model": raw(target.model)}

@@ -15,19 +15,19 @@ from django.http import HttpResponse, HttpResponseBase
 
 from accounts.directory import Caller
 from backends.errors import NoRoute
-from backends.routing.snapshot import Rule
+from backends.routing.snapshot import MappingRules
 from backends.wire.reading import Each
 from gateway.errors import BadRequest, ModelNotFound
-from gateway.model_list import known_models
-from gateway.passthrough import own_call
+from gateway.model_list import list_known_models
+from gateway.passthrough import parse_passthrough
 from gateway.pipeline import find_route, serve
-from gateway.translate.embeddings import not_found as not_embedding
-from gateway.translate.embeddings import unsupported
+from gateway.translate.embeddings import describe_not_found as not_embedding
+from gateway.translate.embeddings import describe_unsupported
 from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import keys_of_turns
 from gateway.upstream_routes import Endpoint
 from ollama_api.decoding import decoded
-from ollama_api.http import SSEStream, unmarked_json_response
+from ollama_api.http import SSEStream, json_response_without_charset
 from ollama_api.ollama import model_metadata
 from ollama_api.openai import answers as openai_answers
 from ollama_api.openai import chat as openai
@@ -40,8 +40,8 @@ from ollama_api.responses.types import ResponsesRequest
 no_model = partial(ModelNotFound, "model '' not found")
 
 
-def _passing(
-    name: str, path: str, check: Callable[[OpenAICall, Rule], None], to_upstream: Any
+def _build_endpoint(
+    name: str, path: str, check: Callable[[OpenAICall, MappingRules], None], to_upstream: Any
 ) -> Endpoint[OpenAICall]:
     """Describe an endpoint whose bodies pass through."""
     return Endpoint(
@@ -54,14 +54,14 @@ def _passing(
         from_upstream=openai_answers.from_upstream,
         stream=openai_answers.OpenAIStream,
         reader=openai_answers.ChunkReader,
-        whole=unmarked_json_response,
+        whole=json_response_without_charset,
         lines=SSEStream,
     )
 
 
-CHAT = _passing("v1.chat", "/chat/completions", openai.check_chat, openai.chat_body)
+CHAT = _build_endpoint("v1.chat", "/chat/completions", openai.check_chat, openai.chat_body)
 COMPLETIONS: Endpoint[OpenAICall] = msgspec.structs.replace(
-    _passing("v1.completions", "/completions", openai.check_completion, openai.completion_body),
+    _build_endpoint("v1.completions", "/completions", openai.check_completion, openai.completion_body),
     is_usual=False,
     way=lambda call, target, rule: COMPLETIONS if target.dialect.completes else None,
     no_way=lambda call: f'"{call.model}" does not support completions, only chat',
@@ -75,9 +75,9 @@ EMBEDDINGS: Endpoint[OpenAICall] = Endpoint(
     from_upstream=openai_answers.from_upstream,
     stream=openai_answers.OpenAIStream,
     reader=lambda reading: Each(openai_answers.decode_list),
-    whole=unmarked_json_response,
+    whole=json_response_without_charset,
     way=lambda call, target, rule: EMBEDDINGS if target.dialect.embed is not None else None,
-    no_way=lambda call: unsupported(call.model),
+    no_way=lambda call: describe_unsupported(call.model),
 )
 RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     name="v1.responses",
@@ -89,7 +89,7 @@ RESPONSES: Endpoint[ResponsesRequest] = Endpoint(
     stream=responses.stream,
     call_keys=lambda call: keys_of_turns(call.input),
     mend=lambda call, target, reply: without_echo(call.input, target, reply),
-    whole=unmarked_json_response,
+    whole=json_response_without_charset,
     lines=SSEStream,
 )
 
@@ -120,7 +120,7 @@ async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase
 
 async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     """Answer a response request; a backend that knows responses itself answers what came."""
-    own = await own_call(caller, request.body, "responses")
+    own = await parse_passthrough(caller, request.body, "responses")
     if own is not None:
         return await serve(request, caller, *own)
     return await serve(request, caller, await decoded(responses.parse, request.body), RESPONSES)
@@ -129,10 +129,10 @@ async def respond(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 async def models(request: ClientRequest, caller: Caller) -> HttpResponse:
     """List the names that this caller may use."""
     found = [
-        _entry(model_metadata.tagged(model.name), model.rule.changed_at)
-        for model in await known_models(caller)
+        _entry(model_metadata.show_with_tag(model.name), model.rule.changed_at)
+        for model in await list_known_models(caller)
     ]
-    return unmarked_json_response({"object": "list", "data": found})
+    return json_response_without_charset({"object": "list", "data": found})
 
 
 async def model(request: ClientRequest, caller: Caller, name: str) -> HttpResponse:
@@ -142,8 +142,8 @@ async def model(request: ClientRequest, caller: Caller, name: str) -> HttpRespon
     try:
         route = await find_route(caller, name)
     except NoRoute:
-        raise ModelNotFound(f"model '{model_metadata.tagged(name)}' not found") from None
-    return unmarked_json_response(_entry(name, route.rule.changed_at))
+        raise ModelNotFound(f"model '{model_metadata.show_with_tag(name)}' not found") from None
+    return json_response_without_charset(_entry(name, route.rule.changed_at))
 
 
 def _entry(name: str, changed_at: float) -> dict[str, Any]:

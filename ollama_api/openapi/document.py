@@ -54,7 +54,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def written() -> str:
+def write_document() -> str:
     """Write the document."""
     return msgspec.json.format(msgspec.json.encode(describe()), indent=2).decode() + "\n"
 

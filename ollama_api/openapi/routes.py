@@ -167,7 +167,7 @@ def events(schema: Schema) -> dict[str, Schema]:
     return {SSE: TEXT, JSON: schema}
 
 
-def handed_on(path: str, summary: str) -> Operation:
+def describe_raw_route(path: str, summary: str) -> Operation:
     """Describe a route whose bodies only the backend reads."""
     body, answer = {JSON: VERB, FORM: VERB}, {JSON: OBJECT, BYTES: {}}
     return Operation(
@@ -280,8 +280,8 @@ OPERATIONS = (
         answer={JSON: OBJECT},
         **OPENAI,
     ),
-    handed_on("/v1/images/{verb}", "Images, at a backend that has them"),
-    handed_on("/v1/audio/{verb}", "Audio, at a backend that has it"),
+    describe_raw_route("/v1/images/{verb}", "Images, at a backend that has them"),
+    describe_raw_route("/v1/audio/{verb}", "Audio, at a backend that has it"),
     ollama(
         "get",
         "/v1/models",

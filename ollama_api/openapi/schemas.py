@@ -54,7 +54,7 @@ REFINED: dict[str, dict[str, Schema]] = {
 
 def schemas(kinds: Iterable[Any]) -> dict[str, Schema]:
     """Describe types, and those that they are made of, by name."""
-    _, components = msgspec.json.schema_components(map(copied, kinds), ref_template=TEMPLATE)
+    _, components = msgspec.json.schema_components(map(copy_struct, kinds), ref_template=TEMPLATE)
     for name, fields in REFINED.items():
         components[name]["properties"] |= fields
     for schema in components.values():
@@ -63,7 +63,7 @@ def schemas(kinds: Iterable[Any]) -> dict[str, Schema]:
 
 
 @cache
-def copied(kind: Any) -> Any:
+def copy_struct(kind: Any) -> Any:
     """Copy a struct without raw JSON, without defaults that say nothing, and open to unknown keys."""
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = [(field.name, _hint(hints[field.name]), _field(field)) for field in msgspec.structs.fields(kind)]
@@ -83,7 +83,7 @@ def _hint(hint: Any) -> Any:
     if hint is msgspec.Raw:
         return Any
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return copied(hint)
+        return copy_struct(hint)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is None or origin is typing.Literal:
         return hint
@@ -98,8 +98,8 @@ def _field(field: msgspec.structs.FieldInfo) -> Any:
         return msgspec.field(name=field.encode_name)
     if field.default and isinstance(field.default, bool | int | str):
         return msgspec.field(name=field.encode_name, default=field.default)
-    return msgspec.field(name=field.encode_name, default_factory=_left_out)
+    return msgspec.field(name=field.encode_name, default_factory=_omit_default)
 
 
-def _left_out() -> None:
+def _omit_default() -> None:
     """Stand for a default that is not told: a field without one would count as required."""

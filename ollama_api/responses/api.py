@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target
+from backends.routing.snapshot import MappingRules, Target
 from backends.wire.openai_types import Reply
 from gateway import counts
 from gateway.errors import BadRequest
 from gateway.translate.assembly import read_whole
-from gateway.translate.chat_completions import completion_body, named
-from gateway.translate.diagnostics import PLAIN, Aside
+from gateway.translate.chat_completions import completion_body, list_needed
+from gateway.translate.diagnostics import PLAIN, TranslationContext
 from gateway.translate.message_normalization import has_image
-from gateway.translate.reasoning_replay import carried
+from gateway.translate.reasoning_replay import drop_unwanted_reasoning
 from gateway.translate.response_format import Form
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.ollama import chat as chats
@@ -26,9 +26,9 @@ from ollama_api.ollama import go_json
 from ollama_api.ollama.types import ChatRequest, Metrics
 from ollama_api.responses import tools
 from ollama_api.responses.reply import (
-    begun,
+    begin_response,
     call_item,
-    ended,
+    end_response,
     incomplete_reason,
     item_id,
     log_probabilities,
@@ -97,25 +97,27 @@ def parse(body: bytes) -> ResponsesRequest:
         _check_format(call.text.format)
     if isinstance(call.input, list):
         _check_counts(call.input)
-    call.tools = [*call.tools, *tools.added(call.input)]
+    call.tools = [*call.tools, *tools.collect_added_tools(call.input)]
     tools.check(call.tools, call.tool_choice)
     call.input = to_messages(call.input)
     return call
 
 
-def check(call: ResponsesRequest, rule: Rule) -> None:
+def check(call: ResponsesRequest, rule: MappingRules) -> None:
     """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
     chats.check(_as_chat(call), rule)
 
 
 def needs(call: ResponsesRequest) -> tuple[str, ...]:
     """Name what the model must be able to do."""
-    return named(tools=call.tools, vision=any(map(has_image, call.input)))
+    return list_needed(tools=call.tools, vision=any(map(has_image, call.input)))
 
 
-def to_upstream(call: ResponsesRequest, target: Target, rule: Rule, aside: Aside = PLAIN) -> dict[str, Any]:
+def to_upstream(
+    call: ResponsesRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+) -> dict[str, Any]:
     """Make the backend's request body."""
-    conversation = carried(call.input, target.dialect)
+    conversation = drop_unwanted_reasoning(call.input, target.dialect)
     messages = with_system(conversation, call.instructions, rule, aside.notes)
     return completion_body(
         _as_chat(call),
@@ -136,7 +138,7 @@ def from_upstream(
     reason = incomplete_reason(assembly)
     calls = whole_calls(assembly, reason, now_ns)
     metrics = measure(assembly.usage, assembly.timings, timings)
-    response = begun(call, now_ns)
+    response = begin_response(call, now_ns)
     output, status = response.output, text_status(reason, calls)
     if piece.thinking:
         output.append(reasoning_item(item_id("rs", response), status, piece.thinking, []))
@@ -146,7 +148,7 @@ def from_upstream(
     known = tools.functions(response.tools) if calls else {}
     for made in calls:
         output.append(call_item(response, made, known))
-    return ended(response, reason, assembly, metrics, now_ns), metrics
+    return end_response(response, reason, assembly, metrics, now_ns), metrics
 
 
 def stream(call: ResponsesRequest) -> ResponsesStream:
@@ -182,7 +184,7 @@ def _decode(body: bytes) -> ResponsesRequest:
     value = go_json.first_value(body)
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
-    fields = go_json.folded(value, ResponsesRequest.__struct_fields__)
+    fields = go_json.fold_keys(value, ResponsesRequest.__struct_fields__)
     said = {name: field for name, field in fields.items() if field is not None}
     try:
         return msgspec.convert(said, ResponsesRequest)

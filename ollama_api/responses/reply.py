@@ -54,7 +54,7 @@ def error_fields(failure: Failure, request_id: str) -> dict[str, Any]:
     return {**told, "error": {"type": code, **told, "request_id": request_id}}
 
 
-def begun(call: ResponsesRequest, now_ns: int) -> Response:
+def begin_response(call: ResponsesRequest, now_ns: int) -> Response:
     """Begin a response: no output yet, and what the request said.
 
     What it did not say is shown with OpenAI's defaults, where typed clients expect a value.
@@ -76,7 +76,7 @@ def begun(call: ResponsesRequest, now_ns: int) -> Response:
         temperature=1.0 if call.temperature is None else call.temperature,
         text=TextConfig(call.text.format or PLAIN_TEXT, call.text.verbosity),
         tool_choice="auto" if call.tool_choice is None else call.tool_choice,
-        tools=tools.echoed(call.tools),
+        tools=tools.echo_tools(call.tools),
         top_logprobs=call.top_logprobs,
         top_p=1.0 if call.top_p is None else call.top_p,
         truncation=call.truncation,
@@ -144,7 +144,7 @@ def call_item(
     return item
 
 
-def ended(
+def end_response(
     response: Response, reason: str | None, assembly: Assembly, metrics: Metrics, now_ns: int
 ) -> Response:
     """Complete a response whose output is all there."""

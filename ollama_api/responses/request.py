@@ -13,13 +13,13 @@ from collections.abc import Callable
 from itertools import dropwhile
 from typing import Any
 
-from backends.routing.snapshot import Rule
+from backends.routing.snapshot import MappingRules
 from gateway.errors import BadRequest
 from gateway.translate.chat_completions import OWN_TURNS
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from gateway.translate.reasoning_replay import THOUGHT
 from ollama_api.ollama.messages import data_url
-from ollama_api.responses.tools import FUNCTIONS_ONLY, arguments_of, sent_name
+from ollama_api.responses.tools import FUNCTIONS_ONLY, arguments_of, make_function_name
 
 NO_FILES = "file inputs are not currently supported"
 NO_URLS = "image URLs are not currently supported, please use base64 encoded data instead"
@@ -61,7 +61,7 @@ def to_messages(given: Any) -> list[Message]:
 
 
 def with_system(
-    messages: list[Message], instructions: str | None, rule: Rule, notes: Notes = SILENT
+    messages: list[Message], instructions: str | None, rule: MappingRules, notes: Diagnostics = SILENT
 ) -> list[Message]:
     """Put what instructs the model first, in one message: many chat templates take no second one.
 
@@ -135,7 +135,7 @@ class _Conversation:
         self._settle()
         parts = [] if isinstance(content, str) else content
         images = [part for part in parts if part["type"] != "text"]
-        text = content if isinstance(content, str) else _joined(parts)
+        text = content if isinstance(content, str) else _join_parts(parts)
         self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
         if images:
             self._images += [{"type": "text", "text": f"Image in tool result {call_id}:"}, *images]
@@ -196,7 +196,9 @@ def _function_call(conversation: _Conversation, item: Item) -> None:
     arguments = item.get("arguments") or "{}"
     if not isinstance(arguments, str):
         raise Misfit("arguments must be a string")
-    conversation.call(call_id, {"name": sent_name(item.get("namespace"), name), "arguments": arguments})
+    conversation.call(
+        call_id, {"name": make_function_name(item.get("namespace"), name), "arguments": arguments}
+    )
 
 
 def _custom_tool_call(conversation: _Conversation, item: Item) -> None:
@@ -205,7 +207,7 @@ def _custom_tool_call(conversation: _Conversation, item: Item) -> None:
     if not isinstance(said, str):
         raise Misfit("input must be a string")
     conversation.call(
-        call_id, {"name": sent_name(item.get("namespace"), name), "arguments": arguments_of(said)}
+        call_id, {"name": make_function_name(item.get("namespace"), name), "arguments": arguments_of(said)}
     )
 
 
@@ -221,11 +223,11 @@ def _reasoning(conversation: _Conversation, item: Item) -> None:
     conversation.think([text for text in texts if isinstance(text, str)])
 
 
-def _skipped(conversation: _Conversation, item: Item) -> None:
+def _skip_item(conversation: _Conversation, item: Item) -> None:
     """Leave it out: what a search found stands in the message behind it, and tools are read elsewhere."""
 
 
-def _refused(conversation: _Conversation, item: Item) -> None:
+def _refuse_item(conversation: _Conversation, item: Item) -> None:
     raise Misfit(NOT_KEPT)
 
 
@@ -236,9 +238,9 @@ READERS: dict[str, Reader] = {
     "custom_tool_call": _custom_tool_call,
     "custom_tool_call_output": _output,
     "reasoning": _reasoning,
-    "web_search_call": _skipped,
-    "additional_tools": _skipped,
-    "item_reference": _refused,
+    "web_search_call": _skip_item,
+    "additional_tools": _skip_item,
+    "item_reference": _refuse_item,
 }
 
 
@@ -261,10 +263,10 @@ def _content(value: Any, field: str) -> Content:
             parts.append(_part(part))
         except Misfit as misfit:
             raise Misfit(f"{field}[{place}]: {misfit}") from None
-    return _joined(parts) if all(part["type"] == "text" for part in parts) else parts
+    return _join_parts(parts) if all(part["type"] == "text" for part in parts) else parts
 
 
-def _joined(parts: list[dict[str, Any]]) -> str:
+def _join_parts(parts: list[dict[str, Any]]) -> str:
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
 

@@ -19,9 +19,9 @@ from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama.types import Metrics, ReplyToolCall
 from ollama_api.responses.reply import (
-    begun,
+    begin_response,
     call_item,
-    ended,
+    end_response,
     error_code,
     error_fields,
     incomplete_reason,
@@ -190,7 +190,7 @@ class ResponsesStream:
         known = functions(response.tools) if calls else {}
         for call in calls:
             events += self._called(response, call, known)
-        ended(response, reason, self.assembly, metrics, now_ns)
+        end_response(response, reason, self.assembly, metrics, now_ns)
         events.append(self._writer.write(f"response.{response.status}", response=response))
         return b"".join(events), metrics
 
@@ -210,7 +210,7 @@ class ResponsesStream:
     def _begin(self, now_ns: int, events: list[bytes]) -> Response:
         """Tell that there is a response, when that is news."""
         if self._response is None:
-            self._response = begun(self._call, now_ns)
+            self._response = begin_response(self._call, now_ns)
             write = self._writer.write
             events += [
                 write("response.created", response=self._response),

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway import counts
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Notes
+from gateway.translate.diagnostics import SILENT, Diagnostics
 from ollama_api.ollama.chat import ANY_PARAMETERS
 
 FUNCTIONS_ONLY = "this server runs no tools of its own, and passes on functions and custom tools only"
@@ -41,7 +41,7 @@ Functions = dict[str, tuple[str, Tool]]
 """The name that a function is sent under -> its namespace or "", and the tool."""
 
 
-def sent_name(namespace: Any, name: str) -> str:
+def make_function_name(namespace: Any, name: str) -> str:
     """Name a function as the backend knows it."""
     return f"{namespace}{JOINT}{name}" if isinstance(namespace, str) and namespace else name
 
@@ -53,7 +53,7 @@ def functions(tools: list[Tool]) -> Functions:
         BadRequest: a tool is none of the client's, nor one that may be left out.
     """
     found: Functions = {}
-    spared = frozenset(left_out(tools))
+    spared = frozenset(list_left_out(tools))
     for place, tool in enumerate(tools):
         if place in spared:
             continue
@@ -69,7 +69,7 @@ def functions(tools: list[Tool]) -> Functions:
     return found
 
 
-def left_out(tools: list[Tool]) -> list[int]:
+def list_left_out(tools: list[Tool]) -> list[int]:
     """List the places of what is not sent: alone, such a tool is what the client is after, and is refused."""
     places = [place for place, tool in enumerate(tools) if str(tool.get("type")).startswith(SPARED)]
     return places if len(places) < len(tools) else []
@@ -79,7 +79,7 @@ def _add(found: Functions, tool: Any, place: str, namespace: str) -> None:
     kind = tool.get("type") if isinstance(tool, dict) else None
     if kind not in CALLED:
         raise BadRequest(f'{place}: tools of type "{kind}" are not supported: {FUNCTIONS_ONLY}')
-    found[sent_name(namespace, _name(tool, place))] = (namespace, tool)
+    found[make_function_name(namespace, _name(tool, place))] = (namespace, tool)
 
 
 def _name(tool: Tool, place: str) -> str:
@@ -89,7 +89,7 @@ def _name(tool: Tool, place: str) -> str:
     return name
 
 
-def added(given: Any) -> list[Tool]:
+def collect_added_tools(given: Any) -> list[Tool]:
     """List the tools that stand among the items of an input. Raises `BadRequest`."""
     found: list[Tool] = []
     for place, item in enumerate(given if isinstance(given, list) else ()):
@@ -110,7 +110,7 @@ def check(tools: list[Tool], choice: Any) -> None:
     if isinstance(choice, str):
         _check_word(choice, known)
         return
-    for name in _chosen(choice):
+    for name in _list_allowed(choice):
         if name not in known:
             raise BadRequest(f'tool_choice: there is no function "{name}" in tools')
 
@@ -122,32 +122,32 @@ def _check_word(choice: str, known: Functions) -> None:
         raise BadRequest(f'tool_choice: "{choice}" needs tools')
 
 
-def _chosen(choice: dict[str, Any]) -> list[str]:
+def _list_allowed(choice: dict[str, Any]) -> list[str]:
     """Name the functions that an object of a choice allows."""
     kind = choice.get("type")
     if kind in CALLED:
-        return [_wanted(choice)]
+        return [_name_tool(choice)]
     allowed = choice.get("tools")
     if kind == "allowed_tools" and isinstance(allowed, list) and allowed:
         if str(choice.get("mode", "auto")) not in MODES:
             raise BadRequest('tool_choice: mode must be "auto" or "required"')
-        return [_wanted(tool) for tool in allowed]
+        return [_name_tool(tool) for tool in allowed]
     raise BadRequest(f'tool_choice: choosing by type "{kind}" is not supported by this server')
 
 
-def _wanted(tool: Any) -> str:
+def _name_tool(tool: Any) -> str:
     kind = tool.get("type") if isinstance(tool, dict) else None
     if kind not in CALLED:
         raise BadRequest(f'tool_choice: tools of type "{kind}" are not supported by this server')
-    return sent_name(tool.get("namespace"), _name(tool, "tool_choice"))
+    return make_function_name(tool.get("namespace"), _name(tool, "tool_choice"))
 
 
 def wire_fields(
-    tools: list[Tool], choice: Any, parallel: bool | None, notes: Notes = SILENT
+    tools: list[Tool], choice: Any, parallel: bool | None, notes: Diagnostics = SILENT
 ) -> dict[str, Any]:
     """Make the fields of a chat completion. Without tools there are none: OpenAI refuses a choice then."""
     known = functions(tools)
-    for place in left_out(tools):
+    for place in list_left_out(tools):
         notes.dropped(f"tools[{place}]", NOT_RUN)
     if not known:
         return {}
@@ -156,26 +156,26 @@ def wire_fields(
     if isinstance(choice, str):
         fields["tool_choice"] = choice
     elif choice is not None and choice["type"] in CALLED:
-        fields["tool_choice"] = {"type": "function", "function": {"name": _wanted(choice)}}
+        fields["tool_choice"] = {"type": "function", "function": {"name": _name_tool(choice)}}
     elif choice is not None:
         # Few backends know a list of allowed tools; what is not sent is not called.
-        names = _chosen(choice)
+        names = _list_allowed(choice)
         fields["tool_choice"] = choice.get("mode", "auto")
     if parallel is not None:
         fields["parallel_tool_calls"] = parallel
-    return {"tools": [_nested(name, known[name][1]) for name in names], **fields}
+    return {"tools": [_nest(name, known[name][1]) for name in names], **fields}
 
 
-def _nested(name: str, tool: Tool) -> Tool:
+def _nest(name: str, tool: Tool) -> Tool:
     if tool["type"] == "custom":
-        function = {"name": name, "description": _described(tool), "parameters": ONE_TEXT}
+        function = {"name": name, "description": _describe_custom(tool), "parameters": ONE_TEXT}
         return {"type": "function", "function": function}
     function = {"name": name, "parameters": tool.get("parameters") or ANY_PARAMETERS}
     function |= {field: tool[field] for field in PASSED if tool.get(field) is not None}
     return {"type": "function", "function": function}
 
 
-def _described(tool: Tool) -> str:
+def _describe_custom(tool: Tool) -> str:
     """Say what a custom tool is for, and which form its text has: backends know no grammars of tools."""
     form = tool.get("format")
     form = form if isinstance(form, dict) else {}
@@ -198,7 +198,7 @@ def arguments_of(text: str) -> str:
     return msgspec.json.encode({TEXT: text}).decode()
 
 
-def echoed(tools: list[Tool]) -> list[Tool]:
+def echo_tools(tools: list[Tool]) -> list[Tool]:
     """Show the tools as they came, with what typed clients expect of a function."""
     empty = {"description": None, "parameters": None, "strict": None}
     return [empty | tool if tool["type"] == "function" else tool for tool in tools]

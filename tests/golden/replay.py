@@ -11,7 +11,7 @@ from unittest import mock
 import aiohttp
 import msgspec
 
-from backends.routing.snapshot import Route, Rule, Target, Upstream
+from backends.routing.snapshot import MappingRules, Route, Target, Upstream
 from backends.upstream import client as upstream
 from backends.wire.dialects import DIALECTS
 from backends.wire.reading import USUAL, Reading, Reads, decode_reply
@@ -88,9 +88,9 @@ def target(dialect: str = "generic", model: str = BACKEND_MODEL, **fields: Any) 
     return Target(backend, model)
 
 
-def rule(*targets: Target, name: str = "alias", **fields: Any) -> Rule:
+def rule(*targets: Target, name: str = "alias", **fields: Any) -> MappingRules:
     """Make a mapping."""
-    return Rule(name=name, targets=targets or (target(),), **fields)
+    return MappingRules(name=name, targets=targets or (target(),), **fields)
 
 
 def stream(

@@ -142,11 +142,11 @@ def test_use_is_told_to_the_others_and_its_end_too(change: Change) -> None:
 
     async def asked() -> None:
         loaded_models.use(alias, 60)
-        await loaded_models.told()
+        await loaded_models.publish_changes()
         loaded_models.forget()  # as another process, which saw nothing of it
         assert await names() == [alias]
         loaded_models.end(alias)
-        await loaded_models.told()
+        await loaded_models.publish_changes()
         assert await names() == []
 
     run(asked)

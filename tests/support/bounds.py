@@ -29,7 +29,7 @@ BOUNDS: dict[str, Bound] = {
     "ollama_api.ollama.go_json:fields_of": Bound(200, "our own structs"),
     "core.ttl_store:_clients": Bound(LOOPS, "one an event loop"),
     "core.ttl_store:_tasks": Bound(ttl_store.MOST_TASKS, "no more are made"),
-    "ollama_api.openapi.schemas:copied": Bound(200, "our own structs"),
+    "ollama_api.openapi.schemas:copy_struct": Bound(200, "our own structs"),
     "gateway.loaded_models:_seen": Bound(loaded_models.MOST, "what ends first goes"),
     "gateway.loaded_models:_shared._values": Bound(loaded_models.MOST, "what ends first goes"),
     "gateway.loaded_models:_tasks": Bound(LOOPS, "one an event loop"),

@@ -23,7 +23,7 @@ from ollama_api.ollama.model_metadata import (
     modelfile,
     ps_entry,
     show_reply,
-    tagged,
+    show_with_tag,
     tags_entry,
 )
 from tests.golden.replay import rule, target
@@ -139,7 +139,7 @@ def test_what_llama_cpp_and_openrouter_tell_is_kept() -> None:
     ],
 )
 def test_lists_show_every_name_with_a_tag(name: str, shown: str) -> None:
-    assert tagged(name) == shown
+    assert show_with_tag(name) == shown
     assert canonical(shown) == canonical(name)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backends.routing.snapshot import Rule
+from backends.routing.snapshot import MappingRules
 from backends.wire.openai_types import FunctionDelta, ToolCallDelta
 from gateway import counts
 from gateway.errors import AnswerUnusable, BadRequest
@@ -104,7 +104,7 @@ def test_more_than_anybody_needs(read: Callable[[bytes], Any], body: dict[str, A
 
 def test_example_turns_go_before_no_more_turns_than_are_taken() -> None:
     call = openai.parse(json.dumps({"model": "m", **TURNS}).encode())
-    rule = Rule(name="m", targets=(), messages=({"role": "user", "content": "example"},))
+    rule = MappingRules(name="m", targets=(), messages=({"role": "user", "content": "example"},))
     with pytest.raises(BadRequest, match="too many messages"):
         raw_body.to_upstream(raw_body.MESSAGES, call, replay.target(), rule)
 

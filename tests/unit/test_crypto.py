@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from backends.models import Credential
-from core.crypto import SecretUnreadable, fingerprint, open_sealed, seal, sealing_fingerprint
+from core.crypto import SecretUnreadable, fingerprint, seal, sealing_fingerprint, unseal
 from core.fields import Sealed
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -33,7 +33,7 @@ def keys(settings: LazySettings) -> UseKeys:
 @with_keys
 @given(TEXT, TEXT)
 def test_what_is_sealed_opens_again(keys: UseKeys, secret: str, place: str) -> None:
-    assert open_sealed(seal(secret, place), place) == secret
+    assert unseal(seal(secret, place), place) == secret
 
 
 @with_keys
@@ -49,14 +49,14 @@ def test_a_seal_that_was_moved_to_another_row_does_not_open(keys: UseKeys) -> No
     token = seal("sk-secret", "credential:1:backend:1")
     for place in ("credential:2:backend:1", "credential:1:backend:2", ""):
         with pytest.raises(SecretUnreadable, match="another row"):
-            open_sealed(token, place)
+            unseal(token, place)
 
 
 def test_a_wrong_key_raises_and_never_gives_the_ciphertext(keys: UseKeys) -> None:
     token = seal("sk-secret", "row")
     keys(OLD)
     with pytest.raises(SecretUnreadable, match="no key in CREDENTIAL_KEYS") as unreadable:
-        open_sealed(token, "row")
+        unseal(token, "row")
     assert token not in str(unreadable.value)
 
 
@@ -72,7 +72,7 @@ def test_a_wrong_key_raises_and_never_gives_the_ciphertext(keys: UseKeys) -> Non
 )
 def test_a_damaged_seal_raises(keys: UseKeys, damage: Callable[[str], str]) -> None:
     with pytest.raises(SecretUnreadable):
-        open_sealed(damage(seal("sk-secret", "row")), "row")
+        unseal(damage(seal("sk-secret", "row")), "row")
 
 
 def test_every_key_opens_and_the_first_one_seals(keys: UseKeys) -> None:
@@ -80,11 +80,11 @@ def test_every_key_opens_and_the_first_one_seals(keys: UseKeys) -> None:
     old = seal("sk-secret", "row")
     keys(NEW, OLD)
     new = seal("sk-secret", "row")
-    assert open_sealed(old, "row") == open_sealed(new, "row") == "sk-secret"
+    assert unseal(old, "row") == unseal(new, "row") == "sk-secret"
     keys(NEW)
-    assert open_sealed(new, "row") == "sk-secret"
+    assert unseal(new, "row") == "sk-secret"
     with pytest.raises(SecretUnreadable):
-        open_sealed(old, "row")
+        unseal(old, "row")
 
 
 def test_a_fingerprint_names_the_sealing_key_and_tells_nothing_of_it(keys: UseKeys) -> None:

@@ -210,7 +210,7 @@ class TestProcess:
             monkeypatch.delattr(os, "memfd_create", raising=False)
         elif not hasattr(os, "memfd_create"):
             pytest.skip("no memfd_create on this system")
-        with demo_model.joined([packages / "part00", packages / "part01"]) as whole:
+        with demo_model.join_parts([packages / "part00", packages / "part01"]) as whole:
             assert whole.read_bytes() == b"GGUF and the rest"
         assert not whole.exists()
 

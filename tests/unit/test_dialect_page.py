@@ -13,7 +13,7 @@ from tests.support.environment import ROOT
 
 def test_the_page_is_current() -> None:
     page = (ROOT / "docs" / "dialects.md").read_text()
-    assert page == dialect_page.written(), "run `manage.py dialects --markdown docs/dialects.md`"
+    assert page == dialect_page.write_page(), "run `manage.py dialects --markdown docs/dialects.md`"
     assert all(f"| `{name}` |" in page for name in DIALECTS)
 
 

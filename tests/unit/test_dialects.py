@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.wire.dialect import Dialect, ThinkStyle, for_model, laid_over, with_path
+from backends.wire.dialect import Dialect, ThinkStyle, for_model, override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices, of_address
 from gateway.operations import CHAT, GENERATE
 from gateway.translate.chat_completions import think_fields
@@ -199,7 +199,7 @@ def test_a_model_is_told_by_its_name_with_and_without_a_date(
 
 
 def test_a_profile_is_laid_over_member_by_member() -> None:
-    found = laid_over(DIALECTS["vllm"], {"options": {"top_k": None, "seed": "own"}, "stop_limit": 1})
+    found = override_profile(DIALECTS["vllm"], {"options": {"top_k": None, "seed": "own"}, "stop_limit": 1})
     assert (found.options["seed"], "top_k" in found.options, found.stop_limit) == ("own", False, 1)
     assert found.options["temperature"] == "temperature"
     assert DIALECTS["vllm"].options["seed"] == "seed"
@@ -230,13 +230,13 @@ def test_a_profile_is_laid_over_member_by_member() -> None:
 )
 def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)):
-        laid_over(DIALECTS["generic"], changes)
+        override_profile(DIALECTS["generic"], changes)
 
 
 @pytest.mark.parametrize("changes", [[1], "text", 5, None])
 def test_what_is_no_object_is_no_profile(changes: Any) -> None:
     with pytest.raises(ValueError, match="object"):
-        laid_over(DIALECTS["generic"], changes)
+        override_profile(DIALECTS["generic"], changes)
 
 
 def test_a_part_that_does_not_fit_is_left_out_where_nobody_could_be_told() -> None:
@@ -254,7 +254,7 @@ def test_a_range_of_what_is_no_number_is_none() -> None:
 
 
 def test_a_part_for_some_models_is_for_those_only() -> None:
-    profile = laid_over(
+    profile = override_profile(
         DIALECTS["generic"], {"per_model": {"^q": {"drops": ["stop"]}, "wen": {"stop_limit": 9}}}
     )
     assert (for_model(profile, "qwen").drops, for_model(profile, "qwen").stop_limit) == (["stop"], 9)
@@ -274,7 +274,7 @@ def test_a_budget_for_thinking_leaves_room_for_an_answer() -> None:
 
 
 def test_a_switch_for_thinking_keeps_what_the_profile_says_beside_it() -> None:
-    profile = laid_over(DIALECTS["vllm"], {"body": {"chat_template_kwargs": {"own": 1}}})
+    profile = override_profile(DIALECTS["vllm"], {"body": {"chat_template_kwargs": {"own": 1}}})
     backend = msgspec.structs.replace(target().upstream, dialect=profile, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"think":false}')
     body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())

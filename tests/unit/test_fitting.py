@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from backends.routing.snapshot import Target
-from backends.wire.dialect import laid_over
+from backends.wire.dialect import override_profile
 from backends.wire.dialects import DIALECTS
 from gateway import operations
 from gateway.translate.chat_completions import tools_fields
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from gateway.translate.trace_report import LOST, account
 from ollama_api.ollama import parse
 from ollama_api.openai import chat as openai
@@ -37,7 +37,7 @@ def body_of(way: Any, call: Any, backend: Target, **mapping: Any) -> dict[str, A
 
 def of_profile(dialect: str, **changes: Any) -> Target:
     plain = target(dialect)
-    profile = laid_over(plain.upstream.dialect, changes)
+    profile = override_profile(plain.upstream.dialect, changes)
     return Target(msgspec.structs.replace(plain.upstream, dialect=profile, profiles={}), plain.model)
 
 
@@ -93,6 +93,6 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
 
 def test_a_form_that_is_told_in_words_is_not_told_as_lost() -> None:
     call = responses.parse(b'{"model":"m","input":"hi","text":{"format":{"type":"json_object"}}}')
-    notes = Notes()
-    body = responses.to_upstream(call, target("anthropic"), rule(), Aside(notes))
+    notes = Diagnostics()
+    body = responses.to_upstream(call, target("anthropic"), rule(), TranslationContext(notes))
     assert LOST not in [note.why for note in account(call, body, notes)]

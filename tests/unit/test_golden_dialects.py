@@ -13,9 +13,9 @@ import pytest
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from gateway.operations import CHATS
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from gateway.translate.trace_report import account
-from gateway.upstream_routes import translated
+from gateway.upstream_routes import translate_call
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama import parse
 from tests.golden import replay
@@ -29,12 +29,12 @@ MODELS = json.loads((FOLDER / "models.json").read_text())
 
 def asked(dialect: str, model: str, request: dict[str, Any]) -> Any:
     """Give the body, without what every kind gets, and what the trace tells of it."""
-    notes = Notes()
+    notes = Diagnostics()
     call = parse.chat(json.dumps({"model": "m", **request}).encode())
     try:
         target = replay.target(dialect, model)
         way = CHATS[target.dialect.protocol]
-        made, _ = translated(way, call, target, replay.rule(), Aside(notes))
+        made, _ = translate_call(way, call, target, replay.rule(), TranslationContext(notes))
     except BadRequest as refused:
         return {"refused": refused.message}
     body = json.loads(to_json(made))

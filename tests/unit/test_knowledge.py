@@ -14,7 +14,7 @@ from backends.routing.knowledge import (
     embedding_length,
     last_part,
 )
-from backends.routing.snapshot import Probed, Rule, Target, Upstream, informed
+from backends.routing.snapshot import MappingRules, ProbeResults, Target, Upstream, note_inabilities
 from backends.wire.dialects import DIALECTS
 from backends.wire.model_cards import ModelCard
 from gateway.errors import BadRequest
@@ -25,7 +25,7 @@ from tests.golden.replay import rule
 
 
 def target(model: str = "house-model", dialect: str = "generic", **probed: Any) -> Target:
-    there = Upstream(1, "there", "http://there/v1", DIALECTS[dialect], probed={model: Probed(**probed)})
+    there = Upstream(1, "there", "http://there/v1", DIALECTS[dialect], probed={model: ProbeResults(**probed)})
     return Target(there, model)
 
 
@@ -84,12 +84,12 @@ class TestTheOrderOfTruth:
 class TestWhatIsRefused:
     TOOL = {"type": "function", "function": {"name": "f"}}  # noqa: RUF012
 
-    def ask(self, probed: Rule, **fields: Any) -> None:
+    def ask(self, probed: MappingRules, **fields: Any) -> None:
         chat.check(ChatRequest(model="m", messages=[Message("user", "hi")], **fields), probed)
 
-    def lacking(self, *lists: list[str], **fields: Any) -> Rule:
+    def lacking(self, *lists: list[str], **fields: Any) -> MappingRules:
         targets = tuple(target(f"m{n}", can=dict.fromkeys(words, False)) for n, words in enumerate(lists))
-        return informed(rule(*targets, **fields), targets)
+        return note_inabilities(rule(*targets, **fields), targets)
 
     def test_a_probes_no_is_ollamas_own_refusal(self) -> None:
         with pytest.raises(
@@ -113,7 +113,7 @@ class TestWhatIsRefused:
         self.ask(self.lacking(["tools"], capabilities=("completion", "tools")), tools=[self.TOOL])
 
     def test_a_rule_without_targets_refuses_nothing(self) -> None:
-        assert informed(Rule("m", ()), ()).lacks == frozenset()
+        assert note_inabilities(MappingRules("m", ()), ()).lacks == frozenset()
 
 
 class TestInsert:
@@ -127,7 +127,7 @@ class TestInsert:
         assert completions.fill_of(disproven, rule(disproven)) is None
         assert completions.fill_of(disproven, rule(disproven, capabilities=("insert",))) is not None
         with pytest.raises(BadRequest, match="does not support insert"):
-            generate.check(self.CALL, informed(rule(disproven), (disproven,)))
+            generate.check(self.CALL, note_inabilities(rule(disproven), (disproven,)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import BadRequest
 from gateway.translate import multipart
-from gateway.translate.message_normalization import shaped
+from gateway.translate.message_normalization import normalize_messages
 from ollama_api.ollama import messages, parse
 from tests.golden import replay
 
@@ -41,7 +41,7 @@ def test_calls_and_their_results() -> None:
 def test_neighbours_that_are_joined(role: str, content: Any) -> None:
     dialect = msgspec.structs.replace(replay.target().dialect, alternate_roles=True, merge_system="all")
     with soon():
-        (turn,) = shaped([{"role": role, "content": content}] * 5 * MANY, dialect)
+        (turn,) = normalize_messages([{"role": role, "content": content}] * 5 * MANY, dialect)
     assert len(turn["content"]) == (5 * MANY if isinstance(content, list) else 42 * 5 * MANY - 2)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.translate.diagnostics import Notes
-from ollama_api.ollama.messages import content_with_images, data_url, made_id, to_openai
+from gateway.translate.diagnostics import Diagnostics
+from ollama_api.ollama.messages import content_with_images, data_url, make_id, to_openai
 from ollama_api.ollama.types import FunctionCall, Message, ToolCall
 
 
@@ -160,10 +160,10 @@ def test_two_calls_of_one_tool_keep_apart() -> None:
 
 
 def test_made_ids_are_nine_letters_and_digits_and_follow_from_the_position() -> None:
-    ids = [made_id(turn, place) for turn in (0, 1, 42) for place in (0, 1)]
+    ids = [make_id(turn, place) for turn in (0, 1, 42) for place in (0, 1)]
     assert len(set(ids)) == 6
     assert all(len(found) == 9 and found.isalnum() for found in ids)
-    assert made_id(7, 1) == made_id(7, 1)
+    assert make_id(7, 1) == make_id(7, 1)
 
 
 CALLS = st.builds(call, st.sampled_from("fgh"), st.sampled_from(["", "a", "b", "c"]))
@@ -200,7 +200,7 @@ def test_the_same_history_gives_the_same_bytes(history: list[Message]) -> None:
 
 def test_a_call_that_nobody_answered_gets_an_empty_result_before_anything_else_is_said() -> None:
     history = [TWO, result("1", call_id="b"), Message(role="user", content="go on"), asks(call("h", "c"))]
-    notes = Notes()
+    notes = Diagnostics()
     sent = to_openai(history, "", notes=notes)
     assert [(turn["role"], turn.get("tool_call_id"), turn["content"]) for turn in sent] == [
         ("assistant", None, ""),

@@ -45,14 +45,14 @@ def card_of(told: dict[str, Any]) -> ModelCard:
     listed = parse_model_list(json.dumps(told["backend_says"]["/models"]).encode())
     for source in dialect.sources:
         body = json.dumps(told["backend_says"][source.path]).encode()
-        listed = sources.merged(listed, sources.read(source.shape, body))
+        listed = sources.merge_sources(listed, sources.read_source(source.shape, body))
     return next(card for card in listed if card.id == told["model"])
 
 
 def shown(told: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     dialect = DIALECTS[told["dialect"]]
     target = Target(Upstream(1, "there", dialect.base_url or "http://127.0.0.1:1/v1", dialect), told["model"])
-    filled = model_table.filled(card, target.upstream.base_url)
+    filled = model_table.fill_gaps(card, target.upstream.base_url)
     model = model_metadata.Described("alias", rule(target), target, filled)
     entry = model_metadata.tags_entry(model)
     info = {
@@ -74,7 +74,7 @@ def shown(told: dict[str, Any], card: ModelCard) -> dict[str, Any]:
 )
 def test_a_source_that_says_nonsense_is_refused_or_says_nothing(shape: str, body: bytes) -> None:
     try:
-        found = sources.read(shape, body)
+        found = sources.read_source(shape, body)
     except BadReply:
         return
     assert all(card == ModelCard("") for card in found.values())
@@ -82,8 +82,11 @@ def test_a_source_that_says_nonsense_is_refused_or_says_nothing(shape: str, body
 
 def test_what_is_said_of_the_one_model_is_not_said_of_several() -> None:
     about_one = {"": ModelCard("", context_length=4096)}
-    assert sources.merged([ModelCard("a")], about_one) == (ModelCard("a", context_length=4096),)
-    assert sources.merged([ModelCard("a"), ModelCard("b")], about_one) == (ModelCard("a"), ModelCard("b"))
+    assert sources.merge_sources([ModelCard("a")], about_one) == (ModelCard("a", context_length=4096),)
+    assert sources.merge_sources([ModelCard("a"), ModelCard("b")], about_one) == (
+        ModelCard("a"),
+        ModelCard("b"),
+    )
 
 
 class TestTable:
@@ -97,7 +100,7 @@ class TestTable:
         ],
     )
     def test_fills_gaps(self, base_url: str, model: str, length: int, has_price: bool) -> None:
-        card = model_table.filled(ModelCard(model), base_url)
+        card = model_table.fill_gaps(ModelCard(model), base_url)
         assert card.context_length == length
         assert (card.price_in is not None, card.price_out is not None) == (has_price, has_price)
         assert card.id == model
@@ -105,14 +108,14 @@ class TestTable:
 
     def test_never_overrides_what_the_backend_says(self) -> None:
         told = ModelCard("gpt-4o", context_length=4096, price_in=1.0, price_out=2.0)
-        assert model_table.filled(told, "https://api.openai.com/v1") == told
+        assert model_table.fill_gaps(told, "https://api.openai.com/v1") == told
 
     @pytest.mark.parametrize(
         "model", ["deepseek-r1:8b", "mistral-7b-instruct", "house-model", "", "x" * 10_000]
     )
     def test_knows_nothing_of_weights_that_run_anywhere(self, model: str) -> None:
         card = ModelCard(model)
-        assert model_table.filled(card, "http://127.0.0.1:8080/v1") == card
+        assert model_table.fill_gaps(card, "http://127.0.0.1:8080/v1") == card
 
     def test_says_where_its_figures_are_from(self) -> None:
         assert model_table.table().source.startswith("genai-prices ")

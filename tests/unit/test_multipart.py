@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from gateway.translate import multipart
-from gateway.translate.diagnostics import Notes
+from gateway.translate.diagnostics import Diagnostics
 from gateway.translate.routing_members import WHY
 
 TYPE = "multipart/form-data; boundary=b0"
@@ -32,10 +32,10 @@ def form(*parts: str, model: str = "m", end: str = "--\r\n") -> bytes:
 
 
 def rewritten(
-    body: bytes, content_type: str = TYPE, dialect: str = "openai", notes: Notes | None = None
+    body: bytes, content_type: str = TYPE, dialect: str = "openai", notes: Diagnostics | None = None
 ) -> bytes:
     found = multipart.parse(body, content_type)
-    return multipart.with_model(found, "theirs", DIALECTS[dialect], notes or Notes())
+    return multipart.with_model(found, "theirs", DIALECTS[dialect], notes or Diagnostics())
 
 
 def by_email(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
@@ -174,7 +174,7 @@ def test_what_follows_the_end_is_not_sent_on() -> None:
 
 
 def test_fields_that_choose_are_left_out_and_noted() -> None:
-    notes = Notes()
+    notes = Diagnostics()
     names = ["api_base", "Models", "provider[order][]", "metadata", "fallbacks[]"]
     given = form(*[field(name) for name in names], field("prompt"))
     assert rewritten(given, dialect="generic", notes=notes) == form(field("prompt"), model="theirs")

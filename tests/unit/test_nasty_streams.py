@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backends.errors import UpstreamGarbled
 from backends.upstream import client as upstream
-from backends.wire.lenient import mended
+from backends.wire.lenient import mend_surrogates
 from backends.wire.reading import Reader
 from backends.wire.sse import SSEDecoder
 from gateway.operations import CHAT
@@ -138,7 +138,9 @@ def in_openai(body: bytes) -> Told:
         for piece in (delta.get("content"), delta.get("refusal"))
         if isinstance(piece, str)
     )
-    return Told(200, mended(text), "", (), "" if error else "ended", error["message"] if error else "")
+    return Told(
+        200, mend_surrogates(text), "", (), "" if error else "ended", error["message"] if error else ""
+    )
 
 
 READERS = {"chat": in_chat, "messages": in_messages, "openai": in_openai}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from gateway.translate.completions import raw_body
-from gateway.translate.diagnostics import Notes
-from gateway.translate.options import KINDS, ignored, merged, wire_options
+from gateway.translate.diagnostics import Diagnostics
+from gateway.translate.options import KINDS, list_ignored, merge_options, wire_options
 from ollama_api.ollama.generate import to_upstream
 from ollama_api.ollama.types import GenerateRequest
 from tests.golden import replay
@@ -20,7 +20,7 @@ GENERIC, OPENAI, LLAMACPP = (DIALECTS[name] for name in ("generic", "openai", "l
 
 
 def wired(given_options: dict[str, Any], dialect: str = "generic") -> dict[str, Any]:
-    return wire_options(merged({}, given_options, {}), DIALECTS[dialect])
+    return wire_options(merge_options({}, given_options, {}), DIALECTS[dialect])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def wired(given_options: dict[str, Any], dialect: str = "generic") -> dict[str, 
 )
 def test_a_wrong_type_is_refused_in_ollamas_words(name: str, value: Any, message: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        merged({}, {name: value}, {})
+        merge_options({}, {name: value}, {})
     assert refused.value.message == message
     assert refused.value.status == 400
 
@@ -92,12 +92,12 @@ def test_no_backend_gets_more_stop_strings_than_it_takes(dialect: Any) -> None:
 
 
 def test_the_client_wins_over_the_mapping_and_the_operators_force_over_both() -> None:
-    found = merged({"temperature": 0.1, "top_p": 0.2}, {"temperature": 0.9, "seed": 3}, {"seed": 7})
+    found = merge_options({"temperature": 0.1, "top_p": 0.2}, {"temperature": 0.9, "seed": 3}, {"seed": 7})
     assert found == {"temperature": 0.9, "top_p": 0.2, "seed": 7}
 
 
 def test_a_null_of_the_client_says_nothing() -> None:
-    assert merged({"top_k": 3}, {"seed": None, "top_k": None, "top_p": None}, {"seed": 7}) == {
+    assert merge_options({"top_k": 3}, {"seed": None, "top_k": None, "top_p": None}, {"seed": 7}) == {
         "top_k": 3,
         "seed": 7,
     }
@@ -105,15 +105,15 @@ def test_a_null_of_the_client_says_nothing() -> None:
 
 def test_merging_changes_none_of_its_three_sources() -> None:
     defaults, asked, forced = {"top_p": 0.2}, {"seed": 3.0}, {"top_k": 1}
-    merged(defaults, asked, forced)
+    merge_options(defaults, asked, forced)
     assert (defaults, asked, forced) == ({"top_p": 0.2}, {"seed": 3.0}, {"top_k": 1})
 
 
 def test_what_is_not_sent_is_named_unless_it_is_only_about_loading() -> None:
     asked = {"top_k": 4, "num_ctx": 1, "num_predict": 1, "bogus": 1, "temperature": 1, "mirostat": 1}
-    assert ignored(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
-    assert ignored(asked, LLAMACPP) == ["bogus", "mirostat"]
-    assert ignored(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
+    assert list_ignored(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
+    assert list_ignored(asked, LLAMACPP) == ["bogus", "mirostat"]
+    assert list_ignored(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
 
 
 def test_every_option_that_a_dialect_maps_is_one_of_ollamas() -> None:
@@ -141,7 +141,7 @@ def test_whatever_comes_is_refused_or_sent_without_a_null(options: dict[str, Any
 
 def test_a_penalty_over_the_whole_context_is_said_as_llama_cpp_takes_it() -> None:
     """It refuses -1: "Value must be between 0 <= value <= 2147483647, but got -1"."""
-    notes = Notes()
+    notes = Diagnostics()
     assert wire_options({"repeat_last_n": -1}, DIALECTS["llamacpp"], notes) == {"repeat_last_n": 10_000_000}
     assert [note.verdict for note in notes.taken] == ["changed"]
     assert wire_options({"repeat_last_n": 0}, DIALECTS["llamacpp"]) == {"repeat_last_n": 0}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.upstream import transport
-from backends.wire.dialect import laid_over
+from backends.wire.dialect import override_profile
 from backends.wire.dialects import DIALECTS
 from backends.wire.origin import is_path, origin_of
 
@@ -117,12 +117,12 @@ def test_a_path_below_the_base_url_is_one(path: str) -> None:
 def test_no_profile_leads_to_another_server(profile: object, path: str) -> None:
     assert callable(profile)
     with pytest.raises(ValueError, match="no path below the base URL"):
-        laid_over(DIALECTS["generic"], profile(path))
+        override_profile(DIALECTS["generic"], profile(path))
 
 
 def test_every_dialect_stays_with_its_server() -> None:
     for dialect in DIALECTS.values():
-        assert laid_over(dialect, {}) == dialect
+        assert override_profile(dialect, {}) == dialect
 
 
 def test_a_call_is_never_prepared_for_another_server() -> None:

@@ -5,18 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.routing.snapshot import Rule, Target, Upstream
+from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from ollama_api.responses import api as responses
 from tests.unit.responses_parts import ASKED, CLOCK, PIXEL, function_call, function_output, message, parsed
 
 SEEN = {"type": "image_url", "image_url": {"url": PIXEL}}
-PLAIN_RULE = Rule("m", ())
+PLAIN_RULE = MappingRules("m", ())
 WEATHER = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object"}}
 
 
-def sent(dialect: str = "generic", rule: Rule = PLAIN_RULE, **fields: Any) -> dict[str, Any]:
+def sent(dialect: str = "generic", rule: MappingRules = PLAIN_RULE, **fields: Any) -> dict[str, Any]:
     target = Target(Upstream(1, "b", "http://b", DIALECTS[dialect]), "up")
     body = responses.to_upstream(parsed(**fields), target, rule)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
@@ -47,7 +47,7 @@ def test_null_is_absent() -> None:
 
 
 def test_options_meet_the_mappings() -> None:
-    rule = Rule("m", (), options={"temperature": 0.1, "seed": 7}, forced_options={"top_p": 0.5})
+    rule = MappingRules("m", (), options={"temperature": 0.1, "seed": 7}, forced_options={"top_p": 0.5})
     asked = sent("openai", rule, temperature=0.9, top_p=1, max_output_tokens=9)
     assert {name: asked[name] for name in ("temperature", "seed", "top_p")} == {
         "temperature": 0.9,
@@ -101,7 +101,7 @@ def test_probabilities_are_asked_for() -> None:
 
 
 def test_what_instructs_the_model_is_one_message_in_front() -> None:
-    rule = Rule("m", (), system="rule", messages=({"role": "user", "content": "example"},))
+    rule = MappingRules("m", (), system="rule", messages=({"role": "user", "content": "example"},))
     example = {"role": "user", "content": "example"}
     items = [message([{"type": "input_text", "text": "dev"}], "developer"), message("sys", "system"), ASKED]
     merged = {"role": "system", "content": "inst\n\ndev\n\nsys"}
@@ -206,7 +206,7 @@ def test_a_namespace_joins_the_names() -> None:
 
 
 def test_what_the_operator_says_of_a_model() -> None:
-    rule = Rule("m", (), capabilities=("completion",))
+    rule = MappingRules("m", (), capabilities=("completion",))
     responses.check(parsed(), rule)
     with pytest.raises(BadRequest, match="does not support tools"):
         responses.check(parsed(tools=[CLOCK]), rule)

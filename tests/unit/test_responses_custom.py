@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import Rule, Target, Upstream
+from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from ollama_api.responses import api as responses
 from tests.unit.responses_parts import (
     ASKED,
@@ -34,9 +34,9 @@ PATCHES = {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "i
 TARGET = Target(Upstream(1, "b", "http://b", DIALECTS["generic"]), "up")
 
 
-def sent(notes: Notes | None = None, **fields: Any) -> dict[str, Any]:
-    aside = Aside(notes) if notes is not None else Aside()
-    body = responses.to_upstream(parsed(**fields), TARGET, Rule("m", ()), aside)
+def sent(notes: Diagnostics | None = None, **fields: Any) -> dict[str, Any]:
+    aside = TranslationContext(notes) if notes is not None else TranslationContext()
+    body = responses.to_upstream(parsed(**fields), TARGET, MappingRules("m", ()), aside)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
     return decoded
 
@@ -102,7 +102,7 @@ def test_a_custom_tool_may_stand_in_a_namespace() -> None:
 
 
 def test_what_agents_offer_beside_their_own_tools_is_left_out() -> None:
-    notes = Notes()
+    notes = Diagnostics()
     body = sent(notes, tools=[SEARCH, CLOCK, {"type": "image_generation"}], tool_choice="auto")
     assert names(body) == ["clock"]
     assert [note.field for note in notes.taken if note.verdict == "dropped"] == ["tools[0]", "tools[2]"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.routing.snapshot import Rule, Target, Upstream
+from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from ollama_api.responses import api as responses
@@ -193,4 +193,4 @@ def test_whatever_comes_is_translated_or_refused(request: dict[str, Any]) -> Non
     except BadRequest as refused:
         assert refused.message
     else:
-        assert json.dumps(responses.to_upstream(call, TARGET, Rule("m", ())))
+        assert json.dumps(responses.to_upstream(call, TARGET, MappingRules("m", ())))

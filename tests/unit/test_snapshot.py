@@ -2,11 +2,11 @@
 
 import pytest
 
-from backends.routing.snapshot import RoutingSnapshot, Rule, Target
+from backends.routing.snapshot import MappingRules, RoutingSnapshot, Target
 from tests.golden.replay import rule, target
 
 
-def snapshot(*rules: Rule) -> RoutingSnapshot:
+def snapshot(*rules: MappingRules) -> RoutingSnapshot:
     return RoutingSnapshot(1, [target().upstream], rules)
 
 
@@ -20,7 +20,7 @@ TABLE = snapshot(
     rule(target(model="qwen-*"), name="qwen*"),
     rule(target(model="the-coder"), name="qwen3-coder*"),
     rule(target(model="exactly-this"), target(model="or-that"), name="Qwen3-Coder:30b"),
-    Rule(name="nowhere", targets=()),
+    MappingRules(name="nowhere", targets=()),
 )
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.routing.snapshot import Rule, Target, Upstream
-from backends.wire.dialect import Dialect, laid_over
+from backends.routing.snapshot import MappingRules, Target, Upstream
+from backends.wire.dialect import Dialect, override_profile
 from backends.wire.dialects import DIALECTS
 from gateway.operations import CHAT
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from gateway.translate.routing_members import WHY
 from gateway.translate.trace_report import account
 from ollama_api.ollama import parse
@@ -21,7 +21,7 @@ from ollama_api.openai import raw_body
 from tests.support.raw_http import Json
 
 CHAT_BODY: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-RULE = Rule("m", ())
+RULE = MappingRules("m", ())
 BODIES = {
     "chat": openai.chat_body,
     "completion": openai.completion_body,
@@ -43,12 +43,18 @@ def target_of(dialect: Dialect) -> Target:
 
 
 def sent(
-    body: bytes | Json, dialect: Dialect, rule: Rule = RULE, face: str = "chat", notes: Notes | None = None
+    body: bytes | Json,
+    dialect: Dialect,
+    rule: MappingRules = RULE,
+    face: str = "chat",
+    notes: Diagnostics | None = None,
 ) -> Json:
     """Give what a backend of this kind would read, strictly: a name that stands there twice fails."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     call = openai.parse(raw)
-    made = msgspec.json.encode(BODIES[face](call, target_of(dialect), rule, Aside(notes or Notes())))
+    made = msgspec.json.encode(
+        BODIES[face](call, target_of(dialect), rule, TranslationContext(notes or Diagnostics()))
+    )
     found: Json = json.loads(made, object_pairs_hook=_once)
     return found
 
@@ -64,7 +70,7 @@ def _once(pairs: list[tuple[str, Any]]) -> Json:
 
 @pytest.mark.parametrize(("name", "member"), CHOOSING)
 def test_each_member_of_each_kind_is_left_out_and_noted(name: str, member: str) -> None:
-    notes = Notes()
+    notes = Diagnostics()
     body = sent({**CHAT_BODY, member: ["other"], "user": "ana"}, DIALECTS[name], notes=notes)
     assert body == {**CHAT_BODY, "model": "theirs", "user": "ana"}
     assert [(note.field, note.verdict, note.why) for note in notes.taken] == [(member, "dropped", WHY)]
@@ -156,7 +162,7 @@ def test_whatever_stands_there_twice(pairs: list[tuple[str, str]]) -> None:
     ],
 )
 def test_parts_of_members(dialect: str, member: str, given: Any, kept: Any) -> None:
-    notes = Notes()
+    notes = Diagnostics()
     assert sent({**CHAT_BODY, member: given}, DIALECTS[dialect], notes=notes)[member] == kept
     assert (kept == given) == (not notes.taken)
 
@@ -175,7 +181,7 @@ FUSION = {"type": "openrouter:fusion", "parameters": {"analysis_models": ["x"]}}
 
 def test_tools_that_ask_other_models_are_left_out() -> None:
     given = {**CHAT_BODY, "tools": [FUSION, FUNCTION, {"type": "OpenRouter:advisor"}], "tool_choice": "auto"}
-    notes = Notes()
+    notes = Diagnostics()
     found = sent(given, DIALECTS["openrouter"], notes=notes)
     assert (found["tools"], found["tool_choice"]) == ([FUNCTION], "auto")
     assert [note.field for note in notes.taken] == ["tools[0]", "tools[2]"]
@@ -202,23 +208,23 @@ def test_tools_of_translated_requests_too(tools: list[Json]) -> None:
 
 
 def test_what_a_profile_or_a_mapping_forces_stays() -> None:
-    dialect = laid_over(DIALECTS["openrouter"], {"options": {"top_k": "provider", "min_p": "route"}})
-    rule = Rule("m", (), options={"top_k": 5}, forced_options={"min_p": 0.5})
+    dialect = override_profile(DIALECTS["openrouter"], {"options": {"top_k": "provider", "min_p": "route"}})
+    rule = MappingRules("m", (), options={"top_k": 5}, forced_options={"min_p": 0.5})
     given = {**CHAT_BODY, "provider": {"order": ["x"]}, "route": "fallback"}
     found = sent(given, dialect, rule)
     assert (found["provider"], found["route"]) == (5, 0.5)
 
 
 def test_an_operator_may_let_members_through() -> None:
-    dialect = laid_over(DIALECTS["openrouter"], {"routing_members": ["models"], "routing_tools": []})
+    dialect = override_profile(DIALECTS["openrouter"], {"routing_members": ["models"], "routing_tools": []})
     given = {**CHAT_BODY, "provider": {"order": ["x"]}, "models": ["x"], "tools": [FUSION]}
     assert set(sent(given, dialect)) == {"model", "messages", "provider", "tools"}
 
 
 def test_the_trace_tells_names_and_no_values() -> None:
-    notes = Notes()
+    notes = Diagnostics()
     call = openai.parse(json.dumps({**CHAT_BODY, "api_key": "secret-value"}).encode())
-    body = openai.chat_body(call, target_of(DIALECTS["litellm"]), RULE, Aside(notes))
+    body = openai.chat_body(call, target_of(DIALECTS["litellm"]), RULE, TranslationContext(notes))
     told = {note.field: (note.verdict, note.why) for note in account(call, body, notes)}
     assert told["api_key"] == ("dropped", WHY)
     assert "secret-value" not in repr(told)

@@ -6,13 +6,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.routing.snapshot import Rule
+from backends.routing.snapshot import MappingRules
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai_types import Choice, Delta, Reply, Usage
-from gateway.translate.diagnostics import Notes
-from gateway.translate.stop_emulation import LONGEST_STOP, MOST_STOPS, Cutter, cut_whole, unsent
+from gateway.translate.diagnostics import Diagnostics
+from gateway.translate.stop_emulation import (
+    LONGEST_STOP,
+    MOST_STOPS,
+    StopScanner,
+    cut_at_stop,
+    list_unsent_stops,
+)
 
-RULE = Rule("m", ())
+RULE = MappingRules("m", ())
 FEW = st.text("ab", max_size=12)
 WORDS = st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3)
 
@@ -28,7 +34,7 @@ def text_of(replies: list[Reply]) -> str:
 
 def cut(pieces: list[str], stops: list[str], finish: str | None = "length") -> tuple[str, bool, list[Reply]]:
     """Feed pieces one by one; give what is shown, whether a word ended it, and the chunks."""
-    cutter, shown = Cutter(stops), []
+    cutter, shown = StopScanner(stops), []
     chunks = [chunk(piece) for piece in pieces] + ([chunk("", finish)] if finish else [])
     for one in chunks:
         shown += cutter.feed([one])
@@ -61,7 +67,7 @@ def test_the_cut_does_not_depend_on_the_chunks(
 
 
 def test_only_what_may_begin_a_word_is_held_back() -> None:
-    cutter = Cutter(["END"])
+    cutter = StopScanner(["END"])
     assert [text_of(cutter.feed([chunk(piece)])) for piece in ("on ", "E", "N", "ough", " E")] == [
         "on ",
         "",
@@ -81,7 +87,7 @@ def test_the_end_is_a_stop_and_its_tokens_are_counted_by_chunks() -> None:
 
 
 def test_counts_that_came_already_stand() -> None:
-    cutter = Cutter(["END"])
+    cutter = StopScanner(["END"])
     first = chunk("a")
     first.usage = Usage(prompt_tokens=7, completion_tokens=1)
     (_, last) = cutter.feed([first, chunk("END")])
@@ -99,7 +105,7 @@ def test_counts_that_came_already_stand() -> None:
 def test_a_whole_answer_is_cut_and_keeps_its_counts(choice: Choice) -> None:
     usage = Usage(prompt_tokens=1, completion_tokens=4)
     reply = Reply(choices=[choice], usage=usage)
-    cut_whole(reply, ["END"])
+    cut_at_stop(reply, ["END"])
     assert (choice.message.content if choice.message else choice.text) == "an "
     assert (choice.finish_reason, reply.usage) == ("stop", usage)
 
@@ -107,7 +113,7 @@ def test_a_whole_answer_is_cut_and_keeps_its_counts(choice: Choice) -> None:
 def test_chunks_without_text_pass() -> None:
     counts = Reply(usage=Usage(prompt_tokens=1, completion_tokens=1))
     thought = Reply(choices=[Choice(delta=Delta(reasoning_content="END"))])
-    cutter = Cutter(["END"])
+    cutter = StopScanner(["END"])
     assert cutter.feed([counts, thought, Reply(choices=[Choice()])])[:2] == [counts, thought]
     assert not cutter.is_over
 
@@ -118,21 +124,21 @@ def test_chunks_without_text_pass() -> None:
         ({}, RULE, {}, []),
         ({"stop": ["a", "b", ""]}, RULE, {"stop": ["a"]}, ["b"]),
         ({"stop": ["a"]}, RULE, {}, ["a"]),
-        ({}, Rule("m", (), options={"stop": ["a"]}), {}, ["a"]),
-        ({"stop": ["a"]}, Rule("m", (), forced_options={"stop": ["b"]}), {"stop": ["b"]}, []),
-        ({"stop": None}, Rule("m", (), options={"stop": ["a"]}), {"stop": ["a"]}, []),
+        ({}, MappingRules("m", (), options={"stop": ["a"]}), {}, ["a"]),
+        ({"stop": ["a"]}, MappingRules("m", (), forced_options={"stop": ["b"]}), {"stop": ["b"]}, []),
+        ({"stop": None}, MappingRules("m", (), options={"stop": ["a"]}), {"stop": ["a"]}, []),
     ],
 )
 def test_what_did_not_go_into_the_body_is_looked_for(
-    given: dict[str, Any], rule: Rule, body: dict[str, Any], looked_for: list[str]
+    given: dict[str, Any], rule: MappingRules, body: dict[str, Any], looked_for: list[str]
 ) -> None:
-    assert unsent(given, rule, DIALECTS["generic"], body) == looked_for
+    assert list_unsent_stops(given, rule, DIALECTS["generic"], body) == looked_for
 
 
 def test_what_is_looked_for_is_bounded_and_the_trace_tells() -> None:
-    notes = Notes()
+    notes = Diagnostics()
     stops = [f"stop {number}" for number in range(MOST_STOPS + 1)] + ["x" * (LONGEST_STOP + 1)]
-    assert unsent({"stop": stops}, RULE, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
+    assert list_unsent_stops({"stop": stops}, RULE, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
     assert [(note.verdict, note.why) for note in notes.taken] == [
         ("changed", "64 not sent: looked for in the answer here"),
         ("dropped", "not looked for beyond 64 strings or 1024 characters"),

@@ -12,7 +12,7 @@ from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from gateway.operations import CHAT, GENERATE
 from gateway.translate.chat_completions import OWN_TURNS
-from gateway.translate.diagnostics import Aside, Note, Notes
+from gateway.translate.diagnostics import Diagnostics, Note, TranslationContext
 from gateway.translate.options import KINDS
 from gateway.translate.trace_report import LOST, MOST_HEADER_BYTES, account, account_of, as_header
 from gateway.upstream_routes import Endpoint
@@ -104,14 +104,14 @@ def sent(
     endpoint: Endpoint[Any], read: Any, request: dict[str, Any], target: Any
 ) -> tuple[dict[str, Any], list[Note]] | None:
     """Translate; None when it is refused, which is an answer and loses nothing."""
-    rule, notes = replay.rule(), Notes()
+    rule, notes = replay.rule(), Diagnostics()
     try:
         call = read(json.dumps(request).encode())
         way = endpoint.way(call, target, rule) if endpoint.way else endpoint
         if way is None:
             return None
         way.check(call, rule)
-        body = way.to_upstream(call, target, rule, Aside(notes))
+        body = way.to_upstream(call, target, rule, TranslationContext(notes))
     except BadRequest:
         return None
     return body, account(call, body, notes)
@@ -167,7 +167,7 @@ def test_a_long_account_still_fits_a_header() -> None:
     options = {f"nobody_knows_{number}": number for number in range(400)}
     call = parse.chat(json.dumps({"model": "m", "messages": [], "options": options}).encode())
     target = replay.target()
-    whole = account_of(target, call, CHAT.to_upstream(call, target, replay.rule()), Notes())
+    whole = account_of(target, call, CHAT.to_upstream(call, target, replay.rule()), Diagnostics())
     header = as_header([whole])
     assert header.isascii()
     assert len(header) <= MOST_HEADER_BYTES
@@ -213,10 +213,10 @@ ON_EVERY_FACE: dict[str, tuple[Endpoint[Any], Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("own", [{name: value} for name, value in SYSTEM_AND_EXAMPLE.items()])
 def test_what_a_mapping_puts_before_a_conversation_is_told(face: str, own: dict[str, Any]) -> None:
     endpoint, read, request = ON_EVERY_FACE[face]
-    call, notes = read(json.dumps({"model": "m", **request}).encode()), Notes()
+    call, notes = read(json.dumps({"model": "m", **request}).encode()), Diagnostics()
     rule = msgspec.structs.replace(replay.rule(), **own)
-    body = endpoint.to_upstream(call, replay.target(), rule, Aside(notes))
+    body = endpoint.to_upstream(call, replay.target(), rule, TranslationContext(notes))
     assert ("Be kind." if "system" in own else "example") in to_json(body).decode()
     assert Note("", "added", "messages", OWN_TURNS) in notes.taken
-    endpoint.to_upstream(call, replay.target(), replay.rule(), Aside(plain := Notes()))
+    endpoint.to_upstream(call, replay.target(), replay.rule(), TranslationContext(plain := Diagnostics()))
     assert OWN_TURNS not in {note.why for note in plain.taken}

@@ -12,7 +12,7 @@ from backends.wire.openai_types import EmbeddingReply, decode_embeddings
 from backends.wire.overflow import Lengths, lengths
 from gateway.errors import rejection
 from gateway.translate.embeddings import Gathered, is_about_dimensions
-from gateway.translate.truncation import cut, divided, parts
+from gateway.translate.truncation import cut, divide, parts
 
 SAID: dict[str, tuple[int | None, int | None]] = {
     # given, limit
@@ -141,7 +141,7 @@ TEXTS = st.lists(st.text(max_size=40), min_size=2, max_size=30)
 
 @given(TEXTS, st.none() | st.integers(1, 60))
 def test_a_refused_part_becomes_smaller_ones_that_hold_it_all(texts: list[str], limit: int | None) -> None:
-    found = divided(texts, range(len(texts)), limit)
+    found = divide(texts, range(len(texts)), limit)
     assert sorted(place for part in found for place in part) == list(range(len(texts)))
     assert all(0 < len(part) < len(texts) for part in found)
     assert all(list(part) == sorted(part) for part in found)
@@ -149,7 +149,7 @@ def test_a_refused_part_becomes_smaller_ones_that_hold_it_all(texts: list[str], 
 
 @given(TEXTS, st.integers(1, 60))
 def test_what_can_be_too_long_goes_alone(texts: list[str], limit: int) -> None:
-    found = divided(texts, range(len(texts)), limit)
+    found = divide(texts, range(len(texts)), limit)
     long = [place for place, text in enumerate(texts) if len(text.encode()) > limit]
     assert all([place] in [list(part) for part in found] for place in long)
     assert long or len(found) == 2

@@ -77,14 +77,14 @@ def _read(name: str) -> bytes:
     """Read a byte more than is allowed, so that more is noticed."""
     try:
         if name == STDIN:
-            return _bounded(sys.stdin.buffer)
+            return _read_bounded(sys.stdin.buffer)
         with Path(name).open("rb") as file:
-            return _bounded(file)
+            return _read_bounded(file)
     except OSError as error:
         raise CommandError(f"Cannot read {name}: {error.strerror or error}.") from None
 
 
-def _bounded(file: BinaryIO) -> bytes:
+def _read_bounded(file: BinaryIO) -> bytes:
     return file.read(MAX_BYTES + 1)
 
 

@@ -35,16 +35,16 @@ class Command(OperatorCommand):
     def run(self, **options: Any) -> None:
         """Print or write."""
         if options["markdown"]:
-            Path(options["markdown"]).write_text(dialect_page.written())
+            Path(options["markdown"]).write_text(dialect_page.write_page())
             self.stdout.write(f"{options['markdown']} written")
         elif options["name"]:
-            self.stdout.write(json.dumps(dialect_page.builtins(_named(options["name"])), indent=2))
+            self.stdout.write(json.dumps(dialect_page.builtins(_find_dialect(options["name"])), indent=2))
         else:
             for dialect in DIALECTS.values():
                 self.stdout.write(f"{dialect.name:20}{dialect.label:32}{dialect.base_url}".rstrip())
 
 
-def _named(name: str) -> Dialect:
+def _find_dialect(name: str) -> Dialect:
     found = DIALECTS.get(name)
     if found is None:
         raise CommandError(f"There is no dialect {name!r}. Known: {', '.join(DIALECTS)}.")

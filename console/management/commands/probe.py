@@ -38,7 +38,7 @@ class Command(OperatorCommand):
 
     def run(self, **options: Any) -> None:
         """Probe, and print what came and what clients are told now."""
-        route, _ = _looked_up(options["name"])
+        route, _ = _look_up(options["name"])
         wanted: str | None = options["target"]
         targets = [target for target in route.targets if wanted in (None, target.upstream.name)]
         if not targets:
@@ -66,13 +66,13 @@ class Command(OperatorCommand):
         self.stdout.flush()
 
     def _tell(self, name: str) -> None:
-        route, cards = _looked_up(name)
+        route, cards = _look_up(name)
         for target, card in zip(route.targets, cards, strict=True):
-            told = probe_results.told(route.rule, target, card)
+            told = probe_results.describe_told(route.rule, target, card)
             self.stdout.write(f"clients are told of {target.model} on {target.upstream.name}: {told}")
 
 
-def _looked_up(name: str) -> tuple[Route, list[ModelCard]]:
+def _look_up(name: str) -> tuple[Route, list[ModelCard]]:
     """Resolve a name in the routing table, freshly read, with what the backends say of its targets."""
     route = registry.load()[1].resolve(name)
     if route is None:

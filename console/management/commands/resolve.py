@@ -58,7 +58,7 @@ def _describe(name: str, route: Route) -> list[str]:
     targets = sorted(route.targets, key=lambda target: (target.priority, -target.weight))
     for _, group in groupby(targets, key=lambda target: target.priority):
         lines += _describe_group(list(group))
-    lines += [f"  not used: {line}" for line in _disabled(route)]
+    lines += [f"  not used: {line}" for line in _list_disabled(route)]
     if route.rule.is_wildcard:
         lines.append("  Through a pattern a name exists only if the backend lists it (not asked here).")
     return lines
@@ -69,12 +69,12 @@ def _describe_group(targets: list[Target]) -> list[str]:
     total = sum(target.weight for target in targets)
     return [
         f"  {target.model} on {target.upstream.name} (priority {target.priority}, weight {target.weight}"
-        f"{f' of {total}' if len(targets) > 1 else ''}){_locked_out(target)}"
+        f"{f' of {total}' if len(targets) > 1 else ''}){_explain_lock_out(target)}"
         for target in targets
     ]
 
 
-def _locked_out(target: Target) -> str:
+def _explain_lock_out(target: Target) -> str:
     return (
         " cannot be used: its API keys cannot be opened, or are for another server"
         if target.upstream.is_locked_out
@@ -82,7 +82,7 @@ def _locked_out(target: Target) -> str:
     )
 
 
-def _disabled(route: Route) -> list[str]:
+def _list_disabled(route: Route) -> list[str]:
     """Name the targets that the routing table does not hold, with the switch that is off."""
     mapping = ModelMapping.objects.get(name=route.rule.name)
     return [

@@ -23,6 +23,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path | None, **options: Any) -> None:
         """Write."""
         if file is None:
-            self.stdout.write(openapi.written(), ending="")
+            self.stdout.write(openapi.write_document(), ending="")
         else:
-            file.write_text(openapi.written())
+            file.write_text(openapi.write_document())

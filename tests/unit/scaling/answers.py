@@ -11,7 +11,7 @@ from gateway import replay_store
 from gateway.errors import RequestError
 from gateway.translate import reasoning_replay
 from gateway.translate.assembly import read_whole
-from gateway.translate.stop_emulation import Cutter
+from gateway.translate.stop_emulation import StopScanner
 from ollama_api.anthropic import api as anthropic
 from ollama_api.door import NOBODY
 from ollama_api.ollama import chat, generate, parse
@@ -95,7 +95,7 @@ def search(stop: str, text: str) -> Callable[[int], Work]:
         given = [event(content=text)] * size
 
         def run() -> None:
-            cutter = Cutter([stop, "other"])
+            cutter = StopScanner([stop, "other"])
             for reply in read_all(Reader(), given):
                 cutter.feed([reply])
 
@@ -149,11 +149,11 @@ def replayed(size: int) -> Work:
     """Put back what was kept of many calls."""
     made = [{"id": f"c{n}", "function": {"name": "f", "arguments": "{}"}} for n in range(size)]
     turns = [{"role": "assistant", "content": "", "tool_calls": made}]
-    found: dict[str, reasoning_replay.Kept] = {
+    found: dict[str, reasoning_replay.ReplayData] = {
         name: {"turn": {}, "call": {}} for name in reasoning_replay.keys_of_turns(turns)
     }
     target: Target = replay.target("openrouter")
-    return lambda: reasoning_replay.replayed(turns, found, target.dialect)
+    return lambda: reasoning_replay.replay_reasoning(turns, found, target.dialect)
 
 
 def memory(length: int) -> Callable[[int], Work]:
@@ -161,7 +161,7 @@ def memory(length: int) -> Callable[[int], Work]:
 
     def make(size: int) -> Work:
         turn = {"reasoning_content": "x" * length * size}
-        found: dict[str, reasoning_replay.Kept] = {
+        found: dict[str, reasoning_replay.ReplayData] = {
             f"c{place}": {"turn": turn, "call": {}} for place in range(size)
         }
         return partial(replay_store.keep, NOBODY, "m", found)

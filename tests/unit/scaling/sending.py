@@ -15,9 +15,9 @@ from backends.wire.model_cards import ModelCard
 from core import model_names
 from gateway.operations import CHAT, CHATS, GENERATE
 from gateway.translate import truncation
-from gateway.translate.diagnostics import Aside, Notes
+from gateway.translate.diagnostics import Diagnostics, TranslationContext
 from gateway.translate.trace_report import account_of, as_header
-from gateway.upstream_routes import translated
+from gateway.upstream_routes import translate_call
 from ollama_api.anthropic import api as anthropic
 from ollama_api.anthropic.views import MESSAGES
 from ollama_api.ollama import parse
@@ -58,8 +58,8 @@ def sending(
         call = read(json.dumps({"model": "m", **body(size)}).encode())
 
         def run() -> None:
-            notes = Notes()
-            sent, _ = translated(endpoint, call, target, RULE, Aside(notes))
+            notes = Diagnostics()
+            sent, _ = translate_call(endpoint, call, target, RULE, TranslationContext(notes))
             as_header([account_of(target, call, sent, notes)])
             msgspec.json.encode(sent)
 
@@ -76,7 +76,7 @@ def with_names(look: Callable[[str], Any], part: str, tail: str = "") -> Callabl
 def fill_table(name: str) -> None:
     """Ask the table of models, past its memory."""
     model_table.find.cache_clear()
-    model_table.filled(ModelCard(name), "https://api.openai.com/v1")
+    model_table.fill_gaps(ModelCard(name), "https://api.openai.com/v1")
 
 
 def guess(name: str) -> None:
@@ -109,7 +109,7 @@ def stops(size: int) -> Work:
     )
     body = {"messages": [USER], "options": {"stop": [f"s{place}" for place in range(size)]}}
     call = parse.chat(json.dumps({"model": "m", **body}).encode())
-    return lambda: translated(CHAT, call, target, replay.rule())
+    return lambda: translate_call(CHAT, call, target, replay.rule())
 
 
 def divide(size: int) -> Work:
@@ -121,9 +121,9 @@ def divide(size: int) -> Work:
         while left:
             places = left.pop()
             if len(places) > size // 8:
-                left += truncation.divided(texts, places, 60)
+                left += truncation.divide(texts, places, 60)
             else:
-                truncation.divided(texts, places, 10)
+                truncation.divide(texts, places, 10)
 
     return run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.wire import failures, lenient, model_cards, overflow, retry, sources
 from backends.wire.infill import decode_infill
-from backends.wire.native import decode_embedded, decode_line
+from backends.wire.native import decode_embeddings_reply, decode_line
 from backends.wire.openai_types import BadReply, decode_embeddings
 from backends.wire.reading import Each, Reader, Reading, decode_reply
 from backends.wire.sse import LineDecoder, SSEDecoder
@@ -15,7 +15,7 @@ from backends.wire.thinking import TagSplitter
 from gateway.errors import RequestError
 from gateway.translate import embeddings
 from gateway.translate.assembly import Assembly
-from gateway.translate.reasoning_replay import Keeper
+from gateway.translate.reasoning_replay import ReplayCollector
 from tests.golden import replay
 from tests.unit.scaling.chunks import Members, arguments, call, calls, event, read_all, words
 from tests.unit.scaling.measuring import Case, Work
@@ -59,7 +59,7 @@ def reading(events: Callable[[int], list[bytes]], how: Reading | None = None) ->
 
         def run() -> None:
             reader, assembly = Reader(how or Reading()), Assembly()
-            assembly.keeper = Keeper(KEPT)
+            assembly.keeper = ReplayCollector(KEPT)
             try:
                 for reply in read_all(reader, given):
                     assembly.take(reply)
@@ -145,7 +145,7 @@ def model_list(size: int) -> Members:
 
 def lay_over(data: bytes) -> None:
     """Lay one list over another."""
-    sources.merged(model_cards.parse_model_list(data), sources._list(model_cards.decoded(data)))
+    sources.merge_sources(model_cards.parse_model_list(data), sources._list(model_cards.decode_json(data)))
 
 
 def nested(size: int) -> bytes:
@@ -309,7 +309,7 @@ CASES = [
     Case("an Ollama's lines", lambda n: partial(read_all, Each(decode_line), native(n)), 5_000),
     Case(
         "an Ollama's vectors",
-        ignoring(decode_embedded, lambda n: b'{"embeddings":[' + b",".join([b"[1,2]"] * n) + b"]}"),
+        ignoring(decode_embeddings_reply, lambda n: b'{"embeddings":[' + b",".join([b"[1,2]"] * n) + b"]}"),
         20_000,
     ),
     Case("an infill", ignoring(decode_infill, lambda n: b'{"content":"' + b"\\n" * n + b'"}'), 1_000_000),
