@@ -235,3 +235,8 @@ def covers(patterns: Iterable[str], name: str) -> bool:
         )
         for pattern in patterns
     )
+
+
+def show_with_tag(name: str) -> str:
+    """Show a name as Ollama's lists do: short, and with its tag, which clients add to a name without one."""
+    return add_tag(shortest(name))

@@ -7,27 +7,28 @@ servers' idea of one, must never stand in one answer.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
-import msgspec
 import structlog
 from django.conf import settings
 
 from backends.discovery import catalog
 from backends.errors import UpstreamGarbled, UpstreamOversized, UpstreamRejected
-from backends.routing import balance
 from backends.routing.snapshot import Route, Target
-from backends.upstream import client as upstream
-from backends.wire.native import decode_embeddings_reply
-from backends.wire.openai_types import BadReply, EmbeddingReply, decode_embeddings
+from backends.upstream import client
+from backends.upstream.client import WholeAnswer
+from backends.wire.openai_types import BadReply, EmbeddingReply
 from backends.wire.overflow import lengths
+from gateway.admission import Lease
+from gateway.attempt import Attempt
 from gateway.errors import BadRequest
-from gateway.pipeline import rng
-from gateway.translate import embeddings, ollama_native
+from gateway.failover import try_candidates
+from gateway.operation import EmbeddingRequest
+from gateway.plan import Plan
+from gateway.translate import embeddings
+from gateway.translate.embeddings import EmbeddingPart, Gathered
 from gateway.translate.truncation import Places, cut, divide, parts
-from usage.ledger import Entry
+from gateway.upstream_calls import UpstreamCalls
 
 log = structlog.get_logger("llamagate.embedding")
 
@@ -38,127 +39,102 @@ MOST_CUTS = 3
 TOO_LONG = "the input length exceeds the context length"
 
 
-class Protocol(msgspec.Struct, frozen=True):
-    """How a backend is asked."""
-
-    path: str
-    is_from_root: bool
-    body: Callable[..., dict[str, Any]]
-    decode: Callable[[bytes], EmbeddingReply]
-
-
-PROTOCOLS = {
-    "openai": Protocol(embeddings.PATH, False, embeddings.to_upstream, decode_embeddings),
-    "ollama": Protocol(ollama_native.EMBED_PATH, True, ollama_native.embed_body, decode_embeddings_reply),
-}
-
-
-class EmbeddingWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants embedded, and how."""
-
-    model: str
-    texts: list[str]
-    dimensions: int = 0
-    truncate: bool = True
-
-
-async def ask(wish: EmbeddingWish, route: Route, entry: Entry) -> tuple[Target, embeddings.Gathered]:
+async def embed(
+    lease: Lease, request: EmbeddingRequest, route: Route, plan: Plan, calls: UpstreamCalls
+) -> Gathered:
     """Embed all texts. Raises an `UpstreamError`, a `RequestError`, or what the first failing part raises."""
-    targets = [target for target in route.targets if target.dialect.embed is not None]
-    if not targets:
-        raise BadRequest(embeddings.describe_unsupported(wish.model))
-    asking = _Asking(wish, route, entry)
-    await asking.all_of(balance.order(tuple(targets), rng))
-    entry.prompt_tokens = asking.gathered.tokens
-    return asking.target, asking.gathered
+    if not request.texts:
+        return Gathered(0)
+    batches = _Batches(request, route, calls)
+    await try_candidates(lease, request, plan, batches.embed_first)
+    await batches.embed_rest()
+    return batches.gathered
 
 
-class _Asking:
-    """One request. Texts are known by their place in it."""
+class _Batches:
+    """The parts of one request. Texts are known by their place in it."""
 
-    def __init__(self, wish: EmbeddingWish, route: Route, entry: Entry) -> None:
-        self._wish = wish
+    def __init__(self, request: EmbeddingRequest, route: Route, calls: UpstreamCalls) -> None:
+        self._request = request
         self._route = route
-        self._entry = entry
-        self._texts = list(wish.texts)
-        self._places = range(len(wish.texts))
-        self._dimensions = wish.dimensions
+        self._calls = calls
+        self._texts = list(request.texts)
+        self._places = range(len(request.texts))
+        self._dimensions = request.dimensions
         """What the backend is asked for: 0 once it has refused, and then vectors are cut here."""
         self._cut: set[int] = set()
         self._turns = asyncio.Semaphore(PARALLEL)
         self._size = 0
         """Bytes of all answers: however many parts there are, they are one answer."""
-        self.gathered = embeddings.Gathered(len(wish.texts))
-        self.target: Target
-        """The one that is asked; once it has answered, for good."""
+        self._attempt: Attempt
+        """The one whose target is asked; once it has answered, for good."""
+        self.gathered = Gathered(len(request.texts))
 
-    async def all_of(self, targets: list[Target]) -> None:
+    @property
+    def _target(self) -> Target:
+        return self._attempt.candidate.target
+
+    async def embed_first(self, attempt: Attempt) -> None:
+        """Ask one target for the first part. Raises an `UpstreamError`: another target may do better."""
+        self._attempt = attempt
+        self.gathered.dialect = self._target.dialect
         try:
-            reply = await upstream.ask(targets, self._first, self._read)
+            await self._ask(self._first_part())
         except UpstreamRejected as refused:
+            if refused.may_try_another:
+                raise
             await self._mend(self._first_part(), refused)
-        else:
-            self.gathered.put(self._first_part(), reply)
-        rest = self._places[self._batch :]
-        await self._together(parts(rest, self._batch))
-        if self._cut:
-            log.info(
-                "input truncated", alias=self._route.alias, backend=self._entry.backend, texts=len(self._cut)
-            )
 
-    def _first(self, target: Target) -> upstream.UpstreamCall:
-        self.target = target
-        self._entry.backend, self._entry.upstream_model = target.upstream.name, target.model
-        self._entry.sent_ns = time.monotonic_ns()
-        return self._build(target, self._first_part())
+    async def embed_rest(self) -> None:
+        """Ask the same target for the other parts."""
+        await self._together(parts(self._places[self._batch :], self._batch))
+        if self._cut:
+            backend = self._target.upstream.name
+            log.info("input truncated", alias=self._route.alias, backend=backend, texts=len(self._cut))
 
     @property
     def _batch(self) -> int:
-        style = self.target.dialect.embed
+        style = self._target.dialect.embed
         return max(1, style.batch) if style is not None else 1
 
     def _first_part(self) -> Places:
         return self._places[: self._batch]
-
-    def _build(self, target: Target, places: Places) -> upstream.UpstreamCall:
-        texts = [self._texts[place] for place in places]
-        way = PROTOCOLS[target.dialect.protocol]
-        body = way.body(texts, self._dimensions, target, truncate=self._wish.truncate)
-        return upstream.UpstreamCall(way.path, msgspec.json.encode(body), from_root=way.is_from_root)
 
     async def _together(self, divided_places: Iterable[Places]) -> None:
         """Ask for several parts. The first that fails ends them all, and is what is told."""
         try:
             async with asyncio.TaskGroup() as group:
                 for places in divided_places:
-                    group.create_task(self._part(places))
+                    group.create_task(self._embed_part(places))
         except ExceptionGroup as failed:  # a client is told one failure, not a group of them
             raise failed.exceptions[0] from None
 
-    async def _part(self, places: Places) -> None:
+    async def _embed_part(self, places: Places) -> None:
         try:
             await self._ask(places)
         except UpstreamRejected as refused:
             await self._mend(places, refused)
 
     async def _ask(self, places: Places) -> None:
+        texts = [self._texts[place] for place in places]
+        part = EmbeddingPart(texts, self._dimensions, self._request.truncate)
         async with self._turns:
-            reply = await upstream.ask([self.target], lambda target: self._build(target, places), self._read)
+            reply = self._read(await self._calls.fetch(self._attempt, part))
         self.gathered.put(places, reply)
 
     async def _mend(self, places: Places, refused: UpstreamRejected) -> None:
         """Ask again in a way that may be taken, or raise the refusal."""
         if self._dimensions and embeddings.is_about_dimensions(refused):
             self._dimensions = 0
-            await self._part(places)
+            await self._embed_part(places)
         elif refused.is_no_route:
-            raise BadRequest(embeddings.describe_unsupported(self._wish.model))
+            raise BadRequest(embeddings.describe_unsupported(self._request.model))
         elif not refused.is_too_long:
             raise refused
         elif len(places) > 1:
             limit = lengths(refused.message).limit or await self._context_length()
             await self._together(divide(self._texts, places, limit))
-        elif not self._wish.truncate:
+        elif not self._request.truncate:
             raise BadRequest(TOO_LONG)
         else:
             await self._shorten(places, refused)
@@ -179,17 +155,17 @@ class _Asking:
         raise refused
 
     async def _context_length(self) -> int | None:
-        card = await catalog.card_of(self.target)
+        card = await catalog.card_of(self._target)
         return self._route.rule.context_length or card.context_length
 
-    def _read(self, answer: upstream.WholeAnswer) -> EmbeddingReply:
+    def _read(self, answer: WholeAnswer) -> EmbeddingReply:
         name = answer.target.upstream.name
         try:
-            reply = PROTOCOLS[answer.target.dialect.protocol].decode(answer.body)
+            reply: EmbeddingReply = answer.call.reader.read(answer.body)
         except BadReply as error:
             raise UpstreamGarbled(name, f"embeddings not understood: {error}") from None
         if reply.error is not None:
-            raise upstream.error_in(answer.target, reply.error)
+            raise client.error_in(answer.target, reply.error)
         self._size += len(answer.body)
         if self._size > settings.PROXY.max_answer_bytes:
             raise UpstreamOversized(name, settings.PROXY.max_answer_bytes, "LLAMAGATE_MAX_ANSWER_BYTES")

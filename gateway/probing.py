@@ -7,27 +7,29 @@ It costs tokens, so nothing in here is started by itself: an operator asks for i
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from accounts.directory import Caller
-from backends.errors import UpstreamError, UpstreamGarbled
-from backends.routing.snapshot import MappingRules, Target
-from backends.upstream import client as upstream
-from backends.wire.openai_types import BadReply, Reply
-from gateway.embedding_batches import PROTOCOLS
-from gateway.errors import RequestError
-from gateway.operations import CHAT, GENERATE
-from gateway.translate import embeddings, probe_questions
-from gateway.translate.assembly import Assembly, Piece
+from backends.errors import UpstreamError
+from backends.routing.knowledge import ABILITIES
+from backends.routing.snapshot import MappingRules, Route, Target
+from gateway.admission import open_lease
+from gateway.answer import AnswerMetrics, AnswerPart
+from gateway.client_api import ClientApi
+from gateway.context import RequestContext
+from gateway.errors import Failure, RequestError
+from gateway.operation import EmbeddingRequest, Operation
+from gateway.pipeline import Answered, run_operation
+from gateway.relay import Relay
+from gateway.translate import probe_questions
+from gateway.translate.assembly import Assembly, CompleteAnswer
+from gateway.translate.embeddings import Gathered, numbers
 from gateway.translate.probe_questions import Answer, Finding, Question
-from gateway.upstream_routes import Endpoint
-from ollama_api.ollama.types import ChatRequest
-from usage import ledger
+from gateway.translate.token_usage import Timings, measure
+from gateway.upstream_routes import choose_route
 
 SYSTEM = Caller("system")
 QUESTION_S = 60.0
@@ -100,6 +102,8 @@ async def _ask(target: Target, question: Question) -> Finding:
 
 
 def _judge_error(error: Exception, question: Question) -> probe_questions.Judged:
+    if isinstance(error.__cause__, UpstreamError):  # a backend's refusal, worded for a client
+        error = error.__cause__
     if isinstance(error, UpstreamError):
         return probe_questions.refusal(error, question.told_by)
     return "unclear", str(error) or f"no answer within {QUESTION_S:g} s"
@@ -119,128 +123,90 @@ class _NoRoute(Exception):
 
 
 async def _answer(target: Target, question: Question) -> Answer:
-    """Ask as a client's request would be, with nothing of a mapping's own in it."""
-    call = question.call
-    rule = MappingRules(target.model, (target,), capabilities=("completion", "insert"))
-    usual: Endpoint[Any] = CHAT if isinstance(call, ChatRequest) else GENERATE
-    endpoint = usual.way(call, target, rule) if usual.way is not None else usual
-    if endpoint is None:
+    """Ask as a client's request is asked, with nothing of a mapping's own in it."""
+    request = question.make_request()
+    route = _make_route(target)
+    if choose_route(request, target, route.rule) is None:
         raise _NoRoute
-    body = msgspec.json.encode(endpoint.to_upstream(call, target, rule))
-    asked = upstream.UpstreamCall(
-        endpoint.upstream_path,
-        body,
-        endpoint.reader(target.dialect.reading),
-        from_root=endpoint.is_from_root,
-        in_lines=endpoint.in_lines,
+    collector = _Collector()
+    api = ClientApi(
+        name="probe", parse=bytes, translate=_keep, encode=_encode, open_stream=lambda request: collector
     )
-    asking = _ask_streamed(target, asked) if call.stream else _whole(target, asked)
-    return await _record(target, question.capability, asking, streamed=call.stream)
+    answered = await _run(target, question.capability, api, request)
+    answer: Answer = collector.answer() if isinstance(answered, Relay) else answered.body
+    return answer
 
 
-async def _whole(target: Target, asked: upstream.UpstreamCall) -> Answer:
-    def read(whole: upstream.WholeAnswer) -> Answer:
-        try:
-            reply: Reply = asked.reader.read(whole.body.strip())
-        except BadReply as error:
-            raise UpstreamGarbled(
-                target.upstream.name, f"an answer that is not understood: {error}"
-            ) from None
-        if reply.error:
-            raise upstream.error_in(target, reply.error)
-        return _gather([reply], _read_hidden_tokens(whole.body))
-
-    return await upstream.ask([target], lambda _: asked, read)
+async def _run(target: Target, capability: str, api: ClientApi, operation: Operation) -> Answered | Relay:
+    """Let the gateway ask, for a while; what it costs is recorded as usage of the team `system`."""
+    context = RequestContext(purpose="probe", caller=SYSTEM, detail=capability)
+    lease = open_lease(context, "probe", target.model, streamed=operation.stream)
+    with lease.closing():
+        async with asyncio.timeout(QUESTION_S):
+            return await run_operation(lease, api, operation, _make_route(target))
 
 
-async def _ask_streamed(target: Target, asked: upstream.UpstreamCall) -> Answer:
-    stream = await upstream.open_stream([target], lambda _: asked)
-    try:
-        replies = [reply async for batch in stream for reply in batch]
-    finally:
-        await stream.aclose()
-    return _gather(replies)
+def _make_route(target: Target) -> Route:
+    """Lead to the target alone; nothing that is to be found out is ruled out."""
+    return Route(target.model, MappingRules(target.model, (target,), capabilities=ABILITIES), (target,))
 
 
-def _gather(replies: list[Reply], hidden: int = 0) -> Answer:
-    assembly = Assembly()
-    pieces = [assembly.take(reply) or Piece() for reply in replies]
+def _keep(operation: Any, diagnostics: Any = None) -> Any:
+    return operation
+
+
+def _encode(request: Any, answer: CompleteAnswer, metrics: AnswerMetrics, now_ns: int) -> Answer:
+    return _judge_ready(answer.assembly, [answer.part])
+
+
+def _judge_ready(assembly: Assembly, parts: list[AnswerPart]) -> Answer:
     usage = assembly.usage
     return Answer(
-        text="".join(piece.content for piece in pieces),
-        thinking="".join(piece.thinking for piece in pieces),
+        text="".join(part.content for part in parts),
+        thinking="".join(part.thinking for part in parts),
         calls=assembly.tool_calls(0),
         is_cut=assembly.done_reason() == "length",
         prompt_tokens=int(usage.prompt_tokens or 0) if usage else 0,
         completion_tokens=int(usage.completion_tokens or 0) if usage else 0,
-        hidden_tokens=hidden,
+        hidden_tokens=int(usage.reasoning_tokens or 0) if usage else 0,
     )
 
 
-class _Details(msgspec.Struct):
-    reasoning_tokens: int | None = None
+class _Collector:
+    """Takes a streamed answer for itself: nobody is shown anything."""
 
+    def __init__(self) -> None:
+        self.assembly = Assembly()
+        self._parts: list[AnswerPart] = []
 
-class _Spent(msgspec.Struct):
-    completion_tokens_details: _Details | None = None
+    def feed(self, replies: list[Any], now_ns: int) -> bytes:
+        """Gather."""
+        self._parts += [part for reply in replies if (part := self.assembly.take(reply)) is not None]
+        return b""
 
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, AnswerMetrics]:
+        """Measure."""
+        return b"", measure(self.assembly.usage, self.assembly.timings, timings)
 
-class _Counted(msgspec.Struct):
-    usage: _Spent | None = None
+    def fail(self, failure: Failure, request_id: str) -> bytes:
+        """Leave it to the error itself."""
+        return b""
 
-
-def _read_hidden_tokens(body: bytes) -> int:
-    """Read what was spent on thinking, where a server counts it."""
-    try:
-        counted = msgspec.json.decode(body, type=_Counted)
-    except msgspec.DecodeError:
-        return 0
-    details = counted.usage.completion_tokens_details if counted.usage else None
-    return (details.reasoning_tokens or 0) if details else 0
+    def answer(self) -> Answer:
+        """Give what came."""
+        return _judge_ready(self.assembly, self._parts)
 
 
 async def _embedding(target: Target) -> Finding:
     if target.dialect.embed is None:
         return _finding("embedding", ("no", NO_EMBEDDINGS))
-    way = PROTOCOLS[target.dialect.protocol]
-    body = msgspec.json.encode(way.body(["probe"], 0, target, truncate=True))
-    asked = upstream.UpstreamCall(way.path, body, from_root=way.is_from_root)
-    lengths: list[int] = []
-
-    def read(whole: upstream.WholeAnswer) -> Answer:
-        try:
-            reply = way.decode(whole.body)
-        except BadReply as error:
-            raise UpstreamGarbled(target.upstream.name, f"embeddings not understood: {error}") from None
-        if reply.error is not None:
-            raise upstream.error_in(target, reply.error)
-        lengths.append(len(embeddings.numbers(embeddings.vectors(reply, 1)[0])))
-        return Answer(prompt_tokens=int(reply.usage.prompt_tokens or 0) if reply.usage else 0)
-
+    api = ClientApi(name="probe", parse=bytes, translate=_keep)
     try:
-        asking = upstream.ask([target], lambda _: asked, read)
-        answer = await _record(target, "embedding", asking, streamed=False)
+        answered = await _run(target, "embedding", api, EmbeddingRequest(model=target.model, texts=["probe"]))
     except (UpstreamError, RequestError, TimeoutError) as error:
         question = probe_questions.first_question(target.model)
         return _finding("embedding", _judge_error(error, question))
-    evidence = f"a vector of {lengths[0]} numbers came"
-    return Finding("embedding", "yes", evidence, length=lengths[0], tokens=answer.tokens)
-
-
-async def _record(target: Target, capability: str, asking: Awaitable[Answer], *, streamed: bool) -> Answer:
-    """Wait for an answer, not for ever, and record what it cost."""
-    entry = ledger.open_entry(uuid.uuid4().hex, "probe", SYSTEM, target.model, streamed=streamed)
-    entry.backend, entry.upstream_model, entry.sent_ns = (
-        target.upstream.name,
-        target.model,
-        time.monotonic_ns(),
-    )
-    try:
-        async with asyncio.timeout(QUESTION_S):
-            answer = await asking
-    except BaseException as error:
-        ledger.close(entry, "error", f"{capability}: {type(error).__name__}")
-        raise
-    entry.prompt_tokens, entry.completion_tokens = answer.prompt_tokens, answer.completion_tokens
-    ledger.close(entry, "ok", capability)
-    return answer
+    gathered: Gathered = answered.body  # type: ignore[union-attr]  # embeddings are never streamed
+    length = len(numbers(gathered.vectors[0]))
+    evidence = f"a vector of {length} numbers came"
+    return Finding("embedding", "yes", evidence, length=length, tokens=gathered.tokens)

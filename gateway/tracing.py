@@ -1,64 +1,58 @@
-"""The account of a request that is not sent: for operators, who want to know what a backend would get."""
+"""A request that is planned and translated, but not sent: it tells operators what would happen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from random import Random
 from typing import Any
 
-from backends.routing.snapshot import Route, RoutingSnapshot, Target
-from gateway import operations
-from gateway.errors import BadRequest, ModelNotFound
-from gateway.passthrough import ENDPOINTS, Face
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
-from gateway.translate.trace_report import Account, account_of
-from gateway.upstream_routes import Endpoint, translate_call
-from ollama_api.anthropic import api as anthropic
-from ollama_api.anthropic.views import MESSAGES
-from ollama_api.ollama import parse
-from ollama_api.openai import chat as openai
-from ollama_api.openai import raw_body
-from ollama_api.openai.views import CHAT, COMPLETIONS, RESPONSES
-from ollama_api.responses import api as responses
+import msgspec
 
-Told = list[tuple[Account, dict[str, Any]]]
-
-FACES: dict[str, tuple[Callable[[bytes], Any], Endpoint[Any]]] = {
-    "/api/chat": (parse.chat, operations.CHAT),
-    "/api/generate": (parse.generate, operations.GENERATE),
-    "/v1/chat/completions": (openai.parse_chat, CHAT),
-    "/v1/completions": (openai.parse, COMPLETIONS),
-    "/v1/messages": (anthropic.parse, MESSAGES),
-    "/v1/responses": (responses.parse, RESPONSES),
-}
-OWN: dict[str, Face] = {"/v1/messages": "messages", "/v1/responses": "responses"}
-"""Faces that some backends have themselves."""
+from backends.routing.snapshot import RoutingSnapshot
+from gateway.capabilities import check_capabilities
+from gateway.client_api import ClientApi
+from gateway.diagnostics import Diagnostics, TranslationContext
+from gateway.errors import ModelNotFound
+from gateway.mapping_rules import apply_rules
+from gateway.plan import Candidate, Skipped, make_plan
+from gateway.trace_report import TraceReport, report_target
+from gateway.upstream_routes import build_body
 
 
-def accounts(path: str, body: bytes, snapshot: RoutingSnapshot) -> Told:
-    """Translate for every target. Raises `RequestError` as the request itself would."""
-    read, endpoint = FACES[path]
-    model = raw_body.model_of(body)
-    route = snapshot.resolve(model)
+class Traced(msgspec.Struct, frozen=True):
+    """What one target would get, and why it stands in its place."""
+
+    candidate: Candidate
+    report: TraceReport
+    body: Mapping[str, Any]
+
+
+def trace_request(
+    api: ClientApi, body: bytes, snapshot: RoutingSnapshot
+) -> tuple[list[Traced], list[Skipped]]:
+    """Plan and translate for every target. Raises `RequestError` as the request itself would."""
+    raw = api.raw
+    call = (raw or api).parse(body)
+    route = snapshot.resolve(call.model)
     if route is None:
-        raise ModelNotFound(f"model '{model}' not found")
-    face = OWN.get(path)
-    if face is not None and all(getattr(target.dialect, face) for target in route.targets):
-        read, endpoint = openai.parse, ENDPOINTS[face]
-    call = read(body)
-    endpoint.check(call, route.rule)
-    told = [found for target in route.targets if (found := _account(call, endpoint, target, route))]
-    if not told:
-        raise BadRequest(endpoint.no_way(call))
-    return told
+        raise ModelNotFound(f"model '{call.model}' not found")
+    if raw is not None and all(getattr(one.dialect, raw.protocol) for one in route.targets):
+        api = raw
+    elif raw is not None:
+        call = api.parse(body)
+    base = Diagnostics()
+    operation = api.translate(call, base)
+    check_capabilities(operation, route.rule)
+    rule_notes = Diagnostics()
+    apply_rules(route.rule, operation, rule_notes)
+    plan = make_plan(operation, route, Random(0))  # noqa: S311  # an order to show, which guards nothing
+    traced = [_trace(operation, candidate, rule_notes) for candidate in plan.require_candidates()]
+    return traced, plan.skipped
 
 
-def _account(
-    call: Any, endpoint: Endpoint[Any], target: Target, route: Route
-) -> tuple[Account, dict[str, Any]] | None:
-    """Tell of one target; None if it cannot do what is asked."""
-    way = endpoint.way(call, target, route.rule) if endpoint.way is not None else endpoint
-    if way is None:
-        return None
+def _trace(operation: Any, candidate: Candidate, rule_notes: Diagnostics) -> Traced:
     notes = Diagnostics()
-    body, _ = translate_call(way, call, target, route.rule, TranslationContext(notes))
-    return account_of(target, call, body, notes), body
+    notes.extend(rule_notes)
+    body, _ = build_body(candidate.route, operation, candidate.target, TranslationContext(notes))
+    members = body if not isinstance(body, bytes) else {}
+    return Traced(candidate, report_target(candidate.target, operation, members, notes), members)

@@ -1,117 +1,208 @@
-"""What an endpoint is: a row of pure functions, through which `exchange` takes a call."""
+"""In which form a backend is asked: path, framing, reader and body builder, a row each. Pure.
+
+The row is chosen once per attempt, from what is asked and the target: its dialect, its model, and what
+probes found of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
-from django.http import HttpResponseBase
 
 from backends.routing.snapshot import MappingRules, Target
-from backends.wire.reading import Reader, Reading, Reads
-from gateway.relay import Relay, Translator
-from gateway.translate import stop_emulation
-from gateway.translate.diagnostics import PLAIN, TranslationContext
-from gateway.translate.token_usage import Timings
-from ollama_api.http import NDJSONStream, json_response
-from ollama_api.ollama.types import Metrics
+from backends.wire.dialect import Fill
+from backends.wire.infill import decode_infill
+from backends.wire.native import decode_embeddings_reply, decode_line
+from backends.wire.openai_types import decode_embeddings
+from backends.wire.reading import Each, Reader, Reading, Reads
+from gateway.diagnostics import TranslationContext
+from gateway.errors import BadRequest, ModelNotFound, RequestError
+from gateway.generation import GenerationRequest
+from gateway.operation import EmbeddingRequest, MediaRequest, ModelLoad, Operation
+from gateway.raw_body import RawBody
+from gateway.raw_forms import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, RawForm
+from gateway.translate import chat_completions, completions, embeddings, ollama_native
+from gateway.translate.raw_answers import EVENT_FORMS, ChunkReader, make_event_decoder, read_vector_list
+from gateway.translate.stop_emulation import list_unsent_stops
+
+Body = Mapping[str, Any] | bytes
+"""What is sent: the members of a JSON object, or a body that only the backend reads."""
+Build = Callable[[Any, Target, TranslationContext], Body]
 
 
-class Call(Protocol):
-    """What every typed request has."""
+class UpstreamRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """One form in which a backend is asked."""
 
-    @property
-    def model(self) -> str:
-        """The name that was asked for."""
-
-    @property
-    def stream(self) -> bool:
-        """Whether the answer comes piece by piece."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The Ollama options that the client set."""
-
-    @property
-    def keep_alive(self) -> Any:
-        """How long the model counts as in use."""
-
-
-CallT = TypeVar("CallT", bound=Call)
-AskedT = TypeVar("AskedT", contravariant=True)
-
-
-class ToUpstream(Protocol[AskedT]):
-    """Makes a backend's body of a call."""
-
-    def __call__(
-        self, call: AskedT, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN, /
-    ) -> dict[str, Any]:
-        """Translate for one target. Raises `BadRequest`."""
-
-
-class Endpoint(msgspec.Struct, Generic[CallT], frozen=True, kw_only=True):
-    """How a call of one endpoint is asked and answered: pure functions, and the form of its answers."""
-
-    name: str
-    """For records and logs."""
-    upstream_path: str
+    path: str
     is_from_root: bool = False
-    """Whether `upstream_path` stands beside a base URL's /v1, not below it."""
-    in_lines: bool = False
+    """Whether `path` stands beside a base URL's /v1, not below it."""
+    is_in_lines: bool = False
     """Whether a stream comes as one JSON object per line, not as server-sent events."""
+    is_universal: bool = True
+    """Whether every backend has it, so that a 404 there is about the model."""
+    loads_models: bool = False
+    """Whether the backend is told of requests that only load or unload a model."""
+    emulates_stops: bool = False
+    """Whether stop strings that are not sent are looked for in the answer here."""
     client_headers: tuple[str, ...] = ()
     """Headers of the client that go along, since members of the body may need them; no others do."""
-    call_keys: Callable[[CallT], list[str]] | None = None
-    """Name the tool calls of the conversation, where there may be some."""
-    to_upstream: ToUpstream[CallT]
-    from_upstream: Callable[[CallT, Any, Timings, int], tuple[Any, Metrics]]
-    stream: Callable[[CallT], Translator]
-    check: Callable[[CallT, MappingRules], None] = lambda call, rule: None
-    """Refuse what the endpoint or the model cannot do, once the model is known."""
-    empty_reply: Callable[[CallT, str, int], Any] | None = None
-    """Answer a call that only loads or unloads; None where there is no such call."""
-    is_empty: Callable[[CallT], bool] = lambda call: False
-    needs: Callable[[CallT], Collection[str]] = lambda call: ()
-    """What a model must be able to do for a call, in Ollama's words for capabilities."""
-    loads: bool = False
-    """Whether the backend is told of calls that only load or unload a model."""
-    way: Callable[[CallT, Target, MappingRules], Endpoint[CallT] | None] | None = None
-    """Another row for what a call asks of a target, where one row is not enough; None: it cannot do that."""
-    is_usual: bool = True
-    """Whether every backend has `upstream_path`, so that a 404 there is about the model."""
-    no_way: Callable[[CallT], str] = lambda call: "this model cannot do that"
-    """Tell the client that no target can."""
-    cuts: bool = True
-    """Whether stop strings that are not sent are looked for in the answer."""
-    mend: Callable[[CallT, Target, Any], None] | None = None
-    """Take out of a whole answer what this kind of backend puts in and others do not."""
+    build: Build
+    """Make the body for one target. Raises `BadRequest`."""
     reader: Callable[[Reading], Reads[Any]] = Reader
     """Make the reader of one answer, for the way in which a kind of backend has to be read."""
-    whole: Callable[[Any], HttpResponseBase] = json_response
-    lines: Callable[[Relay], HttpResponseBase] = NDJSONStream
 
 
-def translate_call(
-    endpoint: Endpoint[CallT],
-    call: CallT,
-    target: Target,
-    rule: MappingRules,
-    aside: TranslationContext = PLAIN,
-) -> tuple[dict[str, Any], list[str]]:
-    """Make the body for one target, and list the stop strings to look for in its answer."""
-    body = endpoint.to_upstream(call, target, rule, aside)
-    if not endpoint.cuts:
+READERS: dict[str, Callable[[Reading], Reads[Any]]] = {
+    "choices": Reader,
+    "infill": lambda reading: Each(decode_infill),
+    "ollama": lambda reading: Each(decode_line),
+}
+CHAT_COMPLETIONS = UpstreamRoute(
+    path="/chat/completions", emulates_stops=True, build=chat_completions.build_chat
+)
+OLLAMA_CHAT = UpstreamRoute(
+    path="/api/chat",
+    is_from_root=True,
+    is_in_lines=True,
+    loads_models=True,
+    build=ollama_native.build_chat,
+    reader=READERS["ollama"],
+)
+OLLAMA_GENERATE = msgspec.structs.replace(
+    OLLAMA_CHAT, path="/api/generate", build=ollama_native.build_generation
+)
+RAW_PROMPT = UpstreamRoute(
+    path="/completions", is_universal=False, emulates_stops=True, build=completions.build_completion
+)
+EMBEDDING_ROUTES = {
+    "openai": UpstreamRoute(
+        path=embeddings.PATH,
+        is_universal=False,
+        build=embeddings.build_part,
+        reader=lambda reading: Each(decode_embeddings),
+    ),
+    "ollama": UpstreamRoute(
+        path="/api/embed",
+        is_from_root=True,
+        is_universal=False,
+        build=ollama_native.build_embedding,
+        reader=lambda reading: Each(decode_embeddings_reply),
+    ),
+}
+
+
+def _build_raw(body: RawBody, target: Target, context: TranslationContext) -> Body:
+    return body.build(target, context.notes)
+
+
+def _pass_events(form: RawForm, *client_headers: str) -> UpstreamRoute:
+    decode = make_event_decoder(EVENT_FORMS[form.name])
+    return UpstreamRoute(
+        path=form.path,
+        client_headers=client_headers,
+        build=_build_raw,
+        reader=lambda reading: Each(decode),
+    )
+
+
+RAW_ROUTES: dict[str, UpstreamRoute] = {
+    CHAT.name: UpstreamRoute(path=CHAT.path, build=_build_raw, reader=ChunkReader),
+    COMPLETIONS.name: UpstreamRoute(
+        path=COMPLETIONS.path, is_universal=False, build=_build_raw, reader=ChunkReader
+    ),
+    EMBEDDINGS.name: UpstreamRoute(
+        path=EMBEDDINGS.path,
+        is_universal=False,
+        build=_build_raw,
+        reader=lambda reading: Each(read_vector_list),
+    ),
+    MESSAGES.name: _pass_events(MESSAGES, "anthropic-beta", "anthropic-version"),
+    RESPONSES.name: _pass_events(RESPONSES),
+}
+
+
+def choose_route(operation: Operation, target: Target, rules: MappingRules) -> UpstreamRoute | None:
+    """Choose the form in which a target is asked. None: it cannot do what is asked."""
+    if isinstance(operation, GenerationRequest):
+        return _choose_for_generation(operation, target, rules)
+    if isinstance(operation, ModelLoad):
+        return _choose_for_generation(operation.request, target, rules)
+    if isinstance(operation, RawBody):
+        return RAW_ROUTES[operation.form.name] if _has_raw_route(operation.form, target) else None
+    if isinstance(operation, EmbeddingRequest):
+        has_embeddings = target.dialect.embed is not None
+        return EMBEDDING_ROUTES[target.dialect.protocol] if has_embeddings else None
+    return _media_route(operation.path)
+
+
+def _has_raw_route(form: RawForm, target: Target) -> bool:
+    if form is COMPLETIONS:
+        return target.dialect.completes
+    return form is not EMBEDDINGS or target.dialect.embed is not None
+
+
+def _choose_for_generation(
+    request: GenerationRequest, target: Target, rules: MappingRules
+) -> UpstreamRoute | None:
+    """Ask in a target's own protocol; else as a chat, or as a prompt that no template touches."""
+    prompt = request.prompt
+    if target.dialect.protocol == "ollama" and request.ollama is not None:
+        is_chat = prompt is None or bool(request.ollama.messages)
+        return OLLAMA_CHAT if is_chat else OLLAMA_GENERATE
+    if prompt is None:
+        return CHAT_COMPLETIONS
+    if prompt.needs_ollama:
+        return None
+    if prompt.suffix:
+        fill = completions.find_infill(target, rules)
+        return _infill_route(fill) if fill else None
+    if prompt.is_raw:
+        return RAW_PROMPT if target.dialect.completes else None
+    return CHAT_COMPLETIONS
+
+
+@lru_cache(maxsize=64)
+def _infill_route(fill: Fill) -> UpstreamRoute:
+    return msgspec.structs.replace(
+        RAW_PROMPT,
+        path=fill.path,
+        is_from_root=fill.from_root,
+        build=partial(completions.build_infill, fill),
+        reader=READERS[fill.answer],
+    )
+
+
+@lru_cache(maxsize=64)
+def _media_route(path: str) -> UpstreamRoute:
+    return UpstreamRoute(
+        path=path, is_universal=False, build=lambda media, target, context: media.build(target, context.notes)
+    )
+
+
+def build_body(
+    route: UpstreamRoute, operation: Any, target: Target, context: TranslationContext
+) -> tuple[Body, list[str]]:
+    """Build the body for one target, and list the stop strings to look for in its answer here."""
+    body = route.build(operation, target, context)
+    if not route.emulates_stops or not isinstance(operation, GenerationRequest) or not operation.options:
         return body, []
-    return body, stop_emulation.list_unsent_stops(call.options, rule, target.dialect, body, aside.notes)
+    return body, list_unsent_stops(operation.options, target.dialect, body, context.notes)
 
 
-def filter_able(
-    needed: Collection[str], targets: tuple[Target, ...], rule: MappingRules
-) -> tuple[Target, ...]:
-    """Leave out targets that a probe found unable, if others are left and the operator says nothing else."""
-    if rule.capabilities:
-        return targets
-    fit = tuple(one for one in targets if not any(one.probed.can.get(word) is False for word in needed))
-    return fit or targets
+def explain_unsupported(operation: Operation) -> RequestError:
+    """Tell the client that no target of the model can do what is asked, in its API's own words."""
+    model = operation.model
+    if isinstance(operation, GenerationRequest) and operation.prompt is not None:
+        return BadRequest(completions.explain_unsupported(model, operation.prompt))
+    if isinstance(operation, EmbeddingRequest) or (
+        isinstance(operation, RawBody) and operation.form is EMBEDDINGS
+    ):
+        return BadRequest(embeddings.describe_unsupported(model))
+    if isinstance(operation, MediaRequest):
+        return ModelNotFound(f"no backend of model '{model}' has /v1{operation.path}")
+    if isinstance(operation, RawBody) and operation.form is COMPLETIONS:
+        return BadRequest(f'"{model}" does not support completions, only chat')
+    return BadRequest("this model cannot do that")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway.errors import Failure
-from ollama_api.anthropic.api import error_body as anthropic_error
-from ollama_api.openai.chat import error_body as openai_error
+from ollama_api.anthropic.reply import error_body as anthropic_error
+from ollama_api.openai.errors import error_body as openai_error
 
 Envelope = Callable[[Failure, str], Any]
 """Writes a failure as a face's error body, for a request id."""

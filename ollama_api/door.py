@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -16,10 +15,21 @@ from accounts.directory import Caller
 from accounts.errors import AccessError
 from accounts.rights import TRACE
 from backends import key_redaction
+from gateway.client_api import ClientApi
 from gateway.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
-from gateway.translate.trace_report import TRACE_HEADER, as_header
+from gateway.pipeline import run
+from gateway.relay import Relay
+from gateway.trace_report import TRACE_HEADER, as_header
 from ollama_api.api_shapes import OLLAMA, Face
-from ollama_api.http import error_response, plain_response
+from ollama_api.http import (
+    NDJSONStream,
+    SSEStream,
+    bytes_response,
+    error_response,
+    json_response,
+    json_response_without_charset,
+    plain_response,
+)
 from ollama_api.request import ClientGone, ClientRequest
 from usage.bounded_log import BoundedLog
 
@@ -29,7 +39,6 @@ View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 DjangoView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 BODYLESS_METHODS = ("GET", "HEAD")
-NOBODY = Caller(team="")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 # Each has a bound of its own: a flood of strangers without a key hides no key that asks for too much.
@@ -37,70 +46,79 @@ REFUSALS = {status: BoundedLog(log, "client refused", status=status) for status 
 
 
 def door(
-    view: View,
+    view: View | ClientApi,
     *methods: str,
     public: bool = False,
     has_body: bool = True,
     face: Face = OLLAMA,
 ) -> DjangoView:
-    """Make a Django view of a client view.
+    """Make a Django view of a client view, or of an operation that the gateway answers.
 
     `public`: needs no key, since clients probe it without one. `has_body`: whether the view looks at the body
     of a POST or DELETE; of a GET no body is read at all. `face`: the API whose route this is.
     """
-    endpoint = f"{view.__module__.rpartition('.')[2]}.{view.__name__}"
+    answer: View = partial(answer_with, view) if isinstance(view, ClientApi) else view
+    endpoint = view.name if isinstance(view, ClientApi) else _name_view(view)
 
-    async def entered(request: ClientRequest, **captured: str) -> HttpResponseBase:
-        request_id = _begin(request, face)
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+    async def enter(request: ClientRequest, **captured: str) -> HttpResponseBase:
+        request_id = _open_context(request, face)
         try:
-            response = await _enter(request, captured)
+            response: HttpResponseBase
+            if request.method not in methods:
+                response = _wrong_method(methods)
+            else:
+                await _let_in(request, public=public, has_body=has_body)
+                response = await answer(request, **captured)
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
             response = request.refused(_explain(error, request, endpoint))
         for name in face.id_headers:
             response[name] = request_id
-        if request.trace is not None:
-            response[TRACE_HEADER] = as_header(request.trace)
+        if request.context.reports is not None:
+            response[TRACE_HEADER] = as_header(request.context.reports)
         return response
 
-    async def _enter(request: ClientRequest, captured: dict[str, str]) -> HttpResponseBase:
-        if request.method not in methods:
-            return _wrong_method(methods)
-        caller = NOBODY if public else _authenticate(request)
-        if "HTTP_X_LLAMAGATE_TRACE" in request.META:
-            caller.require_right(TRACE)
-            request.trace = []
-        if has_body and request.method not in BODYLESS_METHODS:
-            await request.read_body()
-        return await view(request, caller, **captured)
-
-    return entered
+    return enter
 
 
-def _begin(request: ClientRequest, face: Face) -> str:
-    """Give the request its id, and the words of its face."""
-    request_id = _request_id(request)
-    if face is not OLLAMA:
-        request.refused = _in(face, request_id)
-    return request_id
+async def _let_in(request: ClientRequest, *, public: bool, has_body: bool) -> None:
+    """Find out who asks, and read the body only then. Raises `AccessError`, `ClientGone`."""
+    context = request.context
+    if not public:
+        context.caller = _authenticate(request)
+    if "HTTP_X_LLAMAGATE_TRACE" in request.META:
+        context.caller.require_right(TRACE)
+        context.reports = []
+    if has_body and request.method not in BODYLESS_METHODS:
+        await request.read_body()
 
 
-def _in(face: Face, request_id: str) -> Callable[[Failure], HttpResponse]:
+async def answer_with(api: ClientApi, request: ClientRequest) -> HttpResponseBase:
+    """Let the gateway answer, and give its answer an HTTP form."""
+    answered = await run(request.context, api, request.body)
+    if isinstance(answered, Relay):
+        return NDJSONStream(answered) if request.path.startswith("/api/") else SSEStream(answered)
+    if answered.media_type:
+        return bytes_response(answered.body, answered.media_type)
+    is_ollama = request.path.startswith("/api/")
+    return json_response(answered.body) if is_ollama else json_response_without_charset(answered.body)
+
+
+def _write_in(face: Face, request_id: str) -> Callable[[Failure], HttpResponse]:
     return lambda failure: error_response(failure, face.envelope(failure, request_id))
 
 
 def add_request_id(view: DjangoView) -> DjangoView:
     """Give the answers of a view that needs no door their request id."""
 
-    async def named(request: ClientRequest, **captured: str) -> HttpResponseBase:
-        request_id = _request_id(request)
+    async def answer(request: ClientRequest, **captured: str) -> HttpResponseBase:
+        request_id = _open_context(request, OLLAMA)
         response = await view(request, **captured)
         response["X-Request-Id"] = request_id
         return response
 
-    return named
+    return answer
 
 
 def _authenticate(request: ClientRequest) -> Caller:
@@ -113,10 +131,20 @@ def _authenticate(request: ClientRequest) -> Caller:
     )
 
 
-def _request_id(request: ClientRequest) -> str:
+def _open_context(request: ClientRequest, face: Face) -> str:
+    """Open the request's context, before anybody is authenticated; give its id."""
     given: str = request.META.get("HTTP_X_REQUEST_ID", "")
-    request.request_id = given if REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
-    return request.request_id
+    if REQUEST_ID.fullmatch(given):
+        request.context.request_id = given
+    request.context.headers = request.scope["headers"]
+    if face is not OLLAMA:
+        request.refused = _write_in(face, request.context.request_id)
+    structlog.contextvars.bind_contextvars(request_id=request.context.request_id)
+    return request.context.request_id
+
+
+def _name_view(view: View) -> str:
+    return f"{view.__module__.rpartition('.')[2]}.{view.__name__}"
 
 
 def _wrong_method(methods: tuple[str, ...]) -> HttpResponse:
@@ -137,10 +165,10 @@ def _log_refusal(request: ClientRequest, endpoint: str, failure: Failure, error:
 
 
 def _explain(error: Exception, request: ClientRequest, endpoint: str) -> Failure:
-    failure = failure_of(error, request.request_id)
+    failure = failure_of(error, request.context.request_id)
     if failure is None:
         log.error("unexpected error", exception=trace_of(error))
-        failure = unknown_failure(request.request_id)
+        failure = unknown_failure(request.context.request_id)
     elif failure.status in REFUSALS:
         _log_refusal(request, endpoint, failure, error)
     elif failure.status >= 500:

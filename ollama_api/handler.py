@@ -44,7 +44,8 @@ class ClientHandler:
             return
         except asyncio.CancelledError:
             # Not raised again: this task ends here, and the server would take a cancelled one for a crash.
-            if not request.client_left:
+            if request.context.cancel_reason != "client_closed":
+                request.context.cancel("shutdown")
                 await _say_goodbye(request, send)
         finally:
             request.stop_watching()
@@ -94,7 +95,7 @@ async def _say_goodbye(request: ClientRequest, send: Send) -> None:
     if request.answered:
         return
     request.answered = True
-    failure = restarting(request.request_id)
+    failure = restarting(request.context.request_id)
     if request.last_words is not None:
         await send({"type": "http.response.body", "body": request.last_words(failure)})
     else:
@@ -102,5 +103,5 @@ async def _say_goodbye(request: ClientRequest, send: Send) -> None:
 
 
 def _add_request_id(request: ClientRequest, response: HttpResponse) -> HttpResponse:
-    response["X-Request-Id"] = request.request_id
+    response["X-Request-Id"] = request.context.request_id
     return response

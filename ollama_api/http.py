@@ -90,6 +90,11 @@ def json_response_without_charset(body: Any, status: int = 200) -> HttpResponse:
     return _respond(to_json(body), "application/json", status)
 
 
+def bytes_response(content: bytes, media_type: str) -> HttpResponse:
+    """Answer with what a backend answered, under its own type if nothing would run it."""
+    return _respond(content, passive_type(media_type), 200)
+
+
 def plain_response(text: str, status: int = 200) -> HttpResponse:
     """Answer with text."""
     return _respond(text.encode(), PLAIN_TYPE if status != 200 else f"{PLAIN_TYPE}; charset=utf-8", status)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from io import BytesIO
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 
+from gateway.context import RequestContext
 from gateway.errors import Failure
 from ollama_api.http import error_response
 
@@ -26,17 +28,19 @@ class ClientRequest(ASGIRequest):
     """A request whose body is read on demand, and whose client is watched from then on."""
 
     receive: Receive
-    request_id = ""
+    context: RequestContext
+    """Opened with the request, before anybody is authenticated."""
     last_words: Callable[[Failure], bytes] | None = None
     """Set when the head of a stream is out: what is said from then on is a line of it."""
     refused: Callable[[Failure], HttpResponse] = staticmethod(error_response)
     """Tells a failure before the head is out, in the shape of the face that was asked."""
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""
-    client_left = False
-    trace: list[Any] | None = None
-    """Takes the account of each translation, for a caller who asked and may see it."""
     _watcher: asyncio.Task[None] | None = None
+
+    def __init__(self, scope: Scope, body_file: BytesIO) -> None:
+        super().__init__(scope, body_file)
+        self.context = RequestContext()
 
     async def read_body(self) -> bytes:
         """Read the whole body (the guard counts and times it), then watch for the client leaving.
@@ -61,7 +65,7 @@ class ClientRequest(ASGIRequest):
         while (await self.receive())["type"] != "http.disconnect":
             pass
         if request_task is not None and not self.answered:
-            self.client_left = True
+            self.context.cancel("client_closed")
             request_task.cancel()
 
     def stop_watching(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class ProxyConfig:
         return replace(self, **changes)
 
 
+@lru_cache(maxsize=16)
 def is_loopback(host: str) -> bool:
     """Say whether an address or name means this machine only."""
     if host.lower() in LOOPBACK_NAMES:

@@ -78,6 +78,8 @@ class RequestCycle:
         self._is_chunked = False
         self._length_left: int | None = None
         self._has_no_body = False
+        self._held_head = b""
+        """The head of an answer whose length is stated: it goes out with the body, in one write."""
         self.unread_bytes = 0
 
     # What the connection tells
@@ -179,7 +181,10 @@ class RequestCycle:
         if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b"\0" in head:
             raise RuntimeError("a header of the answer holds a line break")
         self.is_started = True
-        self._connection.write(head)
+        if self._length_left and not self._has_no_body:
+            self._held_head = head
+        else:
+            self._connection.write(head)
 
     def _framing(self, status: int) -> list[bytes]:
         """Decide how the body ends: nothing, a length, chunks, or the connection (RFC 9112, 6)."""
@@ -207,4 +212,5 @@ class RequestCycle:
             self._length_left -= len(body)
             if self._length_left < 0 or (is_last and self._length_left):
                 raise RuntimeError("the answer's length is not its Content-Length")
-        self._connection.write(body)
+        head, self._held_head = self._held_head, b""
+        self._connection.write(head + body if head else body)

@@ -8,6 +8,7 @@ connection is closed. A second Ctrl-C ends at once.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from typing import Any
@@ -21,6 +22,8 @@ from proxy_site.connection_limits import LimitedServerState
 log = structlog.get_logger("llamagate.server")
 
 LAST_WORDS_S = 2.0
+GC_THRESHOLDS = (10_000, 20, 50)
+"""Answers make no reference cycles (a test holds that), so there is little to look for."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -49,6 +52,17 @@ class DrainingServer(uvicorn.Server):
         await asyncio.sleep(LAST_WORDS_S)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+class WorkerServer(DrainingServer):
+    """A server with a process of its own."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell the garbage collector that what is loaded by now stays."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
 
 def uvicorn_config(**overrides: Any) -> uvicorn.Config:
@@ -83,7 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_worker(listener: socket.socket) -> None:
     """Serve on a listening socket until a signal says to stop."""
-    server = DrainingServer(uvicorn_config())
+    server = WorkerServer(uvicorn_config())
     # Uvicorn raises the signal once more when it is done; the default handler would make that a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -1,12 +1,13 @@
 """What is recorded of a request: opened before the backend is asked, closed whatever happened.
 
 Today it is one log line; records, reservations and the board of requests in flight have their place between
-`open_entry` and `close`. No prompt and no answer is ever recorded.
+`open_record` and `close`. No prompt and no answer is ever recorded.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ MOST_CHARACTERS = 300
 log = structlog.get_logger("llamagate.request")
 
 
-class Entry(msgspec.Struct):
+class UsageRecord(msgspec.Struct):
     """One request. Times are nanoseconds of the monotonic clock, 0 when that point was not reached."""
 
     request_id: str
@@ -37,36 +38,42 @@ class Entry(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     outcome: str = ""
+    attempts: list[dict[str, Any]] = []
+    """Each try of a target, as plain values; see `gateway.attempt`."""
 
 
-def open_entry(request_id: str, endpoint: str, caller: Caller, alias: str, *, streamed: bool) -> Entry:
-    """Begin to record a request."""
-    return Entry(request_id, endpoint, caller.team, caller.key_id, alias, streamed, time.monotonic_ns())
+def open_record(
+    request_id: str, endpoint: str, caller: Caller, alias: str, *, streamed: bool, started_ns: int = 0
+) -> UsageRecord:
+    """Begin to record a request that began at `started_ns`, or now."""
+    started_ns = started_ns or time.monotonic_ns()
+    return UsageRecord(request_id, endpoint, caller.team, caller.key_id, alias, streamed, started_ns)
 
 
-def close(entry: Entry, outcome: str, reason: str = "") -> None:
+def close_record(record: UsageRecord, outcome: str, reason: str = "") -> None:
     """Record how a request ended: ok, error, client_closed. Closing twice records once.
 
     `reason` stands in the log: of words of clients and backends it holds an excerpt.
     """
-    if entry.outcome:
+    if record.outcome:
         return
-    entry.outcome = outcome
-    entry.ended_ns = entry.ended_ns or time.monotonic_ns()
+    record.outcome = outcome
+    record.ended_ns = record.ended_ns or time.monotonic_ns()
     log.info(
         "request",
-        endpoint=entry.endpoint,
-        team=entry.team,
-        key=entry.key_id,
-        alias=entry.alias[:MOST_CHARACTERS],
-        backend=entry.backend,
-        model=entry.upstream_model[:MOST_CHARACTERS],
+        endpoint=record.endpoint,
+        team=record.team,
+        key=record.key_id,
+        alias=record.alias[:MOST_CHARACTERS],
+        backend=record.backend,
+        model=record.upstream_model[:MOST_CHARACTERS],
         outcome=outcome,
         reason=reason[:MOST_CHARACTERS],
-        prompt_tokens=entry.prompt_tokens,
-        completion_tokens=entry.completion_tokens,
-        first_ms=_ms(entry.first_ns, entry.started_ns),
-        ms=_ms(entry.ended_ns, entry.started_ns),
+        prompt_tokens=record.prompt_tokens,
+        completion_tokens=record.completion_tokens,
+        first_ms=_ms(record.first_ns, record.started_ns),
+        ms=_ms(record.ended_ns, record.started_ns),
+        **({"attempts": record.attempts} if len(record.attempts) > 1 else {}),
     )
 
 

@@ -64,6 +64,7 @@ class Stream:
         self._over = False
         self._failure: UpstreamError | None = None
         self._redacted = key_redaction.redactor(target.upstream).data
+        self._has_keys = bool(target.upstream.secrets)
         self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
         self._silence = transport.IdleTimeout(response, self._idle_s)
 
@@ -187,7 +188,9 @@ class Stream:
                         break
                     if not event:
                         continue
-                reply = self._read_event(self._without_keys(event))
+                if self._has_keys or ERROR in event:
+                    event = self._without_keys(event)
+                reply = self._read_event(event)
                 if reply.error:
                     raise error_in(self.target, reply.error)
                 replies.append(reply)

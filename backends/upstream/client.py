@@ -10,7 +10,7 @@ stop generating.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import aiohttp
@@ -20,7 +20,6 @@ from django.conf import settings
 from backends import key_redaction
 from backends.addresses import ForbiddenAddress
 from backends.errors import (
-    NoTargetLeft,
     UpstreamCut,
     UpstreamError,
     UpstreamGarbled,
@@ -42,7 +41,7 @@ from backends.wire import failures, openai_types, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
-__all__ = ["BuildCall", "Stream", "UpstreamCall", "WholeAnswer", "ask", "error_in", "look", "open_stream"]
+__all__ = ["Stream", "UpstreamCall", "WholeAnswer", "error_in", "fetch_whole", "look", "open_stream"]
 
 LOOK_TIMEOUT_S = 5.0
 
@@ -50,7 +49,7 @@ ResultT = TypeVar("ResultT")
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):
-    """What one target is asked."""
+    """What one target is call."""
 
     path: str
     """Below the base URL."""
@@ -70,55 +69,48 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """The type of a whole answer."""
 
 
-BuildCall = Callable[[Target], UpstreamCall]
-
-
 class WholeAnswer(msgspec.Struct, frozen=True):
     """An answer that was not streamed."""
 
     target: Target
-    asked: UpstreamCall
+    call: UpstreamCall
     body: bytes
     content_type: str = ""
 
 
-async def ask(targets: Iterable[Target], build: BuildCall, read: Callable[[WholeAnswer], ResultT]) -> ResultT:
-    """POST to the first target that answers, and read the whole answer.
+async def fetch_whole(target: Target, call: UpstreamCall) -> WholeAnswer:
+    """POST to a target, and read the whole answer. Raises an `UpstreamError`."""
+    limit_s = settings.PROXY.request_timeout_s
+    try:
+        async with asyncio.timeout(limit_s):
+            response = await _post(target, call, call.accept)
+            try:
+                body = await read_answer(target, response)
+            finally:
+                response.release() if response.content.at_eof() else response.close()
+    except TimeoutError:
+        raise UpstreamTimeout(target.upstream.name, limit_s) from None
+    return WholeAnswer(target, call, body, response.headers.get("Content-Type", ""))
 
-    `build` says what a target is asked, `read` what is wanted of the answer: what it refuses was no answer,
-    and the next target is tried. Raises an `UpstreamError`, the last one if several were tried.
+
+async def open_stream(target: Target, call: UpstreamCall) -> Stream:
+    """POST to a target that begins to answer: its first words have been read when this returns.
+
+    So a refusal in the first event still counts as a refusal. Raises an `UpstreamError`.
     """
-
-    async def attempt(target: Target) -> ResultT:
-        asked = build(target)
-        response = await _post(target, asked, asked.accept)
-        try:
-            body = await read_answer(target, response)
-        finally:
-            response.release() if response.content.at_eof() else response.close()
-        return read(WholeAnswer(target, asked, body, response.headers.get("Content-Type", "")))
-
-    return await _first_that_answers(targets, attempt, lambda _: settings.PROXY.request_timeout_s)
-
-
-async def open_stream(targets: Iterable[Target], build: BuildCall) -> Stream:
-    """POST to the first target that begins to answer: its first words have been read when this returns.
-
-    Until then another target may be tried, so a refusal in the first event still counts as a refusal.
-    """
-
-    async def attempt(target: Target) -> Stream:
-        asked = build(target)
-        response = await _post(target, asked, NDJSON if asked.in_lines else EVENTS)
-        stream = Stream(target, response, asked.reader, LineDecoder() if asked.in_lines else SSEDecoder())
-        try:
-            await stream.begin()
-        except BaseException:
-            await stream.aclose()
-            raise
-        return stream
-
-    return await _first_that_answers(targets, attempt, _first_event_limit)
+    limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_event_s or 0)
+    try:
+        async with asyncio.timeout(limit_s):
+            response = await _post(target, call, NDJSON if call.in_lines else EVENTS)
+            stream = Stream(target, response, call.reader, LineDecoder() if call.in_lines else SSEDecoder())
+            try:
+                await stream.begin()
+            except BaseException:
+                await stream.aclose()
+                raise
+    except TimeoutError:
+        raise UpstreamTimeout(target.upstream.name, limit_s) from None
+    return stream
 
 
 async def look(
@@ -128,67 +120,34 @@ async def look(
 
     Raises an `UpstreamError`; what `read` refuses with `BadReply` is one.
     """
-
-    async def attempt(target: Target) -> ResultT:
-        response = await _request(target, outgoing)
-        try:
-            return read(await read_whole(target, response, MAX_LIST_BODY))
-        except openai_types.BadReply as error:
-            raise UpstreamGarbled(target.upstream.name, f"{what}: {error}") from None
-        finally:
-            response.release() if response.content.at_eof() else response.close()
-
-    return await _first_that_answers([target], attempt, lambda _: LOOK_TIMEOUT_S)
-
-
-def _first_event_limit(target: Target) -> float:
-    return max(settings.PROXY.first_event_timeout_s, target.dialect.first_event_s or 0)
-
-
-async def _first_that_answers(
-    targets: Iterable[Target],
-    attempt: Callable[[Target], Awaitable[ResultT]],
-    limit_of: Callable[[Target], float],
-) -> ResultT:
-    """Try one target after the other, each for as many seconds as `limit_of` gives it."""
-    last: UpstreamError | None = None
-    for target in list(targets)[: settings.PROXY.max_attempts]:
-        if target.upstream.is_locked_out:
-            last = UpstreamUnreachable(
-                target.upstream.name, "none of its API keys can be used: the server's log says why"
-            )
-            continue
-        limit_s = limit_of(target)
-        try:
-            async with asyncio.timeout(limit_s):
-                return await attempt(target)
-        except TimeoutError:
-            last = UpstreamTimeout(target.upstream.name, limit_s)
-        except UpstreamError as error:
-            if not error.may_try_another:
-                raise
-            last = error
     try:
-        raise last or NoTargetLeft("", "no target")
-    finally:
-        del last  # an exception that its own frame holds is a cycle, with everything that the frame holds
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            response = await _request(target, outgoing)
+            try:
+                return read(await read_whole(target, response, MAX_LIST_BODY))
+            except openai_types.BadReply as error:
+                raise UpstreamGarbled(target.upstream.name, f"{what}: {error}") from None
+            finally:
+                response.release() if response.content.at_eof() else response.close()
+    except TimeoutError:
+        raise UpstreamTimeout(target.upstream.name, LOOK_TIMEOUT_S) from None
 
 
-async def _post(target: Target, asked: UpstreamCall, accept: str) -> aiohttp.ClientResponse:
+async def _post(target: Target, call: UpstreamCall, accept: str) -> aiohttp.ClientResponse:
     outgoing = transport.OutgoingRequest(
         "POST",
-        asked.path,
-        asked.body,
+        call.path,
+        call.body,
         accept,
-        asked.content_type,
-        asked.from_root,
+        call.content_type,
+        call.from_root,
         target.model,
-        asked.headers,
+        call.headers,
     )
     try:
         return await _request(target, outgoing)
     except UpstreamRejected as refused:
-        refused.is_unusual = not asked.is_usual
+        refused.is_unusual = not call.is_usual
         raise
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from backends.wire.openai_types import Choice, Delta, Reply, ServerTimings, Usage
+from gateway.answer import AnswerPart, AnswerToolCall
 from gateway.errors import BadRequest
 from gateway.translate.gathered_bytes import weight, weight_of_calls
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData
 from gateway.translate.tool_calls import Calls
-from ollama_api.ollama.types import ReplyToolCall
 
 # Ollama knows two ends of a generation. What is not here counts as a stop.
 DONE_REASONS = {
@@ -38,14 +36,6 @@ FILTERED_REASONS = frozenset(
         "guardrail_intervened",
     }
 )
-
-
-class Piece(msgspec.Struct, gc=False):
-    """What one chunk added."""
-
-    content: str = ""
-    thinking: str = ""
-    logprobs: list[dict[str, Any]] | None = None
 
 
 class Assembly:
@@ -79,7 +69,7 @@ class Assembly:
         self.keeper: ReplayCollector | None = None
         """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
 
-    def take(self, reply: Reply) -> Piece | None:
+    def take(self, reply: Reply) -> AnswerPart | None:
         """Take a chunk, or a whole answer. None when it adds nothing to show."""
         if reply.usage is not None:
             self.usage = reply.usage
@@ -95,7 +85,7 @@ class Assembly:
         delta = choice.delta or choice.message
         return self._take_delta(delta, choice) if delta is not None else self._take_text(choice)
 
-    def _take_delta(self, delta: Delta, choice: Choice) -> Piece | None:
+    def _take_delta(self, delta: Delta, choice: Choice) -> AnswerPart | None:
         if delta.tool_calls:
             for call in delta.tool_calls:
                 self._calls.add(call)
@@ -110,19 +100,19 @@ class Assembly:
         content: Any = delta.content  # a reader has made text of a list
         return self._piece(content or "", delta.reasoning_content or "", choice)
 
-    def _take_text(self, choice: Choice) -> Piece | None:
+    def _take_text(self, choice: Choice) -> AnswerPart | None:
         return self._piece(choice.text or "", "", choice)
 
-    def _piece(self, content: str, thinking: str, choice: Choice) -> Piece | None:
+    def _piece(self, content: str, thinking: str, choice: Choice) -> AnswerPart | None:
         if not self._shows_thinking:
             thinking = ""
         logprobs = choice.logprobs.content if choice.logprobs is not None else None
         if not content and not thinking and not logprobs:
             return None
         self.has_text = True
-        return Piece(content, thinking, logprobs)
+        return AnswerPart(content, thinking, logprobs)
 
-    def tool_calls(self, salt: int) -> tuple[ReplyToolCall, ...]:
+    def tool_calls(self, salt: int) -> tuple[AnswerToolCall, ...]:
         """Give the calls, whole and in order. `salt`, such as the time, makes invented ids differ.
 
         Raises:
@@ -156,10 +146,30 @@ class Assembly:
         return self.has_text or bool(self._calls)
 
 
+class CompleteAnswer:
+    """A whole answer in the neutral form."""
+
+    __slots__ = ("assembly", "part")
+
+    def __init__(self, assembly: Assembly, part: AnswerPart) -> None:
+        self.assembly = assembly
+        self.part = part
+
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts, where they came."""
+        return self.assembly.usage
+
+    @property
+    def timings(self) -> ServerTimings | None:
+        """The backend's own durations, where they came."""
+        return self.assembly.timings
+
+
 def read_whole(
     reply: Reply, *, shows_thinking: bool = True, keeper: ReplayCollector | None = None
-) -> tuple[Assembly, Piece]:
+) -> CompleteAnswer:
     """Read an answer that was not streamed."""
     assembly = Assembly(shows_thinking=shows_thinking)
     assembly.keeper = keeper
-    return assembly, assembly.take(reply) or Piece()
+    return CompleteAnswer(assembly, assembly.take(reply) or AnswerPart())

@@ -1,4 +1,4 @@
-"""What a chat and a generation share on their way to a backend. Pure."""
+"""A neutral request to the body of a chat completion, as each kind of backend takes it. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from backends.routing.snapshot import MappingRules, Target
+from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
+from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.durations import keep_alive_s
-from gateway.errors import BadRequest
-from gateway.translate.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
+from gateway.generation import GenerationRequest
 from gateway.translate.message_normalization import ends_with_assistant, normalize_messages
-from gateway.translate.options import merge_options, wire_options
-from gateway.translate.reasoning_replay import replay_reasoning
-from gateway.translate.response_format import Form, in_words
-from gateway.translate.response_format import fields as form_fields
+from gateway.translate.options import wire_options
+from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning, replay_reasoning
+from gateway.translate.response_format import ask_in_words, build_fields
 from gateway.translate.routing_members import NO_TOOL, client_tools
-from ollama_api.ollama.types import ChatRequest, GenerateRequest
 
 Fields = dict[str, Any]
 Turn = dict[str, Any]
@@ -27,49 +25,52 @@ NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definiti
 """Keywords of a JSON schema whose members are named by who wrote it."""
 ROOM_FOR_TEXT = 1024
 """Tokens left for an answer behind a budget for thinking."""
-OWN_TURNS = "the mapping's system prompt and example turns"
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
-def completion_body(
-    call: ChatRequest | GenerateRequest,
-    target: Target,
-    rule: MappingRules,
-    turns: list[Turn],
-    *,
-    form: Form | None = None,
-    tools: Fields | None = None,
-    aside: TranslationContext = PLAIN,
-) -> Fields:
-    """Make the body of a chat completion. Only what was said is sent; null never is.
-
-    `form`: what the answer shall look like. `tools`: the fields about tools. Raises `BadRequest`.
-    """
+def build_chat(request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN) -> Fields:
+    """Make the body of a chat completion. Only what was said is sent; null never is. Raises `BadRequest`."""
     dialect, notes = target.dialect, aside.notes
-    if form is not None:
-        turns = in_words(form, turns, dialect, notes)
-    if dialect.replay:
-        turns = replay_reasoning(turns, aside.recalled, dialect, notes)
+    notes.extend(request.turn_notes)
+    turns = _build_turns(request, dialect, aside)
     body: Fields = {
         **add_dialect_fields(dialect.body, OWN_FIELD, notes),
         "model": target.model,
         "messages": normalize_messages(turns, dialect, notes),
-        **wire_options(merge_options(rule.options, call.options, rule.forced_options, notes), dialect, notes),
+        **wire_options(request.options, dialect, notes),
     }
-    _merge(body, think_fields(call.think, dialect, notes))
-    if call.keep_alive is not None:
-        body |= keep_alive_fields(call, dialect, notes)
-    if form is not None:
-        body |= form_fields(form, dialect, notes)
-    if call.logprobs:
-        body |= {"logprobs": True} | ({"top_logprobs": call.top_logprobs} if call.top_logprobs else {})
-    elif call.top_logprobs:
+    _merge(body, think_fields(request.think, dialect, notes))
+    if request.keep_alive is not None:
+        body |= keep_alive_fields(request, dialect, notes)
+    if request.response_format is not None:
+        body |= build_fields(request.response_format, dialect, notes)
+    if request.logprobs:
+        body |= {"logprobs": True} | ({"top_logprobs": request.top_logprobs} if request.top_logprobs else {})
+    elif request.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
     if dialect.prefill is not None and ends_with_assistant(turns):
         body |= add_dialect_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
-    if tools:
-        body |= tools_fields(tools, dialect, notes)
-    return fit_body(body | usage_fields(call, dialect, notes), call.think, dialect, notes)
+    if request.tools:
+        body |= tools_fields({"tools": request.tools, **request.tool_fields}, dialect, notes)
+    return fit_body(body | usage_fields(request, dialect, notes), request.think, dialect, notes)
+
+
+def _build_turns(request: GenerationRequest, dialect: Dialect, aside: TranslationContext) -> list[Turn]:
+    """Give the conversation with what this kind of backend wants in it beside the conversation."""
+    notes = aside.notes
+    turns = drop_unwanted_reasoning(request.turns, dialect)
+    if THOUGHT in dialect.replay:
+        _note_thinking(request, notes)
+    if request.response_format is not None:
+        turns = ask_in_words(request.response_format, turns, dialect, notes)
+    return replay_reasoning(turns, aside.recalled, dialect, notes) if dialect.replay else turns
+
+
+def _note_thinking(request: GenerationRequest, notes: Diagnostics) -> None:
+    """Say that the thinking in Ollama's messages goes along with the calls behind it."""
+    for place, message in enumerate(getattr(request.private, "messages", ())):
+        if message.thinking and message.tool_calls:
+            notes.mapped(f"messages[{place}].thinking", "messages")
 
 
 def _merge(body: Fields, fields: Fields) -> None:
@@ -189,11 +190,9 @@ def thinks(think: Any, dialect: Dialect) -> bool:
     return bool(think) or (dialect.think.off is None and dialect.thinks_unasked)
 
 
-def usage_fields(
-    call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Diagnostics = SILENT
-) -> Fields:
+def usage_fields(request: GenerationRequest, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
-    if not call.stream:
+    if not request.stream:
         return {}
     if not dialect.asks_for_usage:
         return {"stream": True}
@@ -201,11 +200,9 @@ def usage_fields(
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
-def keep_alive_fields(
-    call: ChatRequest | GenerateRequest, dialect: Dialect, notes: Diagnostics = SILENT
-) -> Fields:
+def keep_alive_fields(request: GenerationRequest, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Say how long the model is to stay loaded, to a server that takes a time; "for ever" is none."""
-    seconds = keep_alive_s(call.keep_alive) if dialect.keep_alive else None
+    seconds = keep_alive_s(request.keep_alive) if dialect.keep_alive else None
     if seconds is None:
         return {}
     if math.isinf(seconds):
@@ -213,24 +210,6 @@ def keep_alive_fields(
         return {}
     notes.mapped("keep_alive", dialect.keep_alive)
     return {dialect.keep_alive: max(1, math.ceil(seconds))}
-
-
-def list_needed(**needed: Any) -> tuple[str, ...]:
-    """Name the abilities that are needed: `named(tools=call.tools, thinking=call.think)`."""
-    return tuple(ability for ability, is_needed in needed.items() if is_needed)
-
-
-def require_capabilities(call: ChatRequest | GenerateRequest, rule: MappingRules, verb: str) -> None:
-    """Hold a call against what is known for sure of the model. Raises `BadRequest` in Ollama's words."""
-    require(rule, "completion", f'"{call.model}" does not support {verb}')
-    if call.think:
-        require(rule, "thinking", f'"{call.model}" does not support thinking')
-
-
-def require(rule: MappingRules, capability: str, refusal: str) -> None:
-    """Refuse only on the operator's word or a probe's: capabilities that are guessed refuse nothing."""
-    if rule.rules_out(capability):
-        raise BadRequest(refusal)
 
 
 def think_fields(think: Any, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:

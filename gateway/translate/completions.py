@@ -11,7 +11,9 @@ from typing import Any
 from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Dialect, Fill
 from core.model_names import full_name
+from gateway.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.errors import BadRequest
+from gateway.generation import GenerationRequest, Prompt, ResponseFormat
 from gateway.translate.chat_completions import (
     NEEDS_LOGPROBS,
     OWN_FIELD,
@@ -20,10 +22,8 @@ from gateway.translate.chat_completions import (
     keep_alive_fields,
     usage_fields,
 )
-from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
-from gateway.translate.options import merge_options, wire_options
-from gateway.translate.response_format import ANY_OBJECT, Form, fields, of_format
-from ollama_api.ollama.types import GenerateRequest
+from gateway.translate.options import wire_options
+from gateway.translate.response_format import ANY_OBJECT, build_fields
 
 PATH = "/completions"
 NO_TEMPLATE = (
@@ -39,70 +39,69 @@ UNTEMPLATED = {
 }
 
 
-def refusal(call: GenerateRequest) -> str:
+def explain_unsupported(model: str, prompt: Prompt) -> str:
     """Say that no backend of the model can do it, in Ollama's words where it has some."""
-    if call.template or call.context:
-        return NO_TEMPLATE if call.template else NO_CONTEXT
-    return f"{full_name(call.model)} does not support insert" if call.suffix else NO_RAW
+    if prompt.needs_ollama:
+        return NO_TEMPLATE if prompt.template else NO_CONTEXT
+    return f"{full_name(model)} does not support insert" if prompt.suffix else NO_RAW
 
 
-def fill_of(target: Target, rule: MappingRules) -> Fill | None:
+def find_infill(target: Target, rules: MappingRules) -> Fill | None:
     """Say how a target fills in the middle: its dialect's way, or OpenAI's if that is known to work."""
     probed = target.probed.can.get("insert")
-    if probed is False and not rule.capabilities:
+    if probed is False and not rules.capabilities:
         return None
-    is_claimed = "insert" in rule.capabilities or probed is True
+    is_claimed = "insert" in rules.capabilities or probed is True
     return target.dialect.fill or (ANY_SUFFIX if is_claimed and target.dialect.completes else None)
 
 
-def raw_body(
-    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+def build_completion(
+    request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN
 ) -> dict[str, Any]:
-    """Make the body of a completion."""
-    return {"prompt": call.prompt, **_build_shared(call, target, rule, aside.notes)}
+    """Make the body of a completion. Raises `BadRequest`."""
+    prompt = request.prompt or Prompt()
+    return {"prompt": prompt.text, **_build_shared(request, prompt, target, aside.notes)}
 
 
-def fill_body(
-    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
+def build_infill(
+    fill: Fill, request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN
 ) -> dict[str, Any]:
-    """Make the body of a completion between two texts."""
-    fill = fill_of(target, rule) or ANY_SUFFIX
-    return {
-        fill.prompt: call.prompt,
-        fill.suffix: call.suffix,
-        **_build_shared(call, target, rule, aside.notes),
-    }
+    """Make the body of a completion between two texts. Raises `BadRequest`."""
+    prompt = request.prompt or Prompt()
+    shared = _build_shared(request, prompt, target, aside.notes)
+    return {fill.prompt: prompt.text, fill.suffix: prompt.suffix, **shared}
 
 
 def _build_shared(
-    call: GenerateRequest, target: Target, rule: MappingRules, notes: Diagnostics
+    request: GenerationRequest, prompt: Prompt, target: Target, notes: Diagnostics
 ) -> dict[str, Any]:
-    if call.images:
+    if prompt.images:
         raise BadRequest(NO_IMAGES)
     dialect = target.dialect
-    body: dict[str, Any] = {**add_dialect_fields(dialect.body, OWN_FIELD, notes), "model": target.model}
-    body |= wire_options(
-        merge_options(rule.options, call.options, rule.forced_options, notes), dialect, notes
-    )
-    form = of_format(call.format)
-    if form is not None:
-        body |= _form(form, dialect, notes)
-    if call.logprobs:
-        body["logprobs"] = max(1, call.top_logprobs)
-    if call.logprobs and "logprobs" not in dialect.drops:
+    body: dict[str, Any] = {
+        **add_dialect_fields(dialect.body, OWN_FIELD, notes),
+        "model": target.model,
+        **wire_options(request.options, dialect, notes),
+    }
+    if request.response_format is not None:
+        body |= _form(request.response_format, dialect, notes)
+    if request.logprobs:
+        body["logprobs"] = max(1, request.top_logprobs)
+    if request.logprobs and "logprobs" not in dialect.drops:
         notes.mapped("top_logprobs", "logprobs")
-    elif call.top_logprobs:
+    elif request.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
-    for name, reason in UNTEMPLATED.items():
-        if getattr(call, name) not in (None, ""):
-            notes.dropped(name, reason)
-    body |= keep_alive_fields(call, dialect, notes)
-    return fit_body(body | usage_fields(call, dialect, notes), None, dialect, notes)
+    if prompt.system:
+        notes.dropped("system", UNTEMPLATED["system"])
+    if request.think not in (None, ""):
+        notes.dropped("think", UNTEMPLATED["think"])
+    body |= keep_alive_fields(request, dialect, notes)
+    return fit_body(body | usage_fields(request, dialect, notes), None, dialect, notes)
 
 
-def _form(form: Form, dialect: Dialect, notes: Diagnostics) -> dict[str, Any]:
+def _form(form: ResponseFormat, dialect: Dialect, notes: Diagnostics) -> dict[str, Any]:
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
     if not dialect.bare_schema:
-        return fields(form, dialect, notes)
+        return build_fields(form, dialect, notes)
     notes.mapped("format", dialect.bare_schema)
     return {dialect.bare_schema: ANY_OBJECT if form.schema is None else form.schema}

@@ -1,4 +1,4 @@
-"""/api/embed and /api/embeddings to and from OpenAI's embeddings. Pure.
+"""Texts to the body of an embedding call, and vectors out of its answer. Pure.
 
 /api/embed gives vectors of length one, also after cutting to `dimensions`; the older /api/embeddings gives
 what the backend gave. Where a dialect's vectors have length one already, their JSON is passed on unread.
@@ -20,8 +20,8 @@ from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai_types import EmbeddingReply as Upstream
+from gateway.diagnostics import PLAIN, TranslationContext
 from gateway.errors import AnswerUnusable
-from ollama_api.ollama.types import EmbeddingReply, EmbedReply, EmbedRequest
 
 PATH = "/embeddings"
 NO_VECTOR = msgspec.Raw(b"[]")
@@ -32,6 +32,8 @@ class Gathered:
 
     def __init__(self, inputs: int) -> None:
         self.vectors: list[msgspec.Raw] = [NO_VECTOR] * inputs
+        self.dialect: Dialect | None = None
+        """Of the backend that made them."""
         self.tokens = 0
         """Of all inputs, as far as the backend counts them."""
 
@@ -58,36 +60,28 @@ def is_about_dimensions(refused: UpstreamRejected) -> bool:
     return refused.status in (400, 422) and ("dimension" in said or "matryoshka" in said)
 
 
-def to_upstream(
-    inputs: list[str], dimensions: int, target: Target, *, truncate: bool = True
-) -> dict[str, Any]:
+class EmbeddingPart(msgspec.Struct, frozen=True):
+    """Texts that are embedded in one call."""
+
+    texts: list[str]
+    dimensions: int = 0
+    truncate: bool = True
+
+
+def build_part(part: EmbeddingPart, target: Target, context: TranslationContext = PLAIN) -> dict[str, Any]:
     """Make the backend's request body. The format is always named: SDKs would ask for base64."""
     style = target.dialect.embed or EmbedStyle()
-    body: dict[str, Any] = {**style.body, "model": target.model, "input": inputs, "encoding_format": "float"}
-    if truncate:
+    body: dict[str, Any] = {
+        **style.body,
+        "model": target.model,
+        "input": part.texts,
+        "encoding_format": "float",
+    }
+    if part.truncate:
         body |= style.truncate
-    if dimensions > 0 and style.dimensions:
-        body[style.dimensions] = dimensions
+    if part.dimensions > 0 and style.dimensions:
+        body[style.dimensions] = part.dimensions
     return body
-
-
-def from_upstream(
-    call: EmbedRequest, gathered: Gathered, dialect: Dialect, total_ns: int, load_ns: int
-) -> EmbedReply:
-    """Translate the answer of /api/embed. Raises `AnswerUnusable`."""
-    return EmbedReply(
-        model=call.model,
-        embeddings=[unit_vector(raw, call.dimensions, dialect) for raw in gathered.vectors],
-        total_duration=total_ns,
-        load_duration=load_ns,
-        prompt_eval_count=gathered.tokens,
-    )
-
-
-def single_from_upstream(gathered: Gathered) -> EmbeddingReply:
-    """Translate the answer of /api/embeddings. Raises `AnswerUnusable`."""
-    (raw,) = gathered.vectors
-    return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
 
 
 def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:

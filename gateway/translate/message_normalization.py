@@ -13,8 +13,8 @@ from typing import Any
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Reply
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Diagnostics
 
 Turn = dict[str, Any]
 Content = str | list[dict[str, Any]]

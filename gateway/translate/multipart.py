@@ -15,8 +15,8 @@ from collections import Counter
 import msgspec
 
 from backends.wire.dialect import Dialect
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Diagnostics
 from gateway.translate.routing_members import WHY, is_routing_field
 
 MOST_PARTS = 100

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from backends.wire.dialect import Dialect
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Diagnostics
 
 Kind = Literal["float32", "integer", "boolean", "strings"]
 

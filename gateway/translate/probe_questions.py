@@ -11,16 +11,18 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
 from backends.errors import UpstreamError, UpstreamRejected
 from backends.wire.dialect import Dialect
-from ollama_api.ollama.types import ChatRequest, GenerateRequest, Message, ReplyToolCall
+from gateway.answer import AnswerToolCall
+from gateway.generation import GenerationRequest, OllamaForm, Prompt, ResponseFormat
+from gateway.translate.images import content_with_images
 
 Verdict = Literal["yes", "no", "unclear"]
-Call = ChatRequest | GenerateRequest
 
 STREAMED_TOOLS = "streamed tools"
 SCHEMA = "schema"
@@ -60,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str = ""
     thinking: str = ""
-    calls: tuple[ReplyToolCall, ...] = ()
+    calls: tuple[AnswerToolCall, ...] = ()
     is_cut: bool = False
     """Whether it ended at the limit of tokens."""
     prompt_tokens: int = 0
@@ -92,7 +94,8 @@ class Question(msgspec.Struct, frozen=True):
     """One thing to find out."""
 
     capability: str
-    call: Call
+    make_request: Callable[[], GenerationRequest]
+    """Make the request anew: the gateway works on it in place."""
     judge: Callable[[Answer, Dialect], Judged]
     told_by: re.Pattern[str]
     """What a server error has to mention to mean that the model cannot do it."""
@@ -100,22 +103,26 @@ class Question(msgspec.Struct, frozen=True):
 
 def questions(model: str) -> list[Question]:
     """List what a model that chats is asked."""
+    tool_words = _words("tool|function|jinja")
     return [
-        Question("tools", _tool_call(model, stream=False), _judge_tool_call, _words("tool|function|jinja")),
+        Question("tools", partial(_tool_call, model, stream=False), _judge_tool_call, tool_words),
+        Question(STREAMED_TOOLS, partial(_tool_call, model, stream=True), _judge_tool_call, tool_words),
         Question(
-            STREAMED_TOOLS, _tool_call(model, stream=True), _judge_tool_call, _words("tool|function|jinja")
+            "vision",
+            partial(_image, model),
+            _judge_vision,
+            _words("image|vision|multimodal|mmproj|content"),
         ),
-        Question("vision", _image(model), _judge_vision, _words("image|vision|multimodal|mmproj|content")),
-        Question("thinking", _ask_to_think(model), _thinks, _words("think|reason")),
-        Question(SCHEMA, _schema(model), _obeys, _words("schema|format|grammar|json")),
-        Question("insert", _gap(model), _fills, _words("suffix|infill|insert|fim")),
+        Question("thinking", partial(_ask_to_think, model), _thinks, _words("think|reason")),
+        Question(SCHEMA, partial(_schema, model), _obeys, _words("schema|format|grammar|json")),
+        Question("insert", partial(_gap, model), _fills, _words("suffix|infill|insert|fim")),
     ]
 
 
 def first_question(model: str) -> Question:
     """Ask whether it chats at all."""
-    call = _chat(model, "Reply with the one word OK.", SHORT)
-    return Question("completion", call, _speaks, _words("chat|embedding|pooling|generat"))
+    ask = partial(_chat, model, "Reply with the one word OK.", SHORT)
+    return Question("completion", ask, _speaks, _words("chat|embedding|pooling|generat"))
 
 
 def refusal(error: UpstreamError, told_by: re.Pattern[str]) -> Judged:
@@ -138,33 +145,48 @@ def _words(pattern: str) -> re.Pattern[str]:
 # What is asked
 
 
-def _chat(model: str, text: str, limit: int, **more: Any) -> ChatRequest:
+def _chat(model: str, text: str, limit: int, **more: Any) -> GenerationRequest:
     """Ask with thinking off where that can be said: an answer is wanted, not its making."""
-    images = more.pop("images", [])
-    fields: dict[str, Any] = {"stream": False, "think": False, "options": {"num_predict": limit}} | more
-    return ChatRequest(model=model, messages=[Message(role="user", content=text, images=images)], **fields)
+    images: list[str] = more.pop("images", [])
+    schema = more.pop("schema", None)
+    said: dict[str, Any] = {"role": "user", "content": text, **({"images": images} if images else {})}
+    form = msgspec.Raw(msgspec.json.encode(schema)) if schema else msgspec.Raw(b"")
+    fields: dict[str, Any] = {"think": False} | more
+    return GenerationRequest(
+        model=model,
+        turns=[{"role": "user", "content": content_with_images(text, images)}],
+        ollama=OllamaForm(messages=[said], tools=more.get("tools", []), format=form),
+        options={"num_predict": limit},
+        response_format=ResponseFormat(schema) if schema else None,
+        **fields,
+    )
 
 
-def _tool_call(model: str, *, stream: bool) -> ChatRequest:
+def _tool_call(model: str, *, stream: bool) -> GenerationRequest:
     asked = "What time is it in Paris? Please use get_time."
     return _chat(model, asked, MIDDLE, tools=[TOOL], stream=stream)
 
 
-def _image(model: str) -> ChatRequest:
+def _image(model: str) -> GenerationRequest:
     return _chat(model, "Name the one colour of this image.", SHORT, images=[picture()])
 
 
-def _ask_to_think(model: str) -> ChatRequest:
+def _ask_to_think(model: str) -> GenerationRequest:
     return _chat(model, "Which is more, 9.11 or 9.9? Think about it first.", LONG, think="low")
 
 
-def _schema(model: str) -> ChatRequest:
-    return _chat(model, "Answer in JSON.", MIDDLE, format=msgspec.Raw(msgspec.json.encode(SCHEMA_ASKED)))
+def _schema(model: str) -> GenerationRequest:
+    return _chat(model, "Answer in JSON.", MIDDLE, schema=SCHEMA_ASKED)
 
 
-def _gap(model: str) -> GenerateRequest:
-    return GenerateRequest(
-        model=model, prompt=BEFORE, suffix=AFTER, stream=False, options={"num_predict": SHORT}
+def _gap(model: str) -> GenerationRequest:
+    return GenerationRequest(
+        model=model,
+        verb="generate",
+        turns=[{"role": "user", "content": BEFORE}],
+        ollama=OllamaForm(),
+        prompt=Prompt(text=BEFORE, suffix=AFTER),
+        options={"num_predict": SHORT},
     )
 
 

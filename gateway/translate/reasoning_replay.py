@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from backends.wire.dialect import Dialect
-from gateway.translate.diagnostics import SILENT, Diagnostics
-from ollama_api.ollama.types import Message, ReplyToolCall
+from gateway.answer import AnswerToolCall
+from gateway.diagnostics import SILENT, Diagnostics
 
 Turn = dict[str, Any]
 ReplayData = dict[str, Any]
@@ -41,16 +41,6 @@ def names(call_id: str, name: str, arguments: bytes | str) -> list[str]:
     """Give the names of a call, the surest first: with its id, where there is one, and without."""
     plain = key(name, arguments)
     return [f"{plain}.{call_id}", plain] if call_id else [plain]
-
-
-def keys_of_messages(messages: Iterable[Message]) -> list[str]:
-    """Name the calls in Ollama's messages."""
-    return [
-        one
-        for message in messages
-        for call in message.tool_calls
-        for one in names(call.id, call.function.name, bytes(call.function.arguments))
-    ]
 
 
 def keys_of_turns(turns: Iterable[Turn]) -> list[str]:
@@ -119,7 +109,7 @@ class ReplayCollector:
             if more and name in self._names:
                 self._lists.setdefault(name, _Details()).add(more)
 
-    def kept(self, calls: Iterable[ReplyToolCall], extras: Iterable[Any]) -> dict[str, ReplayData]:
+    def kept(self, calls: Iterable[AnswerToolCall], extras: Iterable[Any]) -> dict[str, ReplayData]:
         """Give what is to be kept, by the call's key; nothing where nothing came."""
         turn: dict[str, Any] = {name: details.whole() for name, details in self._lists.items()}
         if self._text:

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from backends.wire.dialect import Dialect
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Diagnostics
+from gateway.generation import ResponseFormat
 
 Turn = dict[str, Any]
 
@@ -18,16 +19,7 @@ ANY_JSON_IN_WORDS = "Answer with one JSON object only, without any other text."
 JSON_WORD = "Answer in JSON."
 
 
-class Form(msgspec.Struct, frozen=True):
-    """A JSON schema, or any JSON object."""
-
-    schema: dict[str, Any] | None = None
-    name: str = "response"
-    more: dict[str, Any] = {}
-    """Members beside the schema that OpenAI knows, such as `strict`."""
-
-
-def of_format(raw: msgspec.Raw) -> Form | None:
+def parse_ollama_format(raw: msgspec.Raw) -> ResponseFormat | None:
     """Read Ollama's `format`: the word json, or a JSON schema.
 
     Raises:
@@ -37,14 +29,14 @@ def of_format(raw: msgspec.Raw) -> Form | None:
     if wanted is None or wanted == "":
         return None
     if wanted == "json":
-        return Form()
+        return ResponseFormat()
     if not isinstance(wanted, dict):
         told = msgspec.json.encode(bytes(raw).decode()).decode()
         raise BadRequest(f'invalid format: {told}; expected "json" or a valid JSON Schema object')
-    return Form(wanted)
+    return ResponseFormat(wanted)
 
 
-def fields(form: Form, dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
+def build_fields(form: ResponseFormat, dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
     """Give the body fields."""
     style = dialect.format
     if style == "prompt":
@@ -67,7 +59,9 @@ def fields(form: Form, dialect: Dialect, notes: Diagnostics = SILENT) -> dict[st
     }
 
 
-def in_words(form: Form, turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT) -> list[Turn]:
+def ask_in_words(
+    form: ResponseFormat, turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT
+) -> list[Turn]:
     """Say in words what no field can, or what has to be in words too; the turns as they are if nothing is."""
     if dialect.format in ("prompt", "object") and form.schema is not None:
         words = IN_WORDS + msgspec.json.encode(form.schema).decode()

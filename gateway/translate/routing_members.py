@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from backends.wire.dialect import Dialect
-from gateway.translate.diagnostics import SILENT, Diagnostics
-from ollama_api.ollama import go_json
+from gateway import go_json
+from gateway.diagnostics import SILENT, Diagnostics
 
 Fields = dict[str, msgspec.Raw]
 ValueT = TypeVar("ValueT")

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backends.routing.snapshot import MappingRules
 from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Choice, Reply, Usage
-from gateway.translate.diagnostics import SILENT, Diagnostics
+from gateway.diagnostics import SILENT, Diagnostics
 
 MOST_STOPS = 64
 LONGEST_STOP = 1024
@@ -20,14 +19,10 @@ LONGEST_STOP = 1024
 
 
 def list_unsent_stops(
-    given: Mapping[str, Any],
-    rule: MappingRules,
-    dialect: Dialect,
-    body: Mapping[str, Any],
-    notes: Diagnostics = SILENT,
+    options: Mapping[str, Any], dialect: Dialect, body: Any, notes: Diagnostics = SILENT
 ) -> list[str]:
-    """Give the stop strings that were asked for and did not go into a body."""
-    wanted = rule.forced_options.get("stop") or given.get("stop") or rule.options.get("stop")
+    """Give the stop strings that are wanted and did not go into a body."""
+    wanted = options.get("stop")
     if not wanted:
         return []
     sent = frozenset(body.get(dialect.options.get("stop", "")) or ())

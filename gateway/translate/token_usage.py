@@ -10,7 +10,7 @@ import msgspec
 
 from backends.wire.openai_types import ServerTimings, Usage
 from backends.wire.reading import LARGEST_COUNT
-from ollama_api.ollama.types import Metrics
+from gateway.answer import AnswerMetrics
 
 LONGEST_MS = 24 * 3600 * 1000
 
@@ -24,12 +24,12 @@ class Timings(msgspec.Struct):
     ended_ns: int
 
 
-def measure(usage: Usage | None, server: ServerTimings | None, timings: Timings) -> Metrics:
+def measure(usage: Usage | None, server: ServerTimings | None, timings: Timings) -> AnswerMetrics:
     """Fill Ollama's six figures."""
     prompt_count, eval_count = counts(usage, server)
     prompt_ns = _ms_to_ns(server.prompt_ms) if server else 0
     eval_ns = _ms_to_ns(server.predicted_ms) if server else 0
-    return Metrics(
+    return AnswerMetrics(
         total_duration=max(1, timings.ended_ns - timings.started_ns),
         load_duration=max(1, timings.sent_ns - timings.started_ns),
         prompt_eval_count=prompt_count,

@@ -10,9 +10,9 @@ import hashlib
 from typing import Any
 
 from backends.wire.openai_types import FunctionDelta, ToolCallDelta
+from gateway.answer import AnswerFunction, AnswerToolCall
 from gateway.errors import AnswerUnusable
 from gateway.translate.tool_arguments import Arguments
-from ollama_api.ollama.types import ReplyFunction, ReplyToolCall
 
 NO_FUNCTION = FunctionDelta()
 MOST_CALLS = 1000
@@ -92,13 +92,13 @@ class Calls:
     def _later(self, call: _Call, other: _Call | None) -> _Call:
         return other if other is not None and other.place > call.place else call
 
-    def whole(self, salt: int, *, is_cut: bool) -> tuple[ReplyToolCall, ...]:
+    def whole(self, salt: int, *, is_cut: bool) -> tuple[AnswerToolCall, ...]:
         """Give the calls, whole. `is_cut`: the answer hit its limit, so a call that broke off is left out.
 
         Raises:
             AnswerUnusable: a call's arguments are no JSON object, for no reason.
         """
-        calls: list[ReplyToolCall] = []
+        calls: list[AnswerToolCall] = []
         ids: set[str] = set()
         for call in self._calls:
             try:
@@ -111,7 +111,7 @@ class Calls:
             # Some servers give all calls one id, and results find their calls by it.
             call_id = call.id if call.id and call.id not in ids else _make_id(call.name, place, salt)
             ids.add(call_id)
-            calls.append(ReplyToolCall(call_id, ReplyFunction(place, call.name, arguments)))
+            calls.append(AnswerToolCall(call_id, AnswerFunction(place, call.name, arguments)))
         return tuple(calls)
 
     def extras(self) -> list[Any]:

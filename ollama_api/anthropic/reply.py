@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from gateway.answer import AnswerMetrics
 from gateway.errors import Failure
 from gateway.translate.assembly import FILTERED_REASONS, Assembly
 from ollama_api.anthropic.types import ErrorBody, ErrorDetail, StopReason, TokenUsage
-from ollama_api.ollama.types import Metrics
 
 # Source: Ollama v0.33 `anthropic/anthropic.go:NewError`; 413 and 504: Anthropic API reference, "Errors".
 ERROR_TYPES = {
@@ -39,7 +39,7 @@ def stop_reason(assembly: Assembly, has_calls: bool) -> StopReason:
     return SPECIAL_STOPS.get(assembly.finish_reason or "") or STOPS[ended]
 
 
-def tokens(metrics: Metrics, estimated_input: int) -> TokenUsage:
+def tokens(metrics: AnswerMetrics, estimated_input: int) -> TokenUsage:
     """Give the counts; the estimate stands in for the one that clients plan their next turns by."""
     return TokenUsage(metrics.prompt_eval_count or estimated_input, metrics.eval_count)
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from gateway import counts
+from gateway import counts, go_json
 from gateway.errors import BadRequest
+from gateway.translate.tools import ANY_PARAMETERS
 from ollama_api.anthropic import turns as anthropic_turns
 from ollama_api.anthropic.types import (
     NOTHING,
@@ -24,8 +25,6 @@ from ollama_api.anthropic.types import (
     Tool,
     ToolChoice,
 )
-from ollama_api.ollama import go_json
-from ollama_api.ollama.chat import ANY_PARAMETERS
 
 GO_NAME = "MessagesRequest"
 MISFIT = re.compile(r"Expected `(\w+)[^`]*`, got `(\w+)`(?: - at `\$\.?(.*)`)?")

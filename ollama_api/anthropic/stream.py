@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from backends.wire.openai_types import Reply
+from gateway.answer import AnswerMetrics, AnswerToolCall
 from gateway.errors import Failure
 from gateway.translate.assembly import Assembly
 from gateway.translate.token_usage import Timings, measure
@@ -24,7 +25,6 @@ from ollama_api.anthropic.types import (
     ToolUseBlock,
 )
 from ollama_api.json_encoding import to_json
-from ollama_api.ollama.types import Metrics, ReplyToolCall
 
 # What a block of each kind begins as, and its deltas up to the text.
 EMPTY: dict[str, ReplyBlock] = {"text": TextBlock(""), "thinking": ThinkingBlock("")}
@@ -40,11 +40,10 @@ END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 class MessagesStream:
     """One streamed answer."""
 
-    def __init__(self, model: str, estimated_input: int, *, shows_thinking: bool = True) -> None:
-        self.assembly = Assembly()
+    def __init__(self, model: str, estimated_input: int, *, hides_thinking: bool = False) -> None:
+        self.assembly = Assembly(shows_thinking=not hides_thinking)
         self._model = model
         self._estimated_input = estimated_input
-        self._shows_thinking = shows_thinking
         self._has_begun = False
         self._index = 0
         self._open = ""
@@ -57,20 +56,20 @@ class MessagesStream:
             piece = self.assembly.take(reply)
             if piece is None:
                 continue
-            if piece.thinking and self._shows_thinking:
-                events += self._said("thinking", piece.thinking, now_ns)
+            if piece.thinking:
+                events += self._say("thinking", piece.thinking, now_ns)
             if piece.content:
-                events += self._said("text", piece.content, now_ns)
+                events += self._say("text", piece.content, now_ns)
         return b"".join(events)
 
-    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, AnswerMetrics]:
         """Write the tool calls and the end. Raises `AnswerUnusable`, and has then written nothing."""
         calls = self.assembly.tool_calls(now_ns)
         reason = stop_reason(self.assembly, bool(calls))
         metrics = measure(self.assembly.usage, self.assembly.timings, timings)
-        events = [*self._begun(now_ns), *self._closed()]
+        events = [*self._begin(now_ns), *self._close_block()]
         for call in calls:
-            events += self._called(call)
+            events += self._write_call(call)
         events.append(
             event(
                 "message_delta",
@@ -84,7 +83,7 @@ class MessagesStream:
         """Tell of a failure in the last event. The open block stays open, for it is not complete."""
         return error_event(error_body(failure, request_id))
 
-    def _begun(self, now_ns: int) -> list[bytes]:
+    def _begin(self, now_ns: int) -> list[bytes]:
         if self._has_begun:
             return []
         self._has_begun = True
@@ -95,24 +94,24 @@ class MessagesStream:
         )
         return [event("message_start", message=message)]
 
-    def _said(self, kind: str, text: str, now_ns: int) -> list[bytes]:
+    def _say(self, kind: str, text: str, now_ns: int) -> list[bytes]:
         delta = DELTAS[kind]
         if self._open == kind:
             return [delta % (self._index, to_json(text))]
-        before = [*self._begun(now_ns), *self._closed()]
+        before = [*self._begin(now_ns), *self._close_block()]
         self._open = kind
-        return [*before, self._started(EMPTY[kind]), delta % (self._index, to_json(text))]
+        return [*before, self._start_block(EMPTY[kind]), delta % (self._index, to_json(text))]
 
-    def _called(self, call: ReplyToolCall) -> list[bytes]:
+    def _write_call(self, call: AnswerToolCall) -> list[bytes]:
         arguments = bytes(call.function.arguments).decode()
-        started = self._started(ToolUseBlock(call.id, call.function.name))
+        started = self._start_block(ToolUseBlock(call.id, call.function.name))
         self._open = "tool_use"
-        return [started, DELTAS["input"] % (self._index, to_json(arguments)), *self._closed()]
+        return [started, DELTAS["input"] % (self._index, to_json(arguments)), *self._close_block()]
 
-    def _started(self, block: ReplyBlock) -> bytes:
+    def _start_block(self, block: ReplyBlock) -> bytes:
         return event("content_block_start", index=self._index, content_block=block)
 
-    def _closed(self) -> list[bytes]:
+    def _close_block(self) -> list[bytes]:
         if not self._open:
             return []
         self._open = ""

@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadRequest
+from gateway.translate.images import data_url
 from gateway.translate.reasoning_replay import THOUGHT
 from ollama_api.anthropic.types import NOTHING, Block, Source, Turn
-from ollama_api.ollama.messages import data_url
 
 Part = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""/api/chat and chat completions, both ways. Pure: times come in as arguments."""
+"""/api/chat: its requests to neutral ones, and answers to its lines. Pure: times come in as arguments."""
 
 from __future__ import annotations
 
@@ -6,106 +6,75 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import MappingRules, Target
-from backends.wire.openai_types import Reply
-from core.model_names import full_name
-from gateway.translate.assembly import Assembly, Piece, read_whole
-from gateway.translate.chat_completions import (
-    OWN_TURNS,
-    completion_body,
-    list_needed,
-    require,
-    require_capabilities,
-)
-from gateway.translate.diagnostics import PLAIN, Diagnostics, TranslationContext
-from gateway.translate.message_normalization import take_echo
-from gateway.translate.response_format import of_format
-from gateway.translate.token_usage import Timings, measure
+from gateway.answer import AnswerMetrics, AnswerPart, AnswerToolCall
+from gateway.client_api import ClientApi
+from gateway.diagnostics import SILENT, Diagnostics
+from gateway.errors import BadRequest
+from gateway.generation import GenerationRequest, OllamaForm
+from gateway.operation import ModelLoad
+from gateway.translate.assembly import Assembly, CompleteAnswer
+from gateway.translate.response_format import parse_ollama_format
+from gateway.translate.tools import ANY_PARAMETERS
 from ollama_api.json_encoding import rfc3339, to_json
-from ollama_api.ollama import messages
-from ollama_api.ollama.stream import StreamTranslator
-from ollama_api.ollama.types import ChatReply, ChatRequest, Message, Metrics, ReplyMessage, ReplyToolCall
-
-PATH = "/chat/completions"
-ANY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+from ollama_api.ollama import messages, parse
+from ollama_api.ollama.stream import LineEncoder
+from ollama_api.ollama.types import ChatReply, ChatRequest, ReplyMessage
 
 
-def check(call: ChatRequest, rule: MappingRules) -> None:
-    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
-    require_capabilities(call, rule, "chat")
-    if call.tools:
-        require(rule, "tools", f"{full_name(call.model)} does not support tools")
+def parse_body(body: bytes) -> ChatRequest:
+    """Read the body of /api/chat. Raises `BadRequest`."""
+    call = parse.chat(body)
+    if not call.model:
+        raise BadRequest("model is required")
+    return call
 
 
-def needs(call: ChatRequest) -> tuple[str, ...]:
-    """Name what the model must be able to do."""
-    return list_needed(
-        tools=call.tools, thinking=call.think, vision=any(message.images for message in call.messages)
-    )
-
-
-def to_upstream(
-    call: ChatRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
-) -> dict[str, Any]:
-    """Make the backend's request body."""
-    turns = (
-        [*(Message(role=turn["role"], content=turn["content"]) for turn in rule.messages), *call.messages]
-        if rule.messages
-        else call.messages
-    )
-    brings_system = bool(call.messages) and call.messages[0].role == "system"
-    system = "" if brings_system else rule.system
-    if system or rule.messages:
-        aside.notes.added("messages", OWN_TURNS)
-    with_thinking = "reasoning_content" in target.dialect.replay
-    if with_thinking:
-        _note_thinking(call, aside)
-    return completion_body(
-        call,
-        target,
-        rule,
-        messages.to_openai(turns, system, with_thinking=with_thinking, notes=aside.notes),
-        form=of_format(call.format),
-        tools=_tools(call.tools, aside.notes) if call.tools else None,
-        aside=aside,
-    )
-
-
-def _note_thinking(call: ChatRequest, aside: TranslationContext) -> None:
-    for place, message in enumerate(call.messages):
-        if message.thinking and message.tool_calls:
-            aside.notes.mapped(f"messages[{place}].thinking", "messages")
-
-
-def from_upstream(
-    call: ChatRequest, reply: Reply, timings: Timings, now_ns: int
-) -> tuple[ChatReply, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
-    assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
-    metrics = measure(assembly.usage, assembly.timings, timings)
-    whole = ChatReply(
+def to_operation(call: ChatRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest | ModelLoad:
+    """Make the neutral request. One without messages only loads or unloads. Raises `BadRequest`."""
+    notes = diagnostics or SILENT
+    request = GenerationRequest(
         model=call.model,
+        stream=call.stream,
+        verb="chat",
+        turns=messages.to_openai(call.messages, notes),
+        turn_notes=diagnostics,
+        ollama=OllamaForm(messages=call.messages, tools=call.tools, format=call.format),
+        tools=_complete_tools(call.tools, notes) if call.tools else [],
+        response_format=parse_ollama_format(call.format),
+        options=call.options,
+        client_options=call.options,
+        think=call.think,
+        requires_thinking=True,
+        hides_thinking=call.think is False,
+        logprobs=call.logprobs,
+        top_logprobs=call.top_logprobs,
+        keep_alive=call.keep_alive,
+        truncate=call.truncate,
+        shift=call.shift,
+        private=call,
+    )
+    return request if call.messages else ModelLoad(request=request)
+
+
+def encode(
+    request: GenerationRequest, answer: CompleteAnswer, metrics: AnswerMetrics, now_ns: int
+) -> ChatReply:
+    """Write a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
+    return ChatReply(
+        model=request.model,
         created_at=rfc3339(now_ns),
-        message=_message(piece, assembly.tool_calls(now_ns)),
+        message=_message(answer.part, answer.assembly.tool_calls(now_ns)),
         done=True,
-        done_reason=assembly.done_reason(),
-        logprobs=piece.logprobs or [],
+        done_reason=answer.assembly.done_reason(),
+        logprobs=answer.part.logprobs or [],
         **msgspec.structs.asdict(metrics),
     )
-    return whole, metrics
 
 
-def without_echo(call: ChatRequest, target: Target, reply: Reply) -> None:
-    """Take the turn that an answer goes on with out of its beginning: Ollama does not repeat it."""
-    last = call.messages[-1]
-    if last.role == "assistant":
-        take_echo(last.content, target, reply)
-
-
-def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:
+def encode_load(request: GenerationRequest, reason: str, now_ns: int) -> ChatReply:
     """Answer a load or an unload: no text, no figures."""
     return ChatReply(
-        model=call.model,
+        model=request.model,
         created_at=rfc3339(now_ns),
         message=ReplyMessage("assistant", ""),
         done=True,
@@ -113,9 +82,9 @@ def empty_reply(call: ChatRequest, reason: str, now_ns: int) -> ChatReply:
     )
 
 
-def stream(call: ChatRequest) -> StreamTranslator:
-    """Begin to translate a streamed answer: text at once, tool calls whole, one final line."""
-    return StreamTranslator(_ChatLines(call.model), shows_thinking=call.think is not False)
+def open_stream(request: GenerationRequest) -> LineEncoder:
+    """Begin to write a streamed answer: text at once, tool calls whole, one final line."""
+    return LineEncoder(_ChatLines(request.model), shows_thinking=not request.hides_thinking)
 
 
 class _ChatLines:
@@ -125,7 +94,7 @@ class _ChatLines:
         self._model = model
         self._head = b'{"model":' + to_json(model) + b',"created_at":"'
 
-    def line(self, piece: Piece, now_ns: int) -> bytes:
+    def line(self, piece: AnswerPart, now_ns: int) -> bytes:
         """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
         if piece.thinking or piece.logprobs:
             return self._encoded(now_ns, _message(piece, ()), done=False, logprobs=piece.logprobs or [])
@@ -135,7 +104,7 @@ class _ChatLines:
             to_json(piece.content),
         )
 
-    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+    def last(self, assembly: Assembly, metrics: AnswerMetrics, now_ns: int) -> bytes:
         """Write the gathered tool calls in a line of their own, then the final line."""
         calls = assembly.tool_calls(now_ns)
         said = (
@@ -158,18 +127,18 @@ class _ChatLines:
         )
 
 
-def _message(piece: Piece, calls: tuple[ReplyToolCall, ...]) -> ReplyMessage:
+def _message(piece: AnswerPart, calls: tuple[AnswerToolCall, ...]) -> ReplyMessage:
     return ReplyMessage("assistant", piece.content, piece.thinking, calls)
 
 
-def _tools(given: list[dict[str, Any]], notes: Diagnostics) -> dict[str, Any]:
-    tools = [_tool(tool) for tool in given]
+def _complete_tools(given: list[dict[str, Any]], notes: Diagnostics) -> list[dict[str, Any]]:
+    tools = [_complete_tool(tool) for tool in given]
     if tools != given:
         notes.changed("tools", "tools", "with the types and parameters that were left out")
-    return {"tools": tools}
+    return tools
 
 
-def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+def _complete_tool(tool: dict[str, Any]) -> dict[str, Any]:
     """Pass a tool on as it came, with what OpenAI demands and Ollama does not."""
     function = tool.get("function")
     passed = {**tool, "type": tool.get("type") or "function"}
@@ -179,3 +148,13 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
             parameters = {**parameters, "type": "object"}
         passed["function"] = {**function, "parameters": parameters}
     return passed
+
+
+API = ClientApi(
+    name="chat",
+    parse=parse_body,
+    translate=to_operation,
+    encode=encode,
+    open_stream=open_stream,
+    encode_load=encode_load,
+)

@@ -7,45 +7,44 @@ from __future__ import annotations
 
 from django.http import HttpResponseBase
 
-from accounts.directory import Caller
+from gateway import go_json
 from gateway.errors import Refused, Unauthorized
 from ollama_api.http import json_response
-from ollama_api.ollama import go_json
 from ollama_api.request import ClientRequest
 
 
-async def status(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def status(request: ClientRequest) -> HttpResponseBase:
     """Say that the cloud is off: `ollama launch` then offers no cloud models."""
     return json_response({"cloud": {"disabled": True, "source": "config"}})
 
 
-async def me(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def me(request: ClientRequest) -> HttpResponseBase:
     """Say that nobody is signed in; without a `signin_url`, which would open a browser."""
     raise Unauthorized("unauthorized")
 
 
-async def signout(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def signout(request: ClientRequest) -> HttpResponseBase:
     """Say that nobody is signed in."""
     raise Unauthorized("you are not currently signed in")
 
 
-async def forget_key(request: ClientRequest, caller: Caller, key: str) -> HttpResponseBase:
+async def forget_key(request: ClientRequest, key: str) -> HttpResponseBase:
     """Say that nobody is signed in, on the deprecated path."""
     raise Unauthorized("you are not currently signed in")
 
 
-async def web_search(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def web_search(request: ClientRequest) -> HttpResponseBase:
     """Refuse."""
     go_json.first_value(request.body)
     raise Refused("ollama cloud is disabled: web search is unavailable")
 
 
-async def web_fetch(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def web_fetch(request: ClientRequest) -> HttpResponseBase:
     """Refuse."""
     go_json.first_value(request.body)
     raise Refused("ollama cloud is disabled: web fetch is unavailable")
 
 
-async def recommendations(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def recommendations(request: ClientRequest) -> HttpResponseBase:
     """Recommend nothing."""
     return json_response({"recommendations": []})

@@ -1,77 +1,114 @@
-"""POST /api/embed and the older POST /api/embeddings."""
+"""POST /api/embed and the older POST /api/embeddings. Pure.
+
+/api/embed gives vectors of length one, also after cutting to `dimensions`; the older /api/embeddings gives
+what the backend gave, and cannot say that nothing may be cut.
+Source: Ollama `server/routes.go`, EmbedHandler, EmbeddingsHandler.
+"""
 
 from __future__ import annotations
 
-import time
+import msgspec
 
-from django.http import HttpResponseBase
-
-from accounts.directory import Caller
 from backends.errors import NoRoute
-from backends.routing.snapshot import Route
-from gateway import embedding_batches
-from gateway.durations import keep_alive_s
+from backends.wire.dialect import Dialect
+from gateway.answer import AnswerMetrics
+from gateway.client_api import ClientApi
+from gateway.diagnostics import Diagnostics
 from gateway.errors import BadRequest, ModelNotFound
-from gateway.pipeline import find_route, in_use, note_load, record_outcome
-from gateway.translate import embeddings as translate
+from gateway.operation import EmbeddingRequest as Operation
+from gateway.translate.embeddings import (
+    NO_VECTOR,
+    Gathered,
+    describe_not_found,
+    is_base64,
+    numbers,
+    unit_vector,
+)
 from gateway.translate.options import check_options
-from ollama_api.decoding import decoded
-from ollama_api.http import json_response
 from ollama_api.ollama import parse
 from ollama_api.ollama.types import EmbeddingReply, EmbeddingRequest, EmbedReply, EmbedRequest
-from ollama_api.request import ClientRequest
-from usage import ledger
+
+NO_DIALECT = Dialect(name="none", label="")
 
 
-async def embed(request: ClientRequest, caller: Caller) -> HttpResponseBase:
-    """Embed one or many texts."""
-    call = await decoded(parse.embed, request.body)
+def parse_embed(body: bytes) -> EmbedRequest:
+    """Read the body of /api/embed. Raises `RequestError`."""
+    call = parse.embed(body)
     if not call.model:
         raise ModelNotFound("model '' not found")
-    entry = ledger.open_entry(request.request_id, "embed", caller, call.model, streamed=False)
-    with record_outcome(request, entry):
-        route, window_s = await _begin(caller, call)
-        if not call.input:
-            note_load(route, window_s)
-            ledger.close(entry, "ok")
-            return json_response(EmbedReply(model=call.model, embeddings=[]))
-        wish = embedding_batches.EmbeddingWish(
-            model=call.model, texts=call.input, dimensions=call.dimensions, truncate=call.truncate
-        )
-        with in_use(route, window_s):
-            target, gathered = await embedding_batches.ask(wish, route, entry)
-        total_ns = time.monotonic_ns() - entry.started_ns
-        load_ns = max(1, entry.sent_ns - entry.started_ns)
-        answer = translate.from_upstream(call, gathered, target.dialect, total_ns, load_ns)
-        ledger.close(entry, "ok")
-        return json_response(answer)
+    return call
 
 
-async def embeddings(request: ClientRequest, caller: Caller) -> HttpResponseBase:
-    """Embed one text, in the older form, which cannot say that nothing may be cut."""
-    call = await decoded(parse.embeddings, request.body)
+def parse_embeddings(body: bytes) -> EmbeddingRequest:
+    """Read the body of /api/embeddings. Raises `RequestError`."""
+    call = parse.embeddings(body)
     if not call.model:
         raise BadRequest("model is required")
-    entry = ledger.open_entry(request.request_id, "embeddings", caller, call.model, streamed=False)
-    with record_outcome(request, entry):
-        route, window_s = await _begin(caller, call)
-        if not call.prompt:
-            note_load(route, window_s)
-            ledger.close(entry, "ok")
-            return json_response(EmbeddingReply(translate.NO_VECTOR))
-        with in_use(route, window_s):
-            wish = embedding_batches.EmbeddingWish(model=call.model, texts=[call.prompt])
-            _, gathered = await embedding_batches.ask(wish, route, entry)
-        answer = translate.single_from_upstream(gathered)
-        ledger.close(entry, "ok")
-        return json_response(answer)
+    return call
 
 
-async def _begin(caller: Caller, call: EmbedRequest | EmbeddingRequest) -> tuple[Route, float | None]:
-    """Resolve, in the words that Ollama uses on these two endpoints; check the options; read `keep_alive`."""
-    try:
-        route = await find_route(caller, call.model)
-    except NoRoute:
-        raise ModelNotFound(translate.describe_not_found(call.model)) from None
-    check_options(call.options)
-    return route, keep_alive_s(call.keep_alive)
+def embed_to_operation(call: EmbedRequest, diagnostics: Diagnostics | None = None) -> Operation:
+    """Make the neutral request. Raises `BadRequest`: an option is of the wrong type."""
+    return Operation(
+        model=call.model,
+        texts=call.input or [],
+        dimensions=call.dimensions,
+        truncate=call.truncate,
+        options=check_options(call.options),
+        keep_alive=call.keep_alive,
+    )
+
+
+def embeddings_to_operation(call: EmbeddingRequest, diagnostics: Diagnostics | None = None) -> Operation:
+    """Make the neutral request of the older form. Raises `BadRequest`: an option is of the wrong type."""
+    return Operation(
+        model=call.model,
+        texts=[call.prompt] if call.prompt else [],
+        options=check_options(call.options),
+        keep_alive=call.keep_alive,
+    )
+
+
+def encode_embed(request: Operation, gathered: Gathered, metrics: AnswerMetrics, now_ns: int) -> EmbedReply:
+    """Write the answer of /api/embed. Raises `AnswerUnusable`."""
+    if not request.texts:
+        return EmbedReply(model=request.model, embeddings=[])
+    dialect = gathered.dialect or NO_DIALECT
+    return EmbedReply(
+        model=request.model,
+        embeddings=[unit_vector(raw, request.dimensions, dialect) for raw in gathered.vectors],
+        total_duration=metrics.total_duration,
+        load_duration=metrics.load_duration,
+        prompt_eval_count=metrics.prompt_eval_count,
+    )
+
+
+def encode_embeddings(
+    request: Operation, gathered: Gathered, metrics: AnswerMetrics, now_ns: int
+) -> EmbeddingReply:
+    """Write the answer of /api/embeddings. Raises `AnswerUnusable`."""
+    if not request.texts:
+        return EmbeddingReply(NO_VECTOR)
+    (raw,) = gathered.vectors
+    return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
+
+
+def explain_not_found(error: NoRoute) -> ModelNotFound:
+    """Tell that nothing has this name, in the words that Ollama has for it here."""
+    return ModelNotFound(describe_not_found(error.model))
+
+
+EMBED = ClientApi(
+    name="embed",
+    parse=parse_embed,
+    translate=embed_to_operation,
+    encode=encode_embed,
+    explain_not_found=explain_not_found,
+)
+EMBEDDINGS = ClientApi(
+    name="embeddings",
+    parse=parse_embeddings,
+    translate=embeddings_to_operation,
+    encode=encode_embeddings,
+    explain_not_found=explain_not_found,
+)

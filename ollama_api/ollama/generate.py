@@ -1,4 +1,4 @@
-"""/api/generate and chat completions, both ways. Pure: times come in as arguments."""
+"""/api/generate: its requests to neutral ones, and answers to its lines. Pure: times come in as arguments."""
 
 from __future__ import annotations
 
@@ -6,84 +6,93 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import MappingRules, Target
-from backends.wire.openai_types import Reply
-from core.model_names import full_name
-from gateway.errors import BadRequest
-from gateway.translate.assembly import Assembly, Piece, read_whole
-from gateway.translate.chat_completions import (
-    OWN_TURNS,
-    completion_body,
-    list_needed,
-    require,
-    require_capabilities,
-)
-from gateway.translate.diagnostics import PLAIN, TranslationContext
-from gateway.translate.response_format import of_format
-from gateway.translate.token_usage import Timings, measure
+from gateway.answer import AnswerMetrics, AnswerPart
+from gateway.client_api import ClientApi
+from gateway.diagnostics import Diagnostics
+from gateway.errors import ModelNotFound
+from gateway.generation import GenerationRequest, OllamaForm, Prompt
+from gateway.operation import ModelLoad
+from gateway.translate.assembly import Assembly, CompleteAnswer
+from gateway.translate.images import content_with_images
+from gateway.translate.response_format import parse_ollama_format
 from ollama_api.json_encoding import rfc3339, to_json
-from ollama_api.ollama import messages
-from ollama_api.ollama.stream import StreamTranslator
-from ollama_api.ollama.types import GenerateReply, GenerateRequest, Metrics
+from ollama_api.ollama import parse
+from ollama_api.ollama.stream import LineEncoder
+from ollama_api.ollama.types import GenerateReply, GenerateRequest
 
 
-def check(call: GenerateRequest, rule: MappingRules) -> None:
-    """Refuse what would change the answer unseen, or what the model cannot. Raises `BadRequest`."""
-    if call.raw and (call.template or call.system or call.context):
-        raise BadRequest("raw mode does not support template, system, or context")
-    require_capabilities(call, rule, "generate")
-    if call.suffix:
-        require(rule, "insert", f"{full_name(call.model)} does not support insert")
+def parse_body(body: bytes) -> GenerateRequest:
+    """Read the body of /api/generate. Raises `RequestError`."""
+    call = parse.generate(body)
+    if not call.model:
+        raise ModelNotFound("model '' not found")
+    return call
 
 
-def needs(call: GenerateRequest) -> tuple[str, ...]:
-    """Name what the model must be able to do."""
-    return list_needed(thinking=call.think, vision=call.images, insert=call.suffix)
-
-
-def to_upstream(
-    call: GenerateRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
-) -> dict[str, Any]:
-    """Make the backend's request body: the request's system prompt replaces the mapping's."""
-    system = call.system or rule.system
-    if rule.messages or (rule.system and not call.system):
-        aside.notes.added("messages", OWN_TURNS)
-    turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    turns += rule.messages
-    turns.append({"role": "user", "content": messages.content_with_images(call.prompt, call.images)})
-    return completion_body(call, target, rule, turns, form=of_format(call.format), aside=aside)
-
-
-def from_upstream(
-    call: GenerateRequest, reply: Reply, timings: Timings, now_ns: int
-) -> tuple[GenerateReply, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
-    assembly, piece = read_whole(reply, shows_thinking=call.think is not False)
-    metrics = measure(assembly.usage, assembly.timings, timings)
-    whole = GenerateReply(
+def to_operation(
+    call: GenerateRequest, diagnostics: Diagnostics | None = None
+) -> GenerationRequest | ModelLoad:
+    """Make the neutral request. One without a prompt only loads or unloads. Raises `BadRequest`."""
+    request = GenerationRequest(
         model=call.model,
+        stream=call.stream,
+        verb="generate",
+        system=call.system,
+        turns=[{"role": "user", "content": content_with_images(call.prompt, call.images)}],
+        turn_notes=diagnostics,
+        ollama=OllamaForm(format=call.format),
+        prompt=Prompt(
+            text=call.prompt,
+            suffix=call.suffix,
+            images=call.images,
+            system=call.system,
+            template=call.template,
+            context=call.context,
+            is_raw=call.raw,
+        ),
+        response_format=parse_ollama_format(call.format),
+        options=call.options,
+        client_options=call.options,
+        think=call.think,
+        requires_thinking=True,
+        hides_thinking=call.think is False,
+        logprobs=call.logprobs,
+        top_logprobs=call.top_logprobs,
+        keep_alive=call.keep_alive,
+        truncate=call.truncate,
+        shift=call.shift,
+        private=call,
+    )
+    return request if call.prompt else ModelLoad(request=request)
+
+
+def encode(
+    request: GenerationRequest, answer: CompleteAnswer, metrics: AnswerMetrics, now_ns: int
+) -> GenerateReply:
+    """Write a whole answer. Raises `AnswerUnusable`; `BadRequest` where a filter kept it back whole."""
+    return GenerateReply(
+        model=request.model,
         created_at=rfc3339(now_ns),
-        response=piece.content,
-        thinking=piece.thinking,
+        response=answer.part.content,
+        thinking=answer.part.thinking,
         done=True,
-        done_reason=assembly.done_reason(),
-        context=assembly.context,
-        logprobs=piece.logprobs or [],
+        done_reason=answer.assembly.done_reason(),
+        context=answer.assembly.context,
+        logprobs=answer.part.logprobs or [],
         **msgspec.structs.asdict(metrics),
     )
-    return whole, metrics
 
 
-def empty_reply(call: GenerateRequest, reason: str, now_ns: int) -> GenerateReply:
+def encode_load(request: GenerationRequest, reason: str, now_ns: int) -> GenerateReply:
     """Answer a load or an unload: no text, no figures."""
     return GenerateReply(
-        model=call.model, created_at=rfc3339(now_ns), response="", done=True, done_reason=reason
+        model=request.model, created_at=rfc3339(now_ns), response="", done=True, done_reason=reason
     )
 
 
-def stream(call: GenerateRequest) -> StreamTranslator:
-    """Begin to translate a streamed answer."""
-    return StreamTranslator(_GenerateLines(call.model), shows_thinking=call.think is not False)
+def open_stream(request: GenerationRequest) -> LineEncoder:
+    """Begin to write a streamed answer."""
+    return LineEncoder(_GenerateLines(request.model), shows_thinking=not request.hides_thinking)
 
 
 class _GenerateLines:
@@ -93,7 +102,7 @@ class _GenerateLines:
         self._model = model
         self._head = b'{"model":' + to_json(model) + b',"created_at":"'
 
-    def line(self, piece: Piece, now_ns: int) -> bytes:
+    def line(self, piece: AnswerPart, now_ns: int) -> bytes:
         """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
         if piece.thinking or piece.logprobs:
             return self._encoded(
@@ -105,7 +114,7 @@ class _GenerateLines:
             to_json(piece.content),
         )
 
-    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+    def last(self, assembly: Assembly, metrics: AnswerMetrics, now_ns: int) -> bytes:
         """Write the final line. Tool calls that nobody asked for are not shown."""
         return self._encoded(
             now_ns,
@@ -121,3 +130,13 @@ class _GenerateLines:
             to_json(GenerateReply(model=self._model, created_at=rfc3339(now_ns), response=text, **fields))
             + b"\n"
         )
+
+
+API = ClientApi(
+    name="generate",
+    parse=parse_body,
+    translate=to_operation,
+    encode=encode,
+    open_stream=open_stream,
+    encode_load=encode_load,
+)

@@ -24,10 +24,10 @@ from backends.routing import registry
 from backends.routing.snapshot import Route
 from core.model_names import canonical, clip, is_acceptable, is_valid
 from gateway import loaded_models
+from gateway.decoding import decode_body
 from gateway.errors import BadRequest, Failure, ModelNotFound, NotOffered, Refused
-from gateway.pipeline import INVALID_NAME, find_route
+from gateway.resolve import INVALID_NAME, resolve_route
 from gateway.translate.options import check_options
-from ollama_api.decoding import decoded
 from ollama_api.http import NDJSONStream, json_response_without_charset
 from ollama_api.json_encoding import error_line, to_json
 from ollama_api.ollama import parse
@@ -47,23 +47,25 @@ NO_PUSH = "push is not supported by this server: its models live at the backends
 NOT_FOUND = "pull model manifest: file does not exist"
 
 
-async def pull(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def pull(request: ClientRequest) -> HttpResponseBase:
     """Read the backends' lists anew; the pull succeeds if the name leads somewhere then."""
-    call = await decoded(parse.pull, request.body)
+    caller = request.context.caller
+    call = await decode_body(parse.pull, request.body)
     if not is_acceptable(call.wanted):
         raise BadRequest(INVALID_NAME)
     await _refresh_lists()
     try:
-        await find_route(caller, call.wanted)
+        await resolve_route(caller, call.wanted)
     except NoRoute:
         return _respond_with_progress(call.stream, [Progress("pulling manifest")], NOT_FOUND)
     steps = ("pulling manifest", "verifying sha256 digest", "writing manifest", "success")
     return _respond_with_progress(call.stream, [Progress(step) for step in steps])
 
 
-async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def create(request: ClientRequest) -> HttpResponseBase:
     """Make an alias over a model that is served: what a Modelfile says of it goes into the mapping."""
-    call = await decoded(parse.create, request.body)
+    caller = request.context.caller
+    call = await decode_body(parse.create, request.body)
     name = call.model or call.name
     if not is_valid(name):
         raise BadRequest(INVALID_NAME)
@@ -80,9 +82,10 @@ async def create(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     return _respond_with_progress(call.stream, [Progress("writing manifest"), Progress("success")])
 
 
-async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def copy(request: ClientRequest) -> HttpResponseBase:
     """Copy an alias."""
-    call = await decoded(parse.copy, request.body)
+    caller = request.context.caller
+    call = await decode_body(parse.copy, request.body)
     # The source may be what only a backend calls so; the new name keeps to Ollama's grammar.
     if not is_acceptable(call.source):
         raise _invalid("source", call.source)
@@ -91,7 +94,7 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     caller.require_right(MANAGE_MODELS)
     caller.require(call.destination)
     try:
-        source = await find_route(caller, call.source)
+        source = await resolve_route(caller, call.source)
     except NoRoute:
         raise ModelNotFound(f'model "{call.source}" not found') from None
     except BadRequest:
@@ -101,9 +104,10 @@ async def copy(request: ClientRequest, caller: Caller) -> HttpResponseBase:
     return empty_response()
 
 
-async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def delete(request: ClientRequest) -> HttpResponseBase:
     """Delete an alias. What only a pattern serves is the operator's, and stays."""
-    call = await decoded(parse.delete, request.body)
+    caller = request.context.caller
+    call = await decode_body(parse.delete, request.body)
     name = call.wanted
     if not name:
         raise BadRequest("model is required")
@@ -125,7 +129,7 @@ async def delete(request: ClientRequest, caller: Caller) -> HttpResponseBase:
 async def _refuse_deletion(caller: Caller, name: str) -> NoReturn:
     """Say why a name that is no alias cannot be deleted."""
     try:
-        route = await find_route(caller, name)
+        route = await resolve_route(caller, name)
     except NoRoute:
         raise ModelNotFound(f"model '{name}' not found") from None
     caller.require_right(MANAGE_MODELS)
@@ -134,15 +138,15 @@ async def _refuse_deletion(caller: Caller, name: str) -> NoReturn:
     )
 
 
-async def push(request: ClientRequest, caller: Caller) -> HttpResponseBase:
+async def push(request: ClientRequest) -> HttpResponseBase:
     """Refuse, in words that the command line shows."""
-    call = await decoded(parse.push, request.body)
+    call = await decode_body(parse.push, request.body)
     if not call.wanted:
         raise BadRequest("model is required")
     raise Refused(NO_PUSH)
 
 
-async def blob(request: ClientRequest, caller: Caller, digest: str) -> HttpResponseBase:
+async def blob(request: ClientRequest, digest: str) -> HttpResponseBase:
     """Have no blob, and take none."""
     if not DIGEST.fullmatch(digest):
         raise BadRequest("invalid digest format")
@@ -165,7 +169,7 @@ def empty_response(status: int = 200) -> HttpResponse:
 
 async def _source(caller: Caller, name: str) -> Route:
     try:
-        return await find_route(caller, name)
+        return await resolve_route(caller, name)
     except NoRoute:
         raise ModelNotFound(
             f"model '{name}' not found: FROM must name a model that this server serves"

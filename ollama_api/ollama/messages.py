@@ -7,80 +7,29 @@ history gives the same bytes and a backend's prompt cache stays warm.
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from gateway.translate.diagnostics import SILENT, Diagnostics
+from gateway.diagnostics import SILENT, Diagnostics
+from gateway.translate.images import content_with_images
+from gateway.translate.reasoning_replay import THOUGHT
 from ollama_api.ollama.types import Message, ToolCall
 
-# How a file begins, in base64 -> its type. Source: the formats' magic numbers.
-IMAGE_TYPES = (
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("Qk", "image/bmp"),
-)
-UNKNOWN_IMAGE_TYPE = "image/jpeg"
-MP3_FRAMES = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 ANY_CALL = ("any", "call")
-BEGINNING = 16
-"""Characters of base64: the twelve bytes that tell a sound from an image."""
 
 
-def to_openai(
-    messages: Iterable[Message], system: str, *, with_thinking: bool = False, notes: Diagnostics = SILENT
-) -> list[dict[str, Any]]:
-    """Translate a conversation. `system` goes first unless the conversation begins with a system message.
-
-    `with_thinking`: what a client sends back of the thinking before a call goes along with the call.
-    """
-    linker = _Linker(notes, with_thinking=with_thinking)
+def to_openai(messages: Iterable[Message], notes: Diagnostics = SILENT) -> list[dict[str, Any]]:
+    """Translate a conversation. Thinking stays with the calls behind it, for backends that want it back."""
+    linker = _Linker(notes)
     translated: list[dict[str, Any]] = []
     for turn, message in enumerate(messages):
         if message.role != "tool" or message.tool_calls:
-            translated += linker.unanswered()
+            translated += linker.close_unanswered()
         translated.append(_message(turn, message, linker))
-    translated += linker.unanswered()
-    if system and not (translated and translated[0]["role"] == "system"):
-        translated.insert(0, {"role": "system", "content": system})
-    return translated
-
-
-def content_with_images(text: str, images: list[str]) -> str | list[dict[str, Any]]:
-    """Give plain text, or the text part followed by one part per image; sounds come as images, too."""
-    if not images:
-        return text
-    parts: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
-    return parts + [_part(image.replace("\n", "").replace("\r", "")) for image in images]
-
-
-def _part(encoded: str) -> dict[str, Any]:
-    """Make the part for an image or a sound.
-
-    Source: Ollama `llm/llama_server.go:llamaServerChatRequest`, which tells them apart by their bytes.
-    """
-    sound = _sound_format(base64.b64decode(encoded[:BEGINNING]))
-    if sound:
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": sound}}
-    return {"type": "image_url", "image_url": {"url": data_url(encoded)}}
-
-
-def _sound_format(head: bytes) -> str:
-    if head.startswith(b"RIFF") and head.endswith(b"WAVE"):
-        return "wav"
-    return "mp3" if head.startswith((b"ID3", *MP3_FRAMES)) else ""
-
-
-def data_url(image: str) -> str:
-    """Wrap base64 as a data URL with the sniffed type; line breaks inside go."""
-    letters = image.replace("\n", "").replace("\r", "")
-    kind = next((kind for magic, kind in IMAGE_TYPES if letters.startswith(magic)), UNKNOWN_IMAGE_TYPE)
-    return f"data:{kind};base64,{letters}"
+    return translated + linker.close_unanswered()
 
 
 def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
@@ -96,8 +45,8 @@ def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[
     linker.ask(calls)
     content = content_with_images(message.content, message.images)
     made = {"role": message.role, "content": content, "tool_calls": calls}
-    if linker.with_thinking and message.thinking:
-        made["reasoning_content"] = message.thinking
+    if message.thinking:
+        made[THOUGHT] = message.thinking
     return made
 
 
@@ -133,9 +82,8 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self, notes: Diagnostics, *, with_thinking: bool) -> None:
+    def __init__(self, notes: Diagnostics) -> None:
         self.notes = notes
-        self.with_thinking = with_thinking
         self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}
         """What a call may be found by -> such calls, in order, the answered ones among them."""
         self._answered: set[int] = set()
@@ -158,7 +106,7 @@ class _Linker:
                     return str(call["id"])
         return None
 
-    def unanswered(self) -> list[dict[str, Any]]:
+    def close_unanswered(self) -> list[dict[str, Any]]:
         """Close the calls that nobody answered: many backends refuse a call without a result."""
         if not self._waiting:
             return []

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gateway import counts
+from gateway import counts, go_json
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest
-from ollama_api.ollama import go_json
+from gateway.go_json import GO_NAMES
 from ollama_api.ollama.types import (
-    GO_NAMES,
     ChatRequest,
     CopyRequest,
     CreateRequest,

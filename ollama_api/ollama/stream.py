@@ -5,29 +5,29 @@ from __future__ import annotations
 from typing import Protocol
 
 from backends.wire.openai_types import Reply
+from gateway.answer import AnswerMetrics, AnswerPart
 from gateway.errors import Failure
-from gateway.translate.assembly import Assembly, Piece
+from gateway.translate.assembly import Assembly
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import error_line
-from ollama_api.ollama.types import Metrics
 
 
-class Face(Protocol):
-    """How an endpoint writes its lines."""
+class LineWriter(Protocol):
+    """How an operation writes its lines."""
 
-    def line(self, piece: Piece, now_ns: int) -> bytes:
+    def line(self, piece: AnswerPart, now_ns: int) -> bytes:
         """Write what one chunk added, with the newline."""
 
-    def last(self, assembly: Assembly, metrics: Metrics, now_ns: int) -> bytes:
+    def last(self, assembly: Assembly, metrics: AnswerMetrics, now_ns: int) -> bytes:
         """Write the end. Raises `RequestError`: there is no answer to show."""
 
 
-class StreamTranslator:
+class LineEncoder:
     """One streamed answer."""
 
-    def __init__(self, face: Face, *, shows_thinking: bool) -> None:
+    def __init__(self, writer: LineWriter, *, shows_thinking: bool) -> None:
         self.assembly = Assembly(shows_thinking=shows_thinking)
-        self._face = face
+        self._writer = writer
 
     def feed(self, replies: list[Reply], now_ns: int) -> bytes:
         """Translate the chunks of one read to lines, joined; empty when there is nothing to show."""
@@ -35,14 +35,14 @@ class StreamTranslator:
         for reply in replies:
             piece = self.assembly.take(reply)
             if piece is not None:
-                lines.append(self._face.line(piece, now_ns))
+                lines.append(self._writer.line(piece, now_ns))
         return b"".join(lines)
 
     def fail(self, failure: Failure, request_id: str) -> bytes:
         """Tell what went wrong in the last line, which is not `done`."""
         return error_line(failure)
 
-    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, AnswerMetrics]:
         """Write the last lines. Raises `RequestError`: there is no answer to show."""
         metrics = measure(self.assembly.usage, self.assembly.timings, timings)
-        return self._face.last(self.assembly, metrics, now_ns), metrics
+        return self._writer.last(self.assembly, metrics, now_ns), metrics

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from gateway.answer import AnswerToolCall
+from gateway.go_json import GO_NAMES
+
 GoInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """Go's int. What is larger goes to `lax`, which says so."""
 
@@ -108,39 +111,13 @@ class ShowRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     options: dict[str, Any] = {}
 
 
-class ReplyFunction(msgspec.Struct, frozen=True):
-    """A called function in a reply: `index` is always sent."""
-
-    index: int
-    name: str
-    arguments: msgspec.Raw
-
-
-class ReplyToolCall(msgspec.Struct, frozen=True):
-    """A whole tool call in a reply."""
-
-    id: str
-    function: ReplyFunction
-
-
 class ReplyMessage(msgspec.Struct, omit_defaults=True, frozen=True):
     """The assistant's turn. Role and content are always sent."""
 
     role: str
     content: str
     thinking: str = ""
-    tool_calls: tuple[ReplyToolCall, ...] = ()
-
-
-class Metrics(msgspec.Struct, frozen=True):
-    """Counts, and durations in nanoseconds. Zero means unknown and is not sent."""
-
-    total_duration: int = 0
-    load_duration: int = 0
-    prompt_eval_count: int = 0
-    prompt_eval_duration: int = 0
-    eval_count: int = 0
-    eval_duration: int = 0
+    tool_calls: tuple[AnswerToolCall, ...] = ()
 
 
 class ChatReply(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -317,18 +294,20 @@ class Progress(msgspec.Struct, omit_defaults=True):
     completed: int = 0
 
 
-GO_NAMES: dict[type, str] = {
-    ChatRequest: "ChatRequest",
-    GenerateRequest: "GenerateRequest",
-    EmbedRequest: "EmbedRequest",
-    EmbeddingRequest: "EmbeddingRequest",
-    ShowRequest: "ShowRequest",
-    PullRequest: "PullRequest",
-    PushRequest: "PushRequest",
-    DeleteRequest: "DeleteRequest",
-    CopyRequest: "CopyRequest",
-    CreateRequest: "CreateRequest",
-    Message: "Alias",
-    ToolCall: "ToolCall",
-    FunctionCall: "ToolCallFunction",
-}
+GO_NAMES.update(
+    {
+        ChatRequest: "ChatRequest",
+        GenerateRequest: "GenerateRequest",
+        EmbedRequest: "EmbedRequest",
+        EmbeddingRequest: "EmbeddingRequest",
+        ShowRequest: "ShowRequest",
+        PullRequest: "PullRequest",
+        PushRequest: "PushRequest",
+        DeleteRequest: "DeleteRequest",
+        CopyRequest: "CopyRequest",
+        CreateRequest: "CreateRequest",
+        Message: "Alias",
+        ToolCall: "ToolCall",
+        FunctionCall: "ToolCallFunction",
+    }
+)

@@ -1,4 +1,4 @@
-"""The OpenAI face's answers: they pass back under the client's name for the model, with nothing lost. Pure.
+"""Streams of /v1/chat/completions and completions: chunks pass under the client's name for the model. Pure.
 
 Members keep the bytes that they came as. What is taken out is what the client did not ask for and the
 request on its way added: the token counts of a stream.
@@ -6,102 +6,24 @@ request on its way added: the token counts of a stream.
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import msgspec
 
-from backends.wire import lenient
-from backends.wire.openai_types import BadReply, Choice, Reply
-from backends.wire.reading import FAULTS, USUAL, Reader, Reading
+from backends.wire.openai_types import Reply
+from gateway.answer import AnswerMetrics, AnswerPart
 from gateway.errors import AnswerUnusable, Failure
-from gateway.translate.assembly import Assembly, Piece
+from gateway.raw_body import RawBody
+from gateway.raw_forms import EMPTY, NULL, Fields, encode_raw
+from gateway.translate.assembly import Assembly
+from gateway.translate.raw_answers import Chunk
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import to_json
-from ollama_api.ollama.types import Metrics
-from ollama_api.openai.chat import NOTHING, NULL, Fields, OpenAICall, error_body, fields_decoder, raw
+from ollama_api.openai.errors import error_body
 
 CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
 MOST_DIGITS = 4
 DONE_EVENT = b"data: [DONE]\n\n"
 
 _objects = msgspec.json.Decoder(list[Fields])
-
-
-class Chunk(msgspec.Struct):
-    """A chunk or a whole answer: what we read of it, and all of it."""
-
-    reply: Reply
-    fields: Fields
-
-    @property
-    def choices(self) -> list[Choice] | None:
-        """The choices, as for a `Reply`."""
-        return self.reply.choices
-
-    @property
-    def error(self) -> Any:
-        """The error, as for a `Reply`."""
-        return self.reply.error
-
-
-class ChunkReader:
-    """Reads the chunks of one answer both ways: what they mean, and what they are."""
-
-    __slots__ = ("_reader",)
-
-    def __init__(self, reading: Reading = USUAL) -> None:
-        # Text passes where it came, so thinking is not looked for in it.
-        self._reader = Reader(msgspec.structs.replace(reading, tags="none"))
-
-    def read(self, data: bytes, /) -> Chunk:
-        """Read a chunk or an answer. Raises `BadReply`."""
-        reply = self._reader.read(data)
-        try:
-            if not data.isascii():
-                data.decode()
-            return Chunk(reply, fields_decoder.decode(data))
-        except FAULTS:
-            return Chunk(reply, _lax_fields(data, reply))
-
-    def end(self) -> None:
-        """Everything has been passed on."""
-
-
-def _lax_fields(data: bytes, reply: Reply) -> Fields:
-    """Write anew what only Python takes for JSON. In a stream, half a pair of surrogates keeps its escape."""
-    value = lenient.loads(data)
-    if not isinstance(value, dict):
-        return {}
-    is_whole = any(choice.message is not None for choice in reply.choices or ())
-    try:
-        return {
-            name: msgspec.Raw(json.dumps(member, separators=(",", ":")).encode())
-            for name, member in lenient.clean(value, mend=is_whole).items()
-        }
-    except (ValueError, RecursionError) as error:
-        raise BadReply(str(error)) from None
-
-
-def from_upstream(call: OpenAICall, chunk: Chunk, timings: Timings, now_ns: int) -> tuple[Fields, Metrics]:
-    """Give the answer back under the client's name for the model."""
-    fields = {**chunk.fields, "model": raw(call.model)}
-    return fields, measure(chunk.reply.usage, chunk.reply.timings, timings)
-
-
-class VectorList(Chunk):
-    """The answer of /embeddings, which has no choices: its `data` is what was asked for."""
-
-    @property
-    def choices(self) -> Any:
-        """Whether anything came."""
-        return bytes(self.fields.get("data", NULL)) not in NOTHING
-
-
-def decode_list(data: bytes) -> VectorList:
-    """Read the answer of /embeddings. Raises `BadReply`."""
-    chunk = ChunkReader().read(data)
-    return VectorList(chunk.reply, chunk.fields)
 
 
 class Choices(Assembly):
@@ -114,7 +36,7 @@ class Choices(Assembly):
         self._wanted = wanted
         self._ended: set[int | None] = set()
 
-    def take(self, reply: Reply) -> Piece | None:
+    def take(self, reply: Reply) -> AnswerPart | None:
         """Take a chunk."""
         for choice in reply.choices or ():
             if choice.finish_reason and len(self._ended) < self._wanted:
@@ -127,15 +49,15 @@ class Choices(Assembly):
         return len(self._ended) >= self._wanted
 
 
-class OpenAIStream:
+class ChunkPassthrough:
     """Chunks pass as they are, but for the model's name. An answer that is cut has no `[DONE]`.
 
     Nothing is sent before there is something to show: an early failure still gets a status of its own.
     """
 
-    def __init__(self, call: OpenAICall) -> None:
+    def __init__(self, call: RawBody) -> None:
         self.assembly: Assembly = Choices(_read_n(call))
-        self._model = raw(call.model)
+        self._model = encode_raw(call.model)
         self._wants_usage = call.wants_usage
         self._held: list[bytes] = []
 
@@ -176,12 +98,12 @@ class OpenAIStream:
             choices = [_with_delta(choice) for choice in _objects.decode(fields["choices"])]
         except (msgspec.DecodeError, RecursionError) as error:
             raise AnswerUnusable(f"the backend's answer is not understood: {error}") from None
-        chunk = {**fields, "object": CHUNK, "choices": raw(choices)}
+        chunk = {**fields, "object": CHUNK, "choices": encode_raw(choices)}
         if not self._wants_usage or usage == NULL:
             return [chunk]
         return [chunk, {**chunk, "choices": msgspec.Raw(b"[]"), "usage": usage}]
 
-    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, AnswerMetrics]:
         """End the stream."""
         return b"".join([*self._held, DONE_EVENT]), measure(
             self.assembly.usage, self.assembly.timings, timings
@@ -192,7 +114,7 @@ class OpenAIStream:
         return b"data: " + to_json(error_body(failure, request_id)) + b"\n\n"
 
 
-def _read_n(call: OpenAICall) -> int:
+def _read_n(call: RawBody) -> int:
     """Read `n`. One that makes no sense is the backend's to refuse."""
     number = bytes(call.fields.get("n", NULL))
     return max(1, int(number)) if number.isdigit() and len(number) <= MOST_DIGITS else 1
@@ -203,13 +125,13 @@ def _with_delta(choice: Fields) -> Fields:
     message = msgspec.json.decode(choice.get("message", NULL), type=Fields | None)
     if message is None or "delta" in choice:
         return choice
-    if bytes(message.get("tool_calls", NULL)) not in NOTHING:
+    if bytes(message.get("tool_calls", NULL)) not in EMPTY:
         calls = _objects.decode(message["tool_calls"])
-        numbered = [{"index": raw(place), **call} for place, call in enumerate(calls)]
-        message = {**message, "tool_calls": raw(numbered)}
+        numbered = [{"index": encode_raw(place), **call} for place, call in enumerate(calls)]
+        message = {**message, "tool_calls": encode_raw(numbered)}
     return {
         **{name: value for name, value in choice.items() if name != "message"},
-        "delta": raw(message),
+        "delta": encode_raw(message),
     }
 
 

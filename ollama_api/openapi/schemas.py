@@ -44,7 +44,7 @@ REFINED: dict[str, dict[str, Schema]] = {
     "CreateRequest": {"license": {"anyOf": [TEXT, TEXTS]}, "files": DIGESTS, "adapters": DIGESTS},
     "Message": {"images": IMAGES},
     "FunctionCall": {"arguments": ANY_OBJECT},
-    "ReplyFunction": {"arguments": ANY_OBJECT},
+    "AnswerFunction": {"arguments": ANY_OBJECT},
     "EmbedReply": {"embeddings": {"type": "array", "items": VECTOR}},
     "EmbeddingReply": {"embedding": VECTOR},
     "ToolUseBlock": {"input": ANY_OBJECT},

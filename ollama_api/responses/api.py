@@ -1,4 +1,4 @@
-"""/v1/responses and chat completions, both ways. Pure: times come in as arguments.
+"""/v1/responses: its requests to neutral ones, and answers to its own. Pure: times come in as arguments.
 
 For backends that know chat completions only. What OpenAI keeps or runs on its servers is refused in a
 sentence, never left out in silence. Source: OpenAI API reference, "Responses"; Ollama `openai/responses.go`.
@@ -10,25 +10,20 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import MappingRules, Target
-from backends.wire.openai_types import Reply
-from gateway import counts
+from gateway import counts, go_json, raw_forms
+from gateway.answer import AnswerMetrics
+from gateway.client_api import ClientApi
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.assembly import read_whole
-from gateway.translate.chat_completions import completion_body, list_needed
-from gateway.translate.diagnostics import PLAIN, TranslationContext
-from gateway.translate.message_normalization import has_image
-from gateway.translate.reasoning_replay import drop_unwanted_reasoning
-from gateway.translate.response_format import Form
-from gateway.translate.token_usage import Timings, measure
-from ollama_api.ollama import chat as chats
-from ollama_api.ollama import go_json
-from ollama_api.ollama.types import ChatRequest, Metrics
+from gateway.generation import GenerationRequest, ResponseFormat
+from gateway.translate.assembly import CompleteAnswer
+from ollama_api.raw_api import make_raw_api
 from ollama_api.responses import tools
 from ollama_api.responses.reply import (
     begin_response,
     call_item,
     end_response,
+    error_fields,
     incomplete_reason,
     item_id,
     log_probabilities,
@@ -37,24 +32,10 @@ from ollama_api.responses.reply import (
     text_status,
     whole_calls,
 )
-from ollama_api.responses.request import to_messages, with_system
+from ollama_api.responses.request import split_system, to_messages
 from ollama_api.responses.stream import ResponsesStream
 from ollama_api.responses.types import Response, ResponsesRequest, TextFormat
 
-__all__ = [
-    "PATH",
-    "Response",
-    "ResponsesRequest",
-    "ResponsesStream",
-    "check",
-    "from_upstream",
-    "needs",
-    "parse",
-    "stream",
-    "to_upstream",
-]
-
-PATH = chats.PATH
 WITH_LOGPROBS = "message.output_text.logprobs"
 DEFAULT_NAME = "response"
 FORMATS = frozenset({"text", "json_object", "json_schema"})
@@ -103,71 +84,54 @@ def parse(body: bytes) -> ResponsesRequest:
     return call
 
 
-def check(call: ResponsesRequest, rule: MappingRules) -> None:
-    """Refuse what the operator says that the model cannot. Raises `BadRequest`."""
-    chats.check(_as_chat(call), rule)
-
-
-def needs(call: ResponsesRequest) -> tuple[str, ...]:
-    """Name what the model must be able to do."""
-    return list_needed(tools=call.tools, vision=any(map(has_image, call.input)))
-
-
-def to_upstream(
-    call: ResponsesRequest, target: Target, rule: MappingRules, aside: TranslationContext = PLAIN
-) -> dict[str, Any]:
-    """Make the backend's request body."""
-    conversation = drop_unwanted_reasoning(call.input, target.dialect)
-    messages = with_system(conversation, call.instructions, rule, aside.notes)
-    return completion_body(
-        _as_chat(call),
-        target,
-        rule,
-        messages,
-        form=_form(call.text.format),
-        tools=tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls, aside.notes),
-        aside=aside,
+def to_operation(call: ResponsesRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest:
+    """Make the neutral request."""
+    effort = call.reasoning.effort if call.reasoning is not None else None
+    fields = tools.wire_fields(call.tools, call.tool_choice, call.parallel_tool_calls, diagnostics or SILENT)
+    system, turns = split_system(call.input, call.instructions)
+    return GenerationRequest(
+        model=call.model,
+        stream=call.stream,
+        verb="chat",
+        system=system,
+        turns=turns,
+        turn_notes=diagnostics,
+        tools=fields.pop("tools", []),
+        tool_fields=fields,
+        response_format=_read_format(call.text.format),
+        options=call.options,
+        client_options=call.options,
+        think=EFFORTS[effort] if effort else None,
+        requires_thinking=True,
+        logprobs=call.top_logprobs > 0 or WITH_LOGPROBS in call.include,
+        top_logprobs=call.top_logprobs,
+        private=call,
     )
 
 
-def from_upstream(
-    call: ResponsesRequest, reply: Reply, timings: Timings, now_ns: int
-) -> tuple[Response, Metrics]:
-    """Translate a whole answer. Raises `AnswerUnusable`."""
-    assembly, piece = read_whole(reply)
+def encode(
+    request: GenerationRequest, answer: CompleteAnswer, metrics: AnswerMetrics, now_ns: int
+) -> Response:
+    """Write a whole answer. Raises `AnswerUnusable`."""
+    assembly, part = answer.assembly, answer.part
     reason = incomplete_reason(assembly)
     calls = whole_calls(assembly, reason, now_ns)
-    metrics = measure(assembly.usage, assembly.timings, timings)
-    response = begin_response(call, now_ns)
+    response = begin_response(request.private, now_ns)
     output, status = response.output, text_status(reason, calls)
-    if piece.thinking:
-        output.append(reasoning_item(item_id("rs", response), status, piece.thinking, []))
-    if piece.content or not (output or calls):
-        logprobs = log_probabilities(piece.logprobs)
-        output.append(message_item(item_id("msg", response), status, piece.content, logprobs))
+    if part.thinking:
+        output.append(reasoning_item(item_id("rs", response), status, part.thinking, []))
+    if part.content or not (output or calls):
+        logprobs = log_probabilities(part.logprobs)
+        output.append(message_item(item_id("msg", response), status, part.content, logprobs))
     known = tools.functions(response.tools) if calls else {}
     for made in calls:
         output.append(call_item(response, made, known))
-    return end_response(response, reason, assembly, metrics, now_ns), metrics
+    return end_response(response, reason, assembly, metrics, now_ns)
 
 
-def stream(call: ResponsesRequest) -> ResponsesStream:
-    """Begin to translate a streamed answer."""
-    return ResponsesStream(call)
-
-
-def _as_chat(call: ResponsesRequest) -> ChatRequest:
-    """Say in Ollama's words what both have, so that it takes the way that it takes for a chat."""
-    effort = call.reasoning.effort if call.reasoning is not None else None
-    return ChatRequest(
-        model=call.model,
-        stream=call.stream,
-        options=call.options,
-        think=EFFORTS[effort] if effort else None,
-        tools=call.tools,
-        logprobs=call.top_logprobs > 0 or WITH_LOGPROBS in call.include,
-        top_logprobs=call.top_logprobs,
-    )
+def open_stream(request: GenerationRequest) -> ResponsesStream:
+    """Begin to write a streamed answer."""
+    return ResponsesStream(request.private)
 
 
 def _decode(body: bytes) -> ResponsesRequest:
@@ -219,11 +183,25 @@ def _check_format(wanted: TextFormat) -> None:
         wanted.name = wanted.name or DEFAULT_NAME
 
 
-def _form(wanted: TextFormat | None) -> Form | None:
+def _read_format(wanted: TextFormat | None) -> ResponseFormat | None:
     if wanted is None or wanted.type == "text":
         return None
     if wanted.type == "json_object":
-        return Form()
+        return ResponseFormat()
     more = {"strict": wanted.strict, "description": wanted.description}
     said = {name: value for name, value in more.items() if value is not None}
-    return Form(wanted.schema, wanted.name or DEFAULT_NAME, said)
+    return ResponseFormat(wanted.schema, wanted.name or DEFAULT_NAME, said)
+
+
+RESPONSES = ClientApi(
+    name="v1.responses",
+    parse=parse,
+    translate=to_operation,
+    encode=encode,
+    open_stream=open_stream,
+    raw=make_raw_api(
+        "v1.responses",
+        raw_forms.RESPONSES,
+        lambda failure, request_id: {"type": "error", **error_fields(failure, request_id)},
+    ),
+)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from gateway.answer import AnswerMetrics, AnswerToolCall
 from gateway.errors import TOO_LONG, AnswerUnusable, Failure
 from gateway.translate.assembly import FILTERED_REASONS, Assembly
-from ollama_api.ollama.types import Metrics, ReplyToolCall
 from ollama_api.responses import tools
 from ollama_api.responses.types import (
     CustomCallItem,
@@ -97,7 +97,7 @@ def incomplete_reason(assembly: Assembly) -> str | None:
     return "content_filter" if assembly.finish_reason in FILTERED_REASONS else None
 
 
-def whole_calls(assembly: Assembly, reason: str | None, salt: int) -> tuple[ReplyToolCall, ...]:
+def whole_calls(assembly: Assembly, reason: str | None, salt: int) -> tuple[AnswerToolCall, ...]:
     """Give the calls. One that the limit or the filter cut in two is none: its client is told of that.
 
     Raises:
@@ -111,7 +111,7 @@ def whole_calls(assembly: Assembly, reason: str | None, salt: int) -> tuple[Repl
         return ()
 
 
-def text_status(reason: str | None, calls: tuple[ReplyToolCall, ...]) -> str:
+def text_status(reason: str | None, calls: tuple[AnswerToolCall, ...]) -> str:
     """Say how the last text ended: what calls follow was said to its end."""
     return "completed" if reason is None or calls else "incomplete"
 
@@ -127,7 +127,7 @@ def message_item(made_id: str, status: str, text: str, logprobs: list[dict[str, 
 
 
 def call_item(
-    response: Response, call: ReplyToolCall, known: tools.Functions
+    response: Response, call: AnswerToolCall, known: tools.Functions
 ) -> FunctionCallItem | CustomCallItem:
     """Make an item of a call, under the names that the client gave the tool; `known` are all its tools."""
     namespace, tool = known.get(call.function.name, ("", {}))
@@ -145,7 +145,7 @@ def call_item(
 
 
 def end_response(
-    response: Response, reason: str | None, assembly: Assembly, metrics: Metrics, now_ns: int
+    response: Response, reason: str | None, assembly: Assembly, metrics: AnswerMetrics, now_ns: int
 ) -> Response:
     """Complete a response whose output is all there."""
     response.status = "completed" if reason is None else "incomplete"
@@ -155,7 +155,7 @@ def end_response(
     return response
 
 
-def _usage(assembly: Assembly, metrics: Metrics) -> ResponseUsage:
+def _usage(assembly: Assembly, metrics: AnswerMetrics) -> ResponseUsage:
     given, made = metrics.prompt_eval_count, metrics.eval_count
     cached: float | None = assembly.timings.cache_n if assembly.timings is not None else None
     thought: float | None = None

@@ -13,12 +13,9 @@ from collections.abc import Callable
 from itertools import dropwhile
 from typing import Any
 
-from backends.routing.snapshot import MappingRules
 from gateway.errors import BadRequest
-from gateway.translate.chat_completions import OWN_TURNS
-from gateway.translate.diagnostics import SILENT, Diagnostics
+from gateway.translate.images import data_url
 from gateway.translate.reasoning_replay import THOUGHT
-from ollama_api.ollama.messages import data_url
 from ollama_api.responses.tools import FUNCTIONS_ONLY, arguments_of, make_function_name
 
 NO_FILES = "file inputs are not currently supported"
@@ -60,24 +57,12 @@ def to_messages(given: Any) -> list[Message]:
     return conversation.whole()
 
 
-def with_system(
-    messages: list[Message], instructions: str | None, rule: MappingRules, notes: Diagnostics = SILENT
-) -> list[Message]:
-    """Put what instructs the model first, in one message: many chat templates take no second one.
-
-    The mapping's system prompt is for requests that bring nothing of the kind; its example turns go before
-    the conversation.
-    """
+def split_system(messages: list[Message], instructions: str | None) -> tuple[str, list[Message]]:
+    """Give what instructs the model, as one text, since many templates take no second one; and the rest."""
     texts = [instructions] if instructions else []
     begin = next((place for place, turn in enumerate(messages) if turn["role"] != "system"), len(messages))
     texts += [turn["content"] for turn in messages[:begin]]
-    is_told = bool(texts) or any(turn["role"] == "system" for turn in messages)
-    own = [rule.system] if rule.system and not is_told else []
-    if own or rule.messages:
-        notes.added("messages", OWN_TURNS)
-    texts += own
-    first: list[Message] = [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
-    return [*first, *rule.messages, *messages[begin:]]
+    return "\n\n".join(texts), messages[begin:]
 
 
 class _Conversation:

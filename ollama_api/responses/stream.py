@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from backends.wire.openai_types import Reply
+from gateway.answer import AnswerMetrics, AnswerPart, AnswerToolCall
 from gateway.errors import Failure
-from gateway.translate.assembly import Assembly, Piece
+from gateway.translate.assembly import Assembly
 from gateway.translate.gathered_bytes import weight
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import to_json
-from ollama_api.ollama.types import Metrics, ReplyToolCall
 from ollama_api.responses.reply import (
     begin_response,
     call_item,
@@ -172,12 +172,12 @@ class ResponsesStream:
         for reply in replies:
             piece = self.assembly.take(reply)
             if piece is not None:
-                self._spoken(piece, now_ns, events)
+                self._say(piece, now_ns, events)
             elif self._response is None and self.assembly.has_answer:
                 self._begin(now_ns, events)
         return b"".join(events)
 
-    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, Metrics]:
+    def finish(self, timings: Timings, now_ns: int) -> tuple[bytes, AnswerMetrics]:
         """Write the last events. Raises `AnswerUnusable`, before anything is written."""
         reason = incomplete_reason(self.assembly)
         calls = whole_calls(self.assembly, reason, now_ns)
@@ -189,7 +189,7 @@ class ResponsesStream:
         events += self._end_speech(response, text_status(reason, calls))
         known = functions(response.tools) if calls else {}
         for call in calls:
-            events += self._called(response, call, known)
+            events += self._write_call(response, call, known)
         end_response(response, reason, self.assembly, metrics, now_ns)
         events.append(self._writer.write(f"response.{response.status}", response=response))
         return b"".join(events), metrics
@@ -218,7 +218,7 @@ class ResponsesStream:
             ]
         return self._response
 
-    def _spoken(self, piece: Piece, now_ns: int, events: list[bytes]) -> None:
+    def _say(self, piece: AnswerPart, now_ns: int, events: list[bytes]) -> None:
         self.assembly.gathered += weight(piece.thinking, piece.content)
         if piece.thinking:
             events.append(self._on(REASONING, now_ns, events).say(piece.thinking, []))
@@ -245,7 +245,7 @@ class ResponsesStream:
         response.output.append(item)
         return speech.end(item)
 
-    def _called(self, response: Response, call: ReplyToolCall, known: Functions) -> list[bytes]:
+    def _write_call(self, response: Response, call: AnswerToolCall, known: Functions) -> list[bytes]:
         write, item = self._writer.write, call_item(response, call, known)
         item_place = {"output_index": len(response.output)}
         place = {"item_id": item.id, **item_place}

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from gateway import counts
+from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.diagnostics import SILENT, Diagnostics
-from ollama_api.ollama.chat import ANY_PARAMETERS
+from gateway.translate.tools import ANY_PARAMETERS
 
 FUNCTIONS_ONLY = "this server runs no tools of its own, and passes on functions and custom tools only"
 CHOICES = frozenset({"none", "auto", "required"})

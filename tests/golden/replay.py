@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
 import aiohttp
 import msgspec
 
-from backends.routing.snapshot import MappingRules, Route, Target, Upstream
+from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.upstream import client as upstream
 from backends.wire.dialects import DIALECTS
-from backends.wire.reading import USUAL, Reading, Reads, decode_reply
+from backends.wire.reading import USUAL, Reading, decode_reply
 from backends.wire.sse import SSEDecoder
-from gateway import pipeline, relay
+from gateway import admission, relay
+from gateway.admission import Lease
+from gateway.answer import AnswerMetrics
+from gateway.capabilities import check_capabilities
+from gateway.client_api import ClientApi
+from gateway.context import RequestContext
+from gateway.diagnostics import Diagnostics, TranslationContext
 from gateway.errors import RequestError, failure_of
-from gateway.translate.token_usage import Timings
-from gateway.upstream_routes import Endpoint
-from ollama_api.door import NOBODY
+from gateway.generation import GenerationRequest
+from gateway.mapping_rules import apply_rules
+from gateway.operation import ModelLoad
+from gateway.plan import Candidate
+from gateway.translate.assembly import read_whole
+from gateway.translate.token_usage import Timings, measure
+from gateway.upstream_routes import UpstreamRoute, build_body, choose_route, explain_unsupported
 from ollama_api.json_encoding import to_json
-from ollama_api.request import ClientRequest
-from usage.ledger import Entry
+from usage.ledger import UsageRecord
 
 REQUEST_ID = "golden"
 BACKEND_MODEL = "backend-model"
@@ -93,30 +101,65 @@ def rule(*targets: Target, name: str = "alias", **fields: Any) -> MappingRules:
     return MappingRules(name=name, targets=targets or (target(),), **fields)
 
 
+def build(
+    api: ClientApi,
+    call: Any,
+    to: Target | None = None,
+    rules: MappingRules | None = None,
+    notes: Diagnostics | None = None,
+    recalled: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make the body that a target gets: translated, with the mapping's rules, in the form chosen for it."""
+    to, rules = to or target(), rules or rule()
+    diagnostics = Diagnostics()
+    operation = api.translate(call, diagnostics)
+    request = operation.request if isinstance(operation, ModelLoad) else operation
+    rule_notes = Diagnostics()
+    apply_rules(rules, operation, rule_notes)
+    route = choose_route(request, to, rules)
+    if route is None:
+        raise explain_unsupported(request)
+    taken = notes if notes is not None else Diagnostics()
+    taken.extend(rule_notes)
+    body, _ = build_body(route, request, to, TranslationContext(taken, recalled or {}))
+    assert not isinstance(body, bytes)
+    return dict(body)
+
+
+def check(api: ClientApi, call: Any, rules: MappingRules) -> None:
+    """Hold a call against what is known of the model. Raises `BadRequest`."""
+    check_capabilities(api.translate(call, None), rules)
+
+
+def open_stream(api: ClientApi, call: Any) -> Any:
+    """Begin to write a streamed answer."""
+    assert api.open_stream is not None
+    return api.open_stream(api.translate(call, None))
+
+
 def stream(
-    endpoint: Endpoint[Any],
+    api: ClientApi,
     call: Any,
     reads: Sequence[bytes],
     reading: Reading = USUAL,
     **answer: Any,
 ) -> Outcome:
     """Let a backend answer in these reads, and gather what the client gets."""
-    with mock.patch.object(pipeline, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
-        return asyncio.run(
-            _streamed(endpoint, call, endpoint.reader(reading), ScriptedAnswer(reads, **answer))
-        )
+    with mock.patch.object(admission, "time", StoppedClock), mock.patch.object(relay, "time", StoppedClock):
+        return asyncio.run(_streamed(api, call, reading, ScriptedAnswer(reads, **answer)))
 
 
-async def _streamed(
-    endpoint: Endpoint[Any], call: Any, reader: Reads[Any], answer: ScriptedAnswer
-) -> Outcome:
+async def _streamed(api: ClientApi, call: Any, reading: Reading, answer: ScriptedAnswer) -> Outcome:
     mapping = rule()
-    entry = _entry(endpoint.name, mapping.name)
+    operation = api.translate(call, None)
+    if isinstance(operation, ModelLoad):
+        operation = operation.request
+    route = choose_route(operation, mapping.targets[0], mapping)
+    assert route is not None and api.open_stream is not None
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
-    source = upstream.Stream(mapping.targets[0], response, reader, SSEDecoder())
-    route = Route(mapping.name, mapping, mapping.targets)
-    asked = pipeline.Exchange(_client(), NOBODY, call, endpoint, route, entry)
-    answering = relay.Relay(asked, source, endpoint.stream(call))
+    source = upstream.Stream(mapping.targets[0], response, route.reader(reading), SSEDecoder())
+    lease = _lease(api.name, mapping, route)
+    answering = relay.Relay(lease, source, api.open_stream(operation))
     try:
         if answer.status != 200:
             raise await upstream._refusal(mapping.targets[0], response)
@@ -129,13 +172,29 @@ async def _streamed(
         await answering.aclose()
 
 
-def whole(endpoint: Endpoint[Any], call: Any, body: bytes) -> Outcome:
+def whole(api: ClientApi, call: Any, body: bytes) -> Outcome:
     """Let a backend answer in one piece."""
     try:
-        reply, _ = endpoint.from_upstream(call, decode_reply(body), TIMINGS, NOW_NS)
+        return Outcome(200, to_json(encode(api, call, decode_reply(body))))
     except RequestError as error:
         return refused(error)
-    return Outcome(200, to_json(reply))
+
+
+def encode(api: ClientApi, call: Any, reply: Any, timings: Timings = TIMINGS, now_ns: int = NOW_NS) -> Any:
+    """Write a whole answer as the pipeline does."""
+    return encode_measured(api, call, reply, timings, now_ns)[0]
+
+
+def encode_measured(
+    api: ClientApi, call: Any, reply: Any, timings: Timings = TIMINGS, now_ns: int = NOW_NS
+) -> tuple[Any, AnswerMetrics]:
+    """Write a whole answer as the pipeline does, and give its figures."""
+    operation = api.translate(call, None)
+    answer = reply
+    if isinstance(operation, GenerationRequest):
+        answer = read_whole(reply, shows_thinking=not operation.hides_thinking)
+    metrics = measure(answer.usage, answer.timings, timings)
+    return api.encode(operation, answer, metrics, now_ns), metrics
 
 
 def refused(error: Exception) -> Outcome:
@@ -146,12 +205,10 @@ def refused(error: Exception) -> Outcome:
     return Outcome(failure.status, to_json({"error": failure.message}))
 
 
-def _client() -> ClientRequest:
-    """A client that stays."""
-    return ClientRequest({"type": "http", "method": "POST", "path": "/", "headers": []}, BytesIO())
-
-
-def _entry(endpoint: str, alias: str) -> Entry:
-    entry = Entry(REQUEST_ID, endpoint, "team", "", alias, True, TIMINGS.started_ns)
-    entry.sent_ns, entry.first_ns = TIMINGS.sent_ns, TIMINGS.first_ns
-    return entry
+def _lease(name: str, mapping: MappingRules, route: UpstreamRoute) -> Lease:
+    context = RequestContext(request_id=REQUEST_ID, started_ns=TIMINGS.started_ns)
+    record = UsageRecord(REQUEST_ID, name, "team", "", mapping.name, True, TIMINGS.started_ns)
+    lease = Lease(context, record)
+    attempt = lease.begin_attempt(Candidate(mapping.targets[0], route))
+    attempt.sent_ns, attempt.first_ns = TIMINGS.sent_ns, TIMINGS.first_ns
+    return lease

@@ -10,9 +10,14 @@ import aiohttp
 import pytest
 
 from backends.upstream.answer_stream import Stream
-from gateway.pipeline import Exchange
-from gateway.relay import Relay
+from gateway.admission import Lease
+from gateway.attempt import Attempt
+from gateway.context import RequestContext
+from gateway.generation import GenerationRequest
+from gateway.raw_body import RawBody
+from gateway.relay import Relay, StopScanningStream
 from gateway.translate.assembly import Assembly
+from gateway.upstream_calls import UpstreamCalls
 from ollama_api.http import LineStream
 from ollama_api.request import ClientRequest
 from tests.conftest import Change
@@ -21,8 +26,24 @@ from tests.fake_backend.steps import Flood
 from tests.support import factories
 from tests.support.raw_http import Client
 from tests.support.waiting import PATIENCE_S, eventually
+from usage.ledger import UsageRecord
 
-PER_ANSWER = (Stream, Relay, Exchange, Assembly, ClientRequest, LineStream, aiohttp.ClientResponse)
+PER_ANSWER = (
+    Stream,
+    StopScanningStream,
+    Relay,
+    Lease,
+    Attempt,
+    UpstreamCalls,
+    RequestContext,
+    UsageRecord,
+    GenerationRequest,
+    RawBody,
+    Assembly,
+    ClientRequest,
+    LineStream,
+    aiohttp.ClientResponse,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import structlog
 
 from backends.errors import UpstreamUnreachable
 from backends.upstream.transport import prepare
-from gateway import loaded_models, pipeline
+from gateway import loaded_models, option_warnings
 from proxy_site import logs
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories, held
@@ -39,10 +39,10 @@ def app(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     where = factories.backend("http://127.0.0.1:9/v1")
     factories.mapping("m", where)
     factories.mapping("*", where)
-    pipeline._warned.clear()
+    option_warnings._warned.clear()
     with InProcess() as application:
         yield application
-    pipeline._warned.clear()
+    option_warnings._warned.clear()
     loaded_models.forget()
 
 
@@ -108,7 +108,7 @@ def test_options_that_nobody_knows_are_told_once(
         def warning(self, event: str, **fields: Any) -> None:
             told.append({"event": event, **fields})
 
-    monkeypatch.setattr(pipeline, "log", Log())
+    monkeypatch.setattr(option_warnings, "log", Log())
     names = [f"option-{number}" for number in range(10_000 if together else 500)]
     for some in [names] if together else [[name] for name in names]:
         options = {"mirostat": 1, "typical_p": 0.5, **dict.fromkeys(some, 1)}
@@ -118,8 +118,8 @@ def test_options_that_nobody_knows_are_told_once(
     (line,) = told
     assert (line["event"], line["mapping"], line["dialect"]) == ("option ignored", "m", "generic")
     assert line["options"][:2] == ["mirostat", "typical_p"]
-    assert len(line["options"]) <= pipeline.MOST_NAMED
-    assert len(pipeline._warned) <= 3
+    assert len(line["options"]) <= option_warnings.MOST_NAMED
+    assert len(option_warnings._warned) <= 3
 
 
 def test_ten_thousand_options_leave_nothing_behind(app: InProcess) -> None:

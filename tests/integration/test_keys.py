@@ -248,7 +248,7 @@ def test_who_is_refused_leaves_a_line_without_the_key(
     assert told == [(401, "KeyMissing"), (401, "unknown key"), (403, "research may not use m")]
     assert f"key {row.public_id} is revoked" in refusals.all[-1]["reason"]
     first = refusals.all[0]
-    assert (first["endpoint"], first["method"], first["address"]) == ("chat.chat", "POST", "127.0.0.1")
+    assert (first["endpoint"], first["method"], first["address"]) == ("chat", "POST", "127.0.0.1")
     assert unknown not in str(refusals.all)
     assert secret not in str(refusals.all)
     assert max(len(str(line)) for line in refusals.all) < 1000

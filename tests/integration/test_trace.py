@@ -114,7 +114,7 @@ class TestCommand:
 
     def test_it_prints_a_line_a_field(self, tmp_path: Path, fake: FakeBackend) -> None:
         lines = self.trace(CHAT, tmp_path=tmp_path)
-        assert lines[0] == "theirs on fake (mistral)"
+        assert lines[0] == "theirs on fake (mistral): the only target left"
         assert "  mapped   options.temperature -> temperature" in lines
         assert "  dropped  think: this kind of backend has no switch for it" in lines
         assert "  added    options.top_p: the mapping's default" in lines

@@ -6,7 +6,7 @@ A cache with a `maxsize` needs no line. What belongs to one request or one run i
 from backends.discovery import catalog
 from backends.routing import snapshot
 from core import ttl_store
-from gateway import loaded_models, pipeline, replay_store
+from gateway import loaded_models, option_warnings, replay_store
 from tests.support.held import Bound
 
 LOOPS = 64
@@ -25,8 +25,8 @@ BOUNDS: dict[str, Bound] = {
     "backends.discovery.model_table:_pattern": Bound(2000, "patterns of the table in our own file"),
     "backends.discovery.model_table:table": Bound(1, "it takes no arguments"),
     "backends.upstream.transport:_sessions": Bound(LOOPS, "one an event loop"),
-    "gateway.pipeline:_warned": Bound(pipeline.MOST_WARNED, "cleared when full"),
-    "ollama_api.ollama.go_json:fields_of": Bound(200, "our own structs"),
+    "gateway.option_warnings:_warned": Bound(option_warnings.MOST_WARNED, "cleared when full"),
+    "gateway.go_json:fields_of": Bound(200, "our own structs"),
     "core.ttl_store:_clients": Bound(LOOPS, "one an event loop"),
     "core.ttl_store:_tasks": Bound(ttl_store.MOST_TASKS, "no more are made"),
     "ollama_api.openapi.schemas:copy_struct": Bound(200, "our own structs"),
@@ -34,6 +34,6 @@ BOUNDS: dict[str, Bound] = {
     "gateway.loaded_models:_shared._values": Bound(loaded_models.MOST, "what ends first goes"),
     "gateway.loaded_models:_tasks": Bound(LOOPS, "one an event loop"),
     "gateway.loaded_models:_untold": Bound(loaded_models.MOST, "no more are taken"),
-    "gateway.translate.diagnostics:SILENT.taken": Bound(0, "it takes no notes"),
+    "gateway.diagnostics:SILENT.taken": Bound(0, "it takes no notes"),
     "gateway.replay_store:_space._values": Bound(replay_store.MOST, "what ends first goes"),
 }

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from django.core.cache import cache
@@ -41,6 +42,10 @@ class ServedInThread:
         self._thread.join(10)
         if self._thread.is_alive():
             raise TimeoutError("the server did not stop")
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Call something in the event loop's thread."""
+        self._server.servers[0].get_loop().call_soon_threadsafe(call)
 
     @property
     def requests_under_way(self) -> int:

@@ -10,6 +10,8 @@ from backends.wire.openai_types import Reply
 from backends.wire.reading import decode_reply
 from gateway.translate.token_usage import Timings
 from ollama_api.responses import api as responses
+from ollama_api.responses.types import ResponsesRequest
+from tests.golden import replay
 
 NOW_NS = 1_787_306_400_250_000_000
 TIMINGS = Timings(0, 1, 2, 3)
@@ -21,7 +23,7 @@ ASKED = {"role": "user", "content": "hi"}
 EVENT: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(ResponseStreamEvent)
 
 
-def parsed(**fields: Any) -> responses.ResponsesRequest:
+def parsed(**fields: Any) -> ResponsesRequest:
     return responses.parse(json.dumps({"model": "m", "input": "hi", **fields}).encode())
 
 
@@ -37,7 +39,7 @@ def function_output(call_id: str, value: Any = "ok") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": value}
 
 
-def ask(**fields: Any) -> responses.ResponsesRequest:
+def ask(**fields: Any) -> ResponsesRequest:
     return parsed(**{"tools": TOOLS, **fields})
 
 
@@ -76,9 +78,10 @@ def whole(*choices: dict[str, Any]) -> Reply:
 
 
 def streamed(*choices: dict[str, Any], **fields: Any) -> bytes:
-    stream = responses.stream(ask(**fields))
+    stream = replay.open_stream(responses.RESPONSES, ask(**fields))
     told = [stream.feed([chunk], NOW_NS) for chunk in chunks(*choices)]
-    return b"".join(told) + stream.finish(TIMINGS, NOW_NS)[0]
+    found: bytes = b"".join(told) + stream.finish(TIMINGS, NOW_NS)[0]
+    return found
 
 
 def events_in(told: bytes) -> list[Any]:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadRequest
+from gateway.token_estimate import estimate_input
 from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic import request as anthropic_request
 from ollama_api.json_encoding import to_json
 from tests.golden import replay
 
@@ -27,8 +29,8 @@ def body(**fields: Any) -> bytes:
 def upstream(
     dialect: str = "generic", mapping: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    call = anthropic.parse(body(**fields))
-    found = anthropic.to_upstream(call, replay.target(dialect), replay.rule(**(mapping or {})))
+    call = anthropic_request.parse(body(**fields))
+    found = replay.build(anthropic.MESSAGES, call, replay.target(dialect), replay.rule(**(mapping or {})))
     decoded: dict[str, Any] = json.loads(to_json(found))
     return decoded
 
@@ -39,7 +41,7 @@ def user(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 def refusal(sent: bytes, **how: bool) -> str:
     with pytest.raises(BadRequest) as refused:
-        anthropic.parse(sent, **how)
+        anthropic_request.parse(sent, **how)
     assert refused.value.status == 400
     return refused.value.message
 
@@ -129,7 +131,7 @@ def test_a_plain_request_says_no_more_than_was_said() -> None:
         "messages": [{"role": "user", "content": "hi"}],
         "max_tokens": 9,
     }
-    call = anthropic.parse(body())
+    call = anthropic_request.parse(body())
     assert (call.model, call.stream, call.options, call.keep_alive) == ("m", False, {"num_predict": 9}, None)
 
 
@@ -142,7 +144,7 @@ def test_nulls_are_absent_and_garbage_behind_the_body_is_ignored() -> None:
     names = ["system", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice"]
     nulls: dict[str, Any] = dict.fromkeys([*names, "thinking", "output_config", "metadata"])
     assert upstream(**nulls) == upstream()
-    assert anthropic.parse(body() + b" garbage") == anthropic.parse(body())
+    assert anthropic_request.parse(body() + b" garbage") == anthropic_request.parse(body())
 
 
 @pytest.mark.parametrize(
@@ -288,16 +290,17 @@ def test_a_schema_for_the_answer_reaches_the_backend() -> None:
 def test_the_operators_word_on_capabilities_holds(
     capabilities: tuple[str, ...], fields: dict[str, Any], message: str
 ) -> None:
-    call = anthropic.parse(body(**fields))
+    call = anthropic_request.parse(body(**fields))
     with pytest.raises(BadRequest) as refused:
-        anthropic.check(call, replay.rule(capabilities=capabilities))
+        replay.check(anthropic.MESSAGES, call, replay.rule(capabilities=capabilities))
     assert refused.value.message == message
-    anthropic.check(call, replay.rule())
-    anthropic.check(call, replay.rule(capabilities=("completion", "tools")))
+    replay.check(anthropic.MESSAGES, call, replay.rule())
+    replay.check(anthropic.MESSAGES, call, replay.rule(capabilities=("completion", "tools")))
 
 
 def estimated(body: bytes) -> int:
-    return anthropic.estimate(anthropic.parse(body, counting=True))
+    call = anthropic_request.parse(body, counting=True)
+    return estimate_input(anthropic.to_operation(call))
 
 
 def test_tokens_are_estimated_from_text_alone() -> None:

@@ -14,7 +14,11 @@ from backends.wire.openai_types import Reply
 from backends.wire.reading import decode_reply
 from backends.wire.sse import SSEDecoder
 from gateway.errors import AnswerUnusable, BadRequest, Failure, RequestError
+from gateway.token_estimate import estimate_input
 from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic import request as anthropic_request
+from ollama_api.anthropic.reply import error_body
+from ollama_api.anthropic.types import MessagesRequest
 from ollama_api.json_encoding import to_json
 from tests.golden import replay
 
@@ -27,15 +31,19 @@ NO_ARGUMENTS = {"index": 1, "id": "call_2", "function": {"name": "g", "arguments
 BROKEN = {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": '{"x":'}}
 
 
-def request(**fields: Any) -> anthropic.MessagesRequest:
+def request(**fields: Any) -> MessagesRequest:
     usual = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello there"}]}
-    return anthropic.parse(json.dumps({**usual, **fields}).encode())
+    return anthropic_request.parse(json.dumps({**usual, **fields}).encode())
 
 
 def whole(message: dict[str, Any], finish: str | None = "stop", usage: Any = USAGE, **fields: Any) -> Any:
     body = {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
-    reply, _ = anthropic.from_upstream(
-        request(**fields), decode_reply(json.dumps(body).encode()), replay.TIMINGS, replay.NOW_NS
+    reply, _ = replay.encode_measured(
+        anthropic.MESSAGES,
+        request(**fields),
+        decode_reply(json.dumps(body).encode()),
+        replay.TIMINGS,
+        replay.NOW_NS,
     )
     return json.loads(to_json(reply))
 
@@ -57,7 +65,7 @@ def events_of(sent: bytes) -> list[dict[str, Any]]:
 
 
 def streamed(*chunks: Reply, **fields: Any) -> list[dict[str, Any]]:
-    translator = anthropic.stream(request(**fields))
+    translator = replay.open_stream(anthropic.MESSAGES, request(**fields))
     sent = b"".join(translator.feed([one], replay.NOW_NS) for one in chunks)
     return events_of(sent + translator.finish(replay.TIMINGS, replay.NOW_NS)[0])
 
@@ -156,7 +164,7 @@ def test_thinking_that_was_switched_off_is_not_shown() -> None:
 
 
 def test_an_estimate_stands_in_for_a_count_that_is_missing() -> None:
-    estimate = anthropic.estimate(request())
+    estimate = estimate_input(anthropic.to_operation(request()))
     assert 1 < estimate < 20
     assert whole({"content": "Hi"}, usage=None)["usage"] == {"input_tokens": estimate, "output_tokens": 0}
     events = streamed(chunk(content="Hi"), chunk("stop"))
@@ -165,7 +173,7 @@ def test_an_estimate_stands_in_for_a_count_that_is_missing() -> None:
 
 
 def test_nothing_is_sent_before_there_is_something_to_show() -> None:
-    translator = anthropic.stream(request())
+    translator = replay.open_stream(anthropic.MESSAGES, request())
     silent = [chunk(role="assistant", content=""), chunk(tool_calls=[CALL]), chunk("tool_calls")]
     assert translator.feed(silent, 1) == b""
     sent, metrics = translator.finish(replay.TIMINGS, 1)
@@ -197,7 +205,7 @@ def test_what_is_no_answer_is_not_shown_as_one(
 ) -> None:
     with pytest.raises(fault):
         whole(message, finish)
-    translator = anthropic.stream(request())
+    translator = replay.open_stream(anthropic.MESSAGES, request())
     translator.feed([chunk(**message), chunk(finish)], 1)
     with pytest.raises(fault):
         translator.finish(replay.TIMINGS, 1)
@@ -223,8 +231,8 @@ def test_what_is_no_answer_is_not_shown_as_one(
 def test_errors_have_the_type_of_their_status(status: int, kind: str) -> None:
     failure = Failure(status, "no\u2028way")
     told = {"type": "error", "error": {"type": kind, "message": "no\u2028way"}, "request_id": "req_1"}
-    assert json.loads(to_json(anthropic.error_body(failure, "req_1"))) == told
-    assert events_of(anthropic.stream(request()).fail(failure, "req_1")) == [told]
+    assert json.loads(to_json(error_body(failure, "req_1"))) == told
+    assert events_of(replay.open_stream(anthropic.MESSAGES, request()).fail(failure, "req_1")) == [told]
 
 
 def compare(path: Path, found: bytes, update: bool) -> None:
@@ -234,12 +242,12 @@ def compare(path: Path, found: bytes, update: bool) -> None:
     assert found.decode() == path.read_bytes().decode()
 
 
-def golden_call(case: str) -> anthropic.MessagesRequest:
-    return anthropic.parse((GOLDEN / f"{case}.request.json").read_bytes())
+def golden_call(case: str) -> MessagesRequest:
+    return anthropic_request.parse((GOLDEN / f"{case}.request.json").read_bytes())
 
 
 def replayed(case: str, reads: list[bytes]) -> bytes:
-    decoder, translator, sent = SSEDecoder(), anthropic.stream(golden_call(case)), []
+    decoder, translator, sent = SSEDecoder(), replay.open_stream(anthropic.MESSAGES, golden_call(case)), []
     for read in reads:
         replies = [decode_reply(data) for data in decoder.feed(read) if data != b"[DONE]"]
         sent.append(translator.feed(replies, replay.NOW_NS))
@@ -248,7 +256,9 @@ def replayed(case: str, reads: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_a_backend_is_asked(case: str, update_golden: bool) -> None:
-    body = anthropic.to_upstream(golden_call(case), replay.target(), replay.rule(system="Unused or not."))
+    body = replay.build(
+        anthropic.MESSAGES, golden_call(case), replay.target(), replay.rule(system="Unused or not.")
+    )
     found = msgspec.json.format(to_json(body), indent=2) + b"\n"
     compare(GOLDEN / f"{case}.upstream.json", found, update_golden)
 
@@ -257,7 +267,7 @@ def test_what_a_backend_is_asked(case: str, update_golden: bool) -> None:
 @pytest.mark.parametrize("dialect", ["openai", "openrouter", "vllm", "llamacpp", "litellm", "localai"])
 def test_kinds_without_rules_of_their_own_get_the_same_conversation(case: str, dialect: str) -> None:
     bodies = [
-        anthropic.to_upstream(golden_call(case), replay.target(kind), replay.rule())
+        replay.build(anthropic.MESSAGES, golden_call(case), replay.target(kind), replay.rule())
         for kind in ("generic", dialect)
     ]
     assert bodies[0]["messages"] == bodies[1]["messages"]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from ollama_api.anthropic import api as anthropic
+from ollama_api.anthropic import request as anthropic_request
+from ollama_api.anthropic.types import MessagesRequest
 from ollama_api.json_encoding import to_json
 from tests.golden import replay
 from tests.unit.bodies import ANY, BODIES, TEXT, some
@@ -36,11 +38,13 @@ def body(messages: list[dict[str, Any]]) -> bytes:
 
 
 def turns(*messages: dict[str, Any]) -> list[dict[str, Any]]:
-    return anthropic.parse(body(list(messages))).turns
+    return anthropic_request.parse(body(list(messages))).turns
 
 
-def with_blocks(blocks: bytes) -> anthropic.MessagesRequest:
-    return anthropic.parse(body([]).replace(b"[]", b'[{"role":"assistant","content":' + blocks + b"}]"))
+def with_blocks(blocks: bytes) -> MessagesRequest:
+    return anthropic_request.parse(
+        body([]).replace(b"[]", b'[{"role":"assistant","content":' + blocks + b"}]")
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,8 +253,8 @@ SOME_REQUESTS = st.fixed_dictionaries(
 )
 def test_any_body_is_translated_or_refused(sent: bytes, dialect: str) -> None:
     try:
-        call = anthropic.parse(sent)
-        found = anthropic.to_upstream(call, replay.target(dialect), replay.rule(system="s"))
+        call = anthropic_request.parse(sent)
+        found = replay.build(anthropic.MESSAGES, call, replay.target(dialect), replay.rule(system="s"))
     except BadRequest as refused:
         assert refused.message
         return
@@ -301,4 +305,6 @@ def test_thinking_belongs_to_the_calls_of_its_turn() -> None:
 
 
 def parsed_turns(*contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return anthropic.parse(body([{"role": "assistant", "content": blocks} for blocks in contents])).turns
+    return anthropic_request.parse(
+        body([{"role": "assistant", "content": blocks} for blocks in contents])
+    ).turns

@@ -84,8 +84,9 @@ def test_text_and_thinking(delta: dict[str, Any], content: str, thinking: str) -
 
 def test_a_whole_answer_reads_like_one_chunk() -> None:
     body = {"choices": [{"message": {"role": "assistant", "content": "a"}, "finish_reason": "length"}]}
-    assembly, piece = read_whole(decode_reply(json.dumps(body).encode()))
-    assert (piece.content, assembly.done_reason(), assembly.is_complete) == ("a", "length", True)
+    answer = read_whole(decode_reply(json.dumps(body).encode()))
+    assembly = answer.assembly
+    assert (answer.part.content, assembly.done_reason(), assembly.is_complete) == ("a", "length", True)
 
 
 def test_the_text_of_a_completion_counts_too() -> None:

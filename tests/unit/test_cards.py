@@ -13,17 +13,16 @@ from hypothesis import strategies as st
 from backends.routing.snapshot import Target
 from backends.wire.model_cards import ModelCard, parse_model_list
 from backends.wire.openai_types import BadReply
-from core.model_names import canonical
+from core.model_names import canonical, show_with_tag
+from gateway.model_list import DescribedModel
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama.model_metadata import (
-    Described,
     capabilities,
     context_length,
     digest,
     modelfile,
     ps_entry,
     show_reply,
-    show_with_tag,
     tags_entry,
 )
 from tests.golden.replay import rule, target
@@ -33,9 +32,9 @@ CHANGED_AT = 1_787_306_400.5
 
 def described(
     name: str = "alias", model: str = "gpt-4o", card: ModelCard | None = None, **fields: Any
-) -> Described:
+) -> DescribedModel:
     to = target(model=model)
-    return Described(name, rule(to, name=name, changed_at=CHANGED_AT, **fields), to, card)
+    return DescribedModel(name, rule(to, name=name, changed_at=CHANGED_AT, **fields), to, card)
 
 
 def listed(body: Any) -> list[str]:

@@ -9,16 +9,16 @@ import pytest
 
 from backends.routing.snapshot import MappingRules
 from backends.wire.openai_types import FunctionDelta, ToolCallDelta
-from gateway import counts
+from gateway import counts, go_json, raw_forms
+from gateway.decoding import LONG_BODY, decode_body
 from gateway.errors import AnswerUnusable, BadRequest
+from gateway.mapping_rules import apply_rules
 from gateway.translate import tool_calls
-from ollama_api.anthropic import api as anthropic
-from ollama_api.decoding import LONG_BODY, decoded
-from ollama_api.ollama import go_json, parse
+from ollama_api.anthropic import request as anthropic
+from ollama_api.ollama import parse
 from ollama_api.openai import chat as openai
-from ollama_api.openai import raw_body
+from ollama_api.raw_api import parse_raw
 from ollama_api.responses import api as responses
-from tests.golden import replay
 
 USER = {"role": "user", "content": "x"}
 TURNS = {"messages": [USER] * (counts.MOST_TURNS + 1)}
@@ -103,10 +103,10 @@ def test_more_than_anybody_needs(read: Callable[[bytes], Any], body: dict[str, A
 
 
 def test_example_turns_go_before_no_more_turns_than_are_taken() -> None:
-    call = openai.parse(json.dumps({"model": "m", **TURNS}).encode())
+    call = parse_raw(raw_forms.MESSAGES, json.dumps({"model": "m", **TURNS}).encode())
     rule = MappingRules(name="m", targets=(), messages=({"role": "user", "content": "example"},))
     with pytest.raises(BadRequest, match="too many messages"):
-        raw_body.to_upstream(raw_body.MESSAGES, call, replay.target(), rule)
+        apply_rules(rule, call)
 
 
 TOO_MANY = b'{"model":"m","options":{"x":[' + b"{}," * counts.MOST_VALUES + b"{}]}}"
@@ -122,7 +122,7 @@ def test_the_slow_path_does_not_decode_them_either() -> None:
     with pytest.raises(BadRequest, match="more than 1000000 JSON values"):
         go_json.first_value(b'{"a":"\\ud800",' + TOO_MANY[1:])
     with pytest.raises(BadRequest, match="more than 1000000 JSON values"):
-        openai.parse(TOO_MANY + b"\xff")
+        parse_raw(raw_forms.CHAT, TOO_MANY + b"\xff")
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_a_name_without_end() -> None:
 
 @pytest.mark.parametrize(("length", "is_elsewhere"), [(LONG_BODY, False), (LONG_BODY + 1, True)])
 async def test_long_bodies_are_decoded_where_nobody_waits(length: int, is_elsewhere: bool) -> None:
-    where = await decoded(lambda body: threading.get_ident(), b" " * length)
+    where = await decode_body(lambda body: threading.get_ident(), b" " * length)
     assert (where != threading.get_ident()) is is_elsewhere
 
 
 async def test_what_is_wrong_with_a_long_body_is_told() -> None:
     with pytest.raises(BadRequest, match="JSON values"):
-        await decoded(parse.chat, TOO_MANY)
+        await decode_body(parse.chat, TOO_MANY)

@@ -8,11 +8,14 @@ import pytest
 
 from backends.wire.dialect import Dialect, ThinkStyle, for_model, override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices, of_address
-from gateway.operations import CHAT, GENERATE
 from gateway.translate.chat_completions import think_fields
 from gateway.translate.options import KINDS
+from gateway.upstream_routes import choose_route
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
 from ollama_api.ollama.types import GenerateRequest
+from tests.golden import replay
 from tests.golden.replay import rule, target
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
@@ -88,7 +91,7 @@ def test_a_request_changes_nothing_in_the_table(dialect: Dialect) -> None:
     call = parse.chat(
         b'{"model":"m","messages":[],"think":true,"format":"json","options":{"seed":1,"stop":["a"]}}'
     )
-    CHAT.to_upstream(call, target(dialect.name), rule())
+    replay.build(CHAT, call, target(dialect.name), rule())
     assert msgspec.json.encode(dialect) == before
 
 
@@ -96,7 +99,7 @@ def test_json_without_a_schema_becomes_one_where_the_word_is_not_understood() ->
     only_schemas = Dialect(name="x", label="X", format="schema")
     backend = msgspec.structs.replace(target().upstream, dialect=only_schemas, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"format":"json"}')
-    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "response", "schema": {"type": "object"}},
@@ -107,7 +110,7 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
     silent = Dialect(name="x", label="X", asks_for_usage=False)
     backend = msgspec.structs.replace(target().upstream, dialect=silent, profiles={})
     call = parse.chat(b'{"model":"m","messages":[]}')
-    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["stream"] is True
     assert "stream_options" not in body
 
@@ -249,7 +252,7 @@ def test_a_range_of_what_is_no_number_is_none() -> None:
     ranged = msgspec.structs.replace(DIALECTS["generic"], ranges={"stop": (0, 1)})
     backend = msgspec.structs.replace(target().upstream, dialect=ranged, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"options":{"stop":["a"]}}')
-    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["stop"] == ["a"]
 
 
@@ -263,7 +266,7 @@ def test_a_part_for_some_models_is_for_those_only() -> None:
 
 def asked(dialect: str, **fields: Any) -> dict[str, Any]:
     call = parse.chat(msgspec.json.encode({"model": "m", "messages": [], **fields}))
-    return CHAT.to_upstream(call, target(dialect), rule())
+    return replay.build(CHAT, call, target(dialect), rule())
 
 
 def test_a_budget_for_thinking_leaves_room_for_an_answer() -> None:
@@ -277,7 +280,7 @@ def test_a_switch_for_thinking_keeps_what_the_profile_says_beside_it() -> None:
     profile = override_profile(DIALECTS["vllm"], {"body": {"chat_template_kwargs": {"own": 1}}})
     backend = msgspec.structs.replace(target().upstream, dialect=profile, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"think":false}')
-    body = CHAT.to_upstream(call, msgspec.structs.replace(target(), upstream=backend), rule())
+    body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
     assert body["chat_template_kwargs"] == {"own": 1, "enable_thinking": False}
 
 
@@ -294,8 +297,8 @@ def test_a_switch_for_thinking_keeps_what_the_profile_says_beside_it() -> None:
 )
 def test_where_a_gap_is_filled_in(dialect: str, model: str, where: tuple[str, bool] | None) -> None:
     call = GenerateRequest(model="m", prompt="a", suffix="b")
-    endpoint = GENERATE.way and GENERATE.way(call, target(dialect, model), rule())
-    assert (endpoint and (endpoint.upstream_path, endpoint.is_from_root)) == where
+    route = choose_route(GENERATE.translate(call, None), target(dialect, model), rule())
+    assert (route and (route.path, route.is_from_root)) == where
 
 
 @pytest.mark.parametrize(

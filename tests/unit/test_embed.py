@@ -12,25 +12,34 @@ from hypothesis import strategies as st
 
 from backends.wire.dialect import EmbedStyle
 from backends.wire.dialects import DIALECTS
-from backends.wire.openai_types import EmbeddingReply, decode_embeddings
+from backends.wire.openai_types import EmbeddingReply as Upstream
+from backends.wire.openai_types import decode_embeddings
+from gateway.answer import AnswerMetrics
 from gateway.errors import AnswerUnusable
-from gateway.translate.embeddings import Gathered, from_upstream, single_from_upstream, to_upstream, vectors
+from gateway.translate.embeddings import EmbeddingPart, Gathered, build_part, vectors
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama import parse
-from ollama_api.ollama.types import EmbedRequest
+from ollama_api.ollama.embed import (
+    embed_to_operation,
+    embeddings_to_operation,
+    encode_embed,
+    encode_embeddings,
+)
+from ollama_api.ollama.types import EmbeddingReply, EmbeddingRequest, EmbedReply, EmbedRequest
 from tests.golden.replay import target
 
 
-def reply(*vectors: Any, indexes: list[int] | None = None, **more: Any) -> EmbeddingReply:
+def reply(*vectors: Any, indexes: list[int] | None = None, **more: Any) -> Upstream:
     places = indexes or list(range(len(vectors)))
     data = [{"embedding": vector, "index": place} for place, vector in zip(places, vectors, strict=True)]
     return decode_embeddings(json.dumps({"data": data, **more}).encode())
 
 
-def gathered(answer: EmbeddingReply, inputs: int | None = None) -> Gathered:
+def gathered(answer: Upstream, inputs: int | None = None, dialect: str = "generic") -> Gathered:
     """Take one answer for so many inputs, all of its own if not said."""
     inputs = len(answer.data or ()) if inputs is None else inputs
     found = Gathered(inputs)
+    found.dialect = DIALECTS[dialect]
     found.put(range(inputs), answer)
     return found
 
@@ -39,11 +48,21 @@ def call(texts: int = 1, **fields: Any) -> EmbedRequest:
     return parse.embed(json.dumps({"model": "alias", "input": ["x"] * texts, **fields}).encode())
 
 
-def embedded(answer: EmbeddingReply, dialect: str = "generic", **fields: Any) -> list[list[float]]:
+def embedded(answer: Upstream, dialect: str = "generic", **fields: Any) -> list[list[float]]:
     asked = call(len(answer.data or ()), **fields)
-    encoded = to_json(from_upstream(asked, gathered(answer), DIALECTS[dialect], 5, 1))
+    encoded = to_json(write(asked, gathered(answer, dialect=dialect)))
     vectors: list[list[float]] = json.loads(encoded)["embeddings"]
     return vectors
+
+
+def write(asked: EmbedRequest, found: Gathered, total_ns: int = 5, load_ns: int = 1) -> EmbedReply:
+    metrics = AnswerMetrics(total_ns, load_ns, found.tokens)
+    return encode_embed(embed_to_operation(asked), found, metrics, 0)
+
+
+def write_single(found: Gathered) -> EmbeddingReply:
+    operation = embeddings_to_operation(EmbeddingRequest(model="alias", prompt="x"))
+    return encode_embeddings(operation, found, AnswerMetrics(), 0)
 
 
 def packed(*values: float) -> str:
@@ -52,22 +71,22 @@ def packed(*values: float) -> str:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_format_is_always_named_and_dimensions_only_where_understood(dialect: str) -> None:
-    sent = to_upstream(["a", "b"], 2, target(dialect))
+    sent = build_part(EmbeddingPart(["a", "b"], 2), target(dialect))
     assert sent.pop("encoding_format") == "float"
     style = DIALECTS[dialect].embed or EmbedStyle()
     named = {style.dimensions: 2} if style.dimensions else {}
     assert sent == {**style.body, **style.truncate, "model": "backend-model", "input": ["a", "b"], **named}
-    assert "dimensions" not in to_upstream(["a"], 0, target(dialect))
+    assert "dimensions" not in build_part(EmbeddingPart(["a"], 0), target(dialect))
 
 
 def test_a_server_that_cuts_is_told_to_only_if_it_may() -> None:
-    assert to_upstream(["a"], 0, target("nim"))["truncate"] == "END"
-    assert "truncate" not in to_upstream(["a"], 0, target("nim"), truncate=False)
+    assert build_part(EmbeddingPart(["a"], 0), target("nim"))["truncate"] == "END"
+    assert "truncate" not in build_part(EmbeddingPart(["a"], 0, truncate=False), target("nim"))
 
 
 def test_the_whole_reply() -> None:
     answer = reply([0.6, 0.8], [1, 0], usage={"prompt_tokens": 7, "total_tokens": 7})
-    encoded = to_json(from_upstream(call(2), gathered(answer), DIALECTS["vllm"], 500, 20))
+    encoded = to_json(write(call(2), gathered(answer, dialect="vllm"), 500, 20))
     assert encoded == (
         b'{"model":"alias","embeddings":[[0.6, 0.8],[1, 0]],'
         b'"total_duration":500,"load_duration":20,"prompt_eval_count":7}'
@@ -100,11 +119,11 @@ def test_dimensions_that_cut_nothing_change_nothing(dimensions: int) -> None:
 def test_base64_is_read_although_numbers_were_asked_for() -> None:
     for dialect in DIALECTS:
         assert embedded(reply(packed(3, 4)), dialect) == [[pytest.approx(0.6), pytest.approx(0.8)]]
-    assert json.loads(bytes(single_from_upstream(gathered(reply(packed(3, 4)))).embedding)) == [3.0, 4.0]
+    assert json.loads(bytes(write_single(gathered(reply(packed(3, 4)))).embedding)) == [3.0, 4.0]
 
 
 def test_the_older_endpoint_gives_what_the_backend_gave() -> None:
-    assert to_json(single_from_upstream(gathered(reply([3, 4.50])))) == b'{"embedding":[3, 4.5]}'
+    assert to_json(write_single(gathered(reply([3, 4.50])))) == b'{"embedding":[3, 4.5]}'
 
 
 NO_VECTORS = [packed(1.0, math.nan), packed(math.inf), "%%%", "abc", None, {"x": 1}, 5]
@@ -116,7 +135,7 @@ def test_what_is_no_vector_is_no_answer(vector: Any) -> None:
         embedded(reply(vector))
     assert unusable.value.status == 502
     with pytest.raises(AnswerUnusable):
-        single_from_upstream(gathered(reply(vector)))
+        write_single(gathered(reply(vector)))
 
 
 def test_a_vector_holds_numbers_only() -> None:
@@ -127,7 +146,7 @@ def test_a_vector_holds_numbers_only() -> None:
 @pytest.mark.parametrize(
     "answer", [reply([1.0]), reply([1.0], [1.0], [1.0]), decode_embeddings(b'{"data":null}')]
 )
-def test_as_many_vectors_as_inputs_or_none(answer: EmbeddingReply) -> None:
+def test_as_many_vectors_as_inputs_or_none(answer: Upstream) -> None:
     with pytest.raises(AnswerUnusable, match="embeddings for 2 inputs"):
         gathered(answer, 2)
 

@@ -9,13 +9,16 @@ import pytest
 from backends.routing.snapshot import Target
 from backends.wire.dialect import override_profile
 from backends.wire.dialects import DIALECTS
-from gateway import operations
+from gateway.client_api import ClientApi
+from gateway.diagnostics import Diagnostics
+from gateway.trace_report import LOST, list_notes
 from gateway.translate.chat_completions import tools_fields
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
-from gateway.translate.trace_report import LOST, account
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
 from ollama_api.openai import chat as openai
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.golden.replay import rule, target
 
 SCHEMA = {
@@ -30,8 +33,9 @@ SCHEMA = {
 }
 
 
-def body_of(way: Any, call: Any, backend: Target, **mapping: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(msgspec.json.encode(way(call, backend, rule(backend, **mapping))))
+def body_of(api: ClientApi, call: Any, backend: Target, **mapping: Any) -> dict[str, Any]:
+    body = replay.build(api, call, backend, rule(backend, **mapping))
+    found: dict[str, Any] = json.loads(msgspec.json.encode(body))
     return found
 
 
@@ -61,7 +65,7 @@ def test_a_property_may_be_called_as_a_keyword_is() -> None:
 @pytest.mark.parametrize(("dialect", "top_p"), [("tgi", 0.999), ("generic", 1.0)])
 def test_a_prompt_without_a_template_is_fitted_too(dialect: str, top_p: float) -> None:
     call = parse.generate(b'{"model":"m","prompt":"p","raw":true,"options":{"top_p":1.0}}')
-    assert body_of(operations.RAW.to_upstream, call, target(dialect))["top_p"] == top_p
+    assert body_of(GENERATE, call, target(dialect))["top_p"] == top_p
 
 
 @pytest.mark.parametrize("kind", ["options", "forced_options"])
@@ -75,9 +79,9 @@ def test_a_prompt_without_a_template_is_fitted_too(dialect: str, top_p: float) -
 def test_what_the_mapping_adds_to_a_body_that_passes_is_fitted(
     kind: str, model: str, sent: dict[str, Any]
 ) -> None:
-    call = openai.parse(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"top_p":0.5}')
+    call = openai.parse_chat(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"top_p":0.5}')
     options: dict[str, Any] = {kind: {"temperature": 0.2, "num_predict": 9}}
-    body = body_of(openai.chat_body, call, target("openai", model), **options)
+    body = body_of(openai.CHAT, call, target("openai", model), **options)
     assert body == {"model": model, "messages": [{"role": "user", "content": "hi"}], "top_p": 0.5, **sent}
 
 
@@ -85,8 +89,8 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
     backend = of_profile("ollama", body={"keep_alive": "1h", "model": "other"})
     chat = parse.chat(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
     generation = parse.generate(b'{"model":"m","prompt":"hi","keep_alive":"5m"}')
-    chat_body = body_of(operations.NATIVE_CHAT.to_upstream, chat, backend)
-    generate_body = body_of(operations.NATIVE_GENERATE.to_upstream, generation, backend)
+    chat_body = body_of(CHAT, chat, backend)
+    generate_body = body_of(GENERATE, generation, backend)
     assert (chat_body["keep_alive"], chat_body["model"]) == ("1h", backend.model)
     assert (generate_body["keep_alive"], generate_body["model"]) == ("5m", backend.model)
 
@@ -94,5 +98,5 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
 def test_a_form_that_is_told_in_words_is_not_told_as_lost() -> None:
     call = responses.parse(b'{"model":"m","input":"hi","text":{"format":{"type":"json_object"}}}')
     notes = Diagnostics()
-    body = responses.to_upstream(call, target("anthropic"), rule(), TranslationContext(notes))
-    assert LOST not in [note.why for note in account(call, body, notes)]
+    body = replay.build(responses.RESPONSES, call, target("anthropic"), rule(), notes)
+    assert LOST not in [note.why for note in list_notes(call, body, notes)]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from backends.wire.dialects import DIALECTS
-from gateway.translate.response_format import JSON_WORD, Form, in_words
+from gateway.generation import ResponseFormat
+from gateway.translate.response_format import JSON_WORD, ask_in_words
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAJsOnAAA="}}
 
@@ -22,5 +23,5 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAJsO
 )
 def test_the_word_that_openai_demands_counts_in_text_only(content: Any, is_said: bool) -> None:
     turns = [{"role": "user", "content": content}]
-    added = [turn for turn in in_words(Form(), turns, DIALECTS["openai"]) if turn not in turns]
+    added = [turn for turn in ask_in_words(ResponseFormat(), turns, DIALECTS["openai"]) if turn not in turns]
     assert added == ([] if is_said else [{"role": "system", "content": JSON_WORD}])

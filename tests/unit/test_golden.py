@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.operations import CHAT, GENERATE
-from gateway.upstream_routes import Endpoint
+from gateway.client_api import ClientApi
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
 from tests.golden import replay
 
 GOLDEN = Path(replay.__file__).parent
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/ollama.json"))
 STREAMS = [case for case in CASES if (case / "upstream.sse").exists()]
 WHOLES = [case for case in CASES if (case / "upstream.json").exists()]
-ENDPOINTS: dict[str, tuple[Endpoint[Any], Any, Any]] = {
+ENDPOINTS: dict[str, tuple[ClientApi, Any, Any]] = {
     "chat": (CHAT, parse.chat, ollama.ChatResponse),
     "generate": (GENERATE, parse.generate, ollama.GenerateResponse),
 }
@@ -33,7 +34,7 @@ def name_of(case: Path) -> str:
     return f"{case.parent.name}/{case.name}"
 
 
-def call_of(case: Path) -> tuple[Endpoint[Any], Any]:
+def call_of(case: Path) -> tuple[ClientApi, Any]:
     endpoint, read, _ = ENDPOINTS[case.parent.name]
     return endpoint, read((case / "ollama.json").read_bytes())
 
@@ -73,7 +74,9 @@ def test_what_each_kind_of_backend_is_asked(case: Path, update_golden: bool) -> 
     endpoint, call = call_of(case)
     mapping = case / "mapping.json"
     rule = replay.rule(**(json.loads(mapping.read_text()) if mapping.exists() else {}))
-    bodies = {dialect: pretty(endpoint.to_upstream(call, replay.target(dialect), rule)) for dialect in KINDS}
+    bodies = {
+        dialect: pretty(replay.build(endpoint, call, replay.target(dialect), rule)) for dialect in KINDS
+    }
     for dialect, body in bodies.items():
         path = case / f"upstream.{dialect}.json"
         if update_golden and dialect != "generic" and body == bodies["generic"]:

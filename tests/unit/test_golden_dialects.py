@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from backends.wire.dialects import DIALECTS
+from gateway.diagnostics import Diagnostics
 from gateway.errors import BadRequest
-from gateway.operations import CHATS
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
-from gateway.translate.trace_report import account
-from gateway.upstream_routes import translate_call
+from gateway.trace_report import list_notes
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
 from tests.golden import replay
 from tests.unit.test_golden import compare, pretty
 
@@ -33,14 +32,13 @@ def asked(dialect: str, model: str, request: dict[str, Any]) -> Any:
     call = parse.chat(json.dumps({"model": "m", **request}).encode())
     try:
         target = replay.target(dialect, model)
-        way = CHATS[target.dialect.protocol]
-        made, _ = translate_call(way, call, target, replay.rule(), TranslationContext(notes))
+        made = replay.build(CHAT, call, target, replay.rule(), notes)
     except BadRequest as refused:
         return {"refused": refused.message}
     body = json.loads(to_json(made))
     told = [
         f"{note.field or '+'} {note.verdict}{' to ' + note.to if note.to else ''}: {note.why}"
-        for note in account(call, body, notes)
+        for note in list_notes(call, body, notes)
         if note.verdict != "mapped"
     ]
     return {"body": body, "trace": told}

@@ -21,6 +21,7 @@ from gateway.errors import BadRequest
 from gateway.translate import completions
 from ollama_api.ollama import chat, generate
 from ollama_api.ollama.types import ChatRequest, GenerateRequest, Message
+from tests.golden import replay
 from tests.golden.replay import rule
 
 
@@ -85,7 +86,7 @@ class TestWhatIsRefused:
     TOOL = {"type": "function", "function": {"name": "f"}}  # noqa: RUF012
 
     def ask(self, probed: MappingRules, **fields: Any) -> None:
-        chat.check(ChatRequest(model="m", messages=[Message("user", "hi")], **fields), probed)
+        replay.check(chat.API, ChatRequest(model="m", messages=[Message("user", "hi")], **fields), probed)
 
     def lacking(self, *lists: list[str], **fields: Any) -> MappingRules:
         targets = tuple(target(f"m{n}", can=dict.fromkeys(words, False)) for n, words in enumerate(lists))
@@ -121,13 +122,13 @@ class TestInsert:
 
     def test_a_probe_opens_and_closes_the_way(self) -> None:
         proven = target(can={"insert": True})
-        assert completions.fill_of(proven, rule(proven)) == completions.ANY_SUFFIX
-        assert completions.fill_of(target(), rule()) is None
+        assert completions.find_infill(proven, rule(proven)) == completions.ANY_SUFFIX
+        assert completions.find_infill(target(), rule()) is None
         disproven = target(dialect="llamacpp", can={"insert": False})
-        assert completions.fill_of(disproven, rule(disproven)) is None
-        assert completions.fill_of(disproven, rule(disproven, capabilities=("insert",))) is not None
+        assert completions.find_infill(disproven, rule(disproven)) is None
+        assert completions.find_infill(disproven, rule(disproven, capabilities=("insert",))) is not None
         with pytest.raises(BadRequest, match="does not support insert"):
-            generate.check(self.CALL, note_inabilities(rule(disproven), (disproven,)))
+            replay.check(generate.API, self.CALL, note_inabilities(rule(disproven), (disproven,)))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_calls_and_their_results() -> None:
     results = [{"role": "tool", "content": "x", "tool_call_id": f"c{MANY - 1 - n}"} for n in range(MANY)]
     body = {"messages": [{"role": "assistant", "tool_calls": calls}, *results]}
     with soon():
-        sent = messages.to_openai(parse.chat(json.dumps(body).encode()).messages, "")
+        sent = messages.to_openai(parse.chat(json.dumps(body).encode()).messages)
     assert [turn["tool_call_id"] for turn in sent[1:]] == [f"c{MANY - 1 - n}" for n in range(MANY)]
 
 

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from hypothesis import example, given
 
+from gateway import go_json
 from gateway.errors import BadRequest
-from ollama_api.ollama import go_json, parse
+from ollama_api.ollama import parse
 from ollama_api.ollama.types import (
     ChatRequest,
     CreateRequest,

@@ -11,12 +11,15 @@ from django.conf import settings
 
 from backends.wire.dialects import DIALECTS
 from backends.wire.reading import decode_reply
+from gateway import model_list
 from gateway.durations import keep_alive_s
-from gateway.operations import CHAT
+from gateway.generation import GenerationRequest
+from gateway.translate.chat_completions import build_chat
 from gateway.translate.token_usage import Timings
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama import model_metadata, parse
-from ollama_api.ollama.chat import stream as chat_stream
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.chat import to_operation
 from tests.golden import replay
 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}}
@@ -43,9 +46,9 @@ def streamed(*reads: bytes) -> list[dict[str, Any]]:
 
 def asked(dialect: str = "generic", **fields: Any) -> dict[str, Any]:
     """What the backend is asked."""
-    sent: dict[str, Any] = json.loads(
-        json.dumps(CHAT.to_upstream(request(**fields), replay.target(dialect), replay.rule()))
-    )
+    asked = to_operation(request(**fields))
+    assert isinstance(asked, GenerationRequest)
+    sent: dict[str, Any] = json.loads(to_json(build_chat(asked, replay.target(dialect))))
     return sent
 
 
@@ -135,9 +138,9 @@ class TestFirstList:
         assert len({model_metadata.digest(model) for model in models}) == 4
 
 
-def described(model: str, **fields: Any) -> model_metadata.Described:
+def described(model: str, **fields: Any) -> model_list.DescribedModel:
     target = replay.target(model=model)
-    return model_metadata.Described(model, replay.rule(target, name=model, **fields), target, None)
+    return model_list.DescribedModel(model, replay.rule(target, name=model, **fields), target, None)
 
 
 TEXT = [
@@ -198,7 +201,7 @@ class TestSecondList:
         assert not any("eval_count" in line or "total_duration" in line for line in before)
 
     def test_06_durations_follow_the_clock(self) -> None:
-        translator = chat_stream(request())
+        translator = replay.open_stream(CHAT, request())
         translator.feed([decode_reply(b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}')], 0)
         slower = Timings(0, 1, 2, 9_000_000_000)
         _, metrics = translator.finish(slower, 0)

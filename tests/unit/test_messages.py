@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.translate.diagnostics import Diagnostics
-from ollama_api.ollama.messages import content_with_images, data_url, make_id, to_openai
+from gateway.diagnostics import Diagnostics
+from gateway.translate.images import content_with_images, data_url
+from ollama_api.ollama.messages import make_id, to_openai
 from ollama_api.ollama.types import FunctionCall, Message, ToolCall
 
 
@@ -28,7 +29,7 @@ def result(content: str, *, call_id: str = "", name: str = "") -> Message:
 
 def bound(messages: Iterable[Message]) -> list[tuple[str, Any]]:
     """Which call each result was bound to; None for those that became a user's message. No made ones."""
-    sent = to_openai([*messages], "")
+    sent = to_openai([*messages])
     return [
         (message["content"], message.get("tool_call_id"))
         for message in sent
@@ -86,23 +87,14 @@ def test_text_stays_text_and_stands_before_images() -> None:
     assert len(content_with_images("", ["aGk="])) == 1
 
 
-def test_the_mappings_system_prompt_goes_first_unless_there_is_one() -> None:
-    user, system = Message(role="user", content="hi"), Message(role="system", content="own")
-    assert to_openai([user], "ours")[0] == {"role": "system", "content": "ours"}
-    assert to_openai([system, user], "ours")[0] == {"role": "system", "content": "own"}
-    assert to_openai([user, system], "ours")[0] == {"role": "system", "content": "ours"}
-    assert to_openai([user], "") == [{"role": "user", "content": "hi"}]
-    assert to_openai([], "ours") == [{"role": "system", "content": "ours"}]
-
-
 def test_earlier_thinking_is_not_sent_back() -> None:
-    sent = to_openai([Message(role="assistant", content="So.", thinking="Hm.")], "")
+    sent = to_openai([Message(role="assistant", content="So.", thinking="Hm.")])
     assert sent == [{"role": "assistant", "content": "So."}]
 
 
 def test_arguments_are_text_on_the_wire_with_their_order_and_their_digits() -> None:
     raw = b'{ "z": 12345678901234567890123, "a": [1.50, "\xc3\xa9"],\n "m": {} }'
-    [sent, _] = to_openai([asks(call("f", "id1", raw), content="text"), result("done")], "")
+    [sent, _] = to_openai([asks(call("f", "id1", raw), content="text"), result("done")])
     assert sent == {
         "role": "assistant",
         "content": "text",
@@ -121,7 +113,7 @@ def test_arguments_are_text_on_the_wire_with_their_order_and_their_digits() -> N
 
 @pytest.mark.parametrize("raw", [b"null", b"{}", b""])
 def test_no_arguments_are_an_empty_object(raw: bytes) -> None:
-    assert to_openai([asks(call("f", "i", raw))], "")[0]["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert to_openai([asks(call("f", "i", raw))])[0]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
 TWO = asks(call("f", "a"), call("g", "b"))
@@ -181,7 +173,7 @@ TURNS = st.one_of(
 @given(st.lists(TURNS, max_size=10))
 def test_no_result_names_a_call_that_is_not_open(history: list[Message]) -> None:
     open_ids: list[str] = []
-    for message in to_openai(history, ""):
+    for message in to_openai(history):
         if message["role"] == "tool":
             open_ids.remove(message["tool_call_id"])
         elif message.get("tool_calls"):
@@ -193,15 +185,15 @@ def test_no_result_names_a_call_that_is_not_open(history: list[Message]) -> None
 
 @given(st.lists(TURNS, max_size=8))
 def test_the_same_history_gives_the_same_bytes(history: list[Message]) -> None:
-    assert msgspec.json.encode(to_openai(history, "s")) == msgspec.json.encode(to_openai(history, "s"))
-    longer = to_openai([*history, Message(role="user", content="more")], "")
-    assert longer[:-1] == to_openai(history, ""), "a longer history begins with the same bytes"
+    assert msgspec.json.encode(to_openai(history)) == msgspec.json.encode(to_openai(history))
+    longer = to_openai([*history, Message(role="user", content="more")])
+    assert longer[:-1] == to_openai(history), "a longer history begins with the same bytes"
 
 
 def test_a_call_that_nobody_answered_gets_an_empty_result_before_anything_else_is_said() -> None:
     history = [TWO, result("1", call_id="b"), Message(role="user", content="go on"), asks(call("h", "c"))]
     notes = Diagnostics()
-    sent = to_openai(history, "", notes=notes)
+    sent = to_openai(history, notes)
     assert [(turn["role"], turn.get("tool_call_id"), turn["content"]) for turn in sent] == [
         ("assistant", None, ""),
         ("tool", "b", "1"),
@@ -217,6 +209,6 @@ def test_images_go_along_whatever_becomes_of_their_turn() -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,aGk="}}
     calling = Message(role="assistant", content="", images=["aGk="], tool_calls=[call("f", "a")])
     late = Message(role="tool", content="late", images=["aGk="])
-    sent = to_openai([calling, result("1"), late], "")
+    sent = to_openai([calling, result("1"), late])
     assert sent[0]["content"] == [image]
     assert sent[2] == {"role": "user", "content": [{"type": "text", "text": "Tool result: late"}, image]}

@@ -16,6 +16,7 @@ from backends.wire import sources
 from backends.wire.dialects import DIALECTS
 from backends.wire.model_cards import ModelCard, parse_model_list
 from backends.wire.openai_types import BadReply
+from gateway import model_list
 from ollama_api.ollama import model_metadata
 from tests.golden.replay import rule
 
@@ -53,7 +54,7 @@ def shown(told: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     dialect = DIALECTS[told["dialect"]]
     target = Target(Upstream(1, "there", dialect.base_url or "http://127.0.0.1:1/v1", dialect), told["model"])
     filled = model_table.fill_gaps(card, target.upstream.base_url)
-    model = model_metadata.Described("alias", rule(target), target, filled)
+    model = model_list.DescribedModel("alias", rule(target), target, filled)
     entry = model_metadata.tags_entry(model)
     info = {
         "capabilities": entry.capabilities,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
+from gateway.diagnostics import Diagnostics
 from gateway.errors import BadRequest
 from gateway.translate import multipart
-from gateway.translate.diagnostics import Diagnostics
 from gateway.translate.routing_members import WHY
 
 TYPE = "multipart/form-data; boundary=b0"

@@ -13,13 +13,13 @@ from backends.upstream import client as upstream
 from backends.wire.lenient import mend_surrogates
 from backends.wire.reading import Reader
 from backends.wire.sse import SSEDecoder
-from gateway.operations import CHAT
-from gateway.upstream_routes import Endpoint
-from ollama_api.anthropic import api as anthropic
-from ollama_api.anthropic.views import MESSAGES
+from gateway.client_api import ClientApi
+from ollama_api.anthropic import request as anthropic_request
+from ollama_api.anthropic.api import MESSAGES
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
 from ollama_api.openai import chat as openai
-from ollama_api.openai.views import CHAT as OPENAI_CHAT
+from ollama_api.openai.chat import CHAT as OPENAI_CHAT
 from tests.golden import replay
 from tests.golden.streams import CASES
 from tests.golden.streams.case import Case
@@ -28,10 +28,10 @@ REQUEST = json.dumps(
     {"model": "alias", "stream": True, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 ).encode()
 OLLAMA_REQUEST = b'{"model":"alias","messages":[{"role":"user","content":"hi"}]}'
-Pair = tuple[Endpoint[Any], Any]
+Pair = tuple[ClientApi, Any]
 FACES: dict[str, Pair] = {
     "chat": (CHAT, parse.chat(OLLAMA_REQUEST)),
-    "messages": (MESSAGES, anthropic.parse(REQUEST)),
+    "messages": (MESSAGES, anthropic_request.parse(REQUEST)),
     "openai": (OPENAI_CHAT, openai.parse_chat(REQUEST)),
 }
 

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.wire.dialects import DIALECTS
+from gateway.diagnostics import Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.completions import raw_body
-from gateway.translate.diagnostics import Diagnostics
 from gateway.translate.options import KINDS, list_ignored, merge_options, wire_options
-from ollama_api.ollama.generate import to_upstream
+from ollama_api.ollama.generate import API as GENERATE
 from ollama_api.ollama.types import GenerateRequest
 from tests.golden import replay
 
@@ -153,9 +152,6 @@ def test_a_penalty_over_the_whole_context_is_said_as_llama_cpp_takes_it() -> Non
 @pytest.mark.parametrize("raw", [False, True])
 def test_how_long_a_model_stays_is_said_to_a_server_that_asks(said: Any, sent: int | None, raw: bool) -> None:
     call = GenerateRequest(model="m", prompt="hi", raw=raw, keep_alive=said)
-    bodies = {
-        name: (raw_body if raw else to_upstream)(call, replay.target(name), replay.rule())
-        for name in ("lmstudio", "vllm")
-    }
+    bodies = {name: replay.build(GENERATE, call, replay.target(name)) for name in ("lmstudio", "vllm")}
     assert bodies["lmstudio"].get("ttl") == sent
     assert "ttl" not in bodies["vllm"]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest
-from gateway.operations import CHAT, GENERATE
 from ollama_api.ollama import parse
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
 from ollama_api.ollama.types import ChatRequest
 from tests.golden import replay
 from tests.unit.bodies import BODIES, VALID, written
@@ -147,7 +148,7 @@ def test_arguments_of_a_call_are_an_object(arguments: str) -> None:
 @pytest.mark.parametrize("function", [{}, {"name": "f"}, {"name": "f", "arguments": None}, None])
 def test_a_call_without_arguments_has_none(function: Any) -> None:
     call = parse.chat(body(messages=[{"role": "assistant", "tool_calls": [{"function": function}]}]))
-    sent = CHAT.to_upstream(call, replay.target(), replay.rule())["messages"][0]
+    sent = replay.build(CHAT, call, replay.target(), replay.rule())["messages"][0]
     assert sent["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
@@ -155,14 +156,14 @@ def test_a_call_without_arguments_has_none(function: Any) -> None:
 def test_raw_mode_takes_nothing_else(extra: dict[str, Any]) -> None:
     call = parse.generate(body(model="m", prompt="x", raw=True, **extra))
     with pytest.raises(BadRequest, match=r"^raw mode does not support template, system, or context$"):
-        GENERATE.check(call, replay.rule())
+        replay.check(GENERATE, call, replay.rule())
 
 
 @pytest.mark.parametrize("wanted", ["xml", 5, [1], True])
 def test_a_format_is_json_or_a_schema(wanted: Any) -> None:
     call = parse.chat(body(format=wanted))
     with pytest.raises(BadRequest) as refused:
-        CHAT.to_upstream(call, replay.target(), replay.rule())
+        replay.build(CHAT, call, replay.target(), replay.rule())
     shown = json.dumps(json.dumps(wanted))
     assert refused.value.message == (
         f'invalid format: {shown}; expected "json" or a valid JSON Schema object'
@@ -171,12 +172,12 @@ def test_a_format_is_json_or_a_schema(wanted: Any) -> None:
 
 @pytest.mark.parametrize("wanted", ["", None])
 def test_an_empty_format_is_none(wanted: Any) -> None:
-    sent = CHAT.to_upstream(parse.chat(body(format=wanted)), replay.target(), replay.rule())
+    sent = replay.build(CHAT, parse.chat(body(format=wanted)), replay.target(), replay.rule())
     assert "response_format" not in sent
 
 
 def test_an_empty_schema_is_a_schema() -> None:
-    sent = CHAT.to_upstream(parse.chat(body(format={})), replay.target(), replay.rule())
+    sent = replay.build(CHAT, parse.chat(body(format={})), replay.target(), replay.rule())
     assert sent["response_format"]["json_schema"]["schema"] == {}
 
 
@@ -319,7 +320,7 @@ def test_what_is_read_leaves_as_json_or_is_refused(request: bytes, dialect: str)
     for read, endpoint in ((parse.chat, CHAT), (parse.generate, GENERATE)):
         try:
             call: Any = read(request)
-            sent = endpoint.to_upstream(call, replay.target(dialect), replay.rule())
+            sent = replay.build(endpoint, call, replay.target(dialect), replay.rule())
         except BadRequest:
             continue
         encoded = msgspec.json.encode(sent)

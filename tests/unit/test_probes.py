@@ -12,11 +12,11 @@ import pytest
 from backends.errors import UpstreamRejected, UpstreamTimeout
 from backends.wire.dialect import Dialect, ThinkStyle
 from backends.wire.dialects import DIALECTS
+from gateway.answer import AnswerFunction, AnswerToolCall
 from gateway.translate import probe_questions
+from gateway.translate.chat_completions import build_chat
 from gateway.translate.probe_questions import Answer, Question
-from ollama_api.ollama import chat
-from ollama_api.ollama.types import ChatRequest, ReplyFunction, ReplyToolCall
-from tests.golden.replay import rule, target
+from tests.golden.replay import target
 
 GENERIC, LLAMA = DIALECTS["generic"], DIALECTS["llamacpp"]
 ANY = re.compile("image")
@@ -31,8 +31,8 @@ def judged(capability: str, dialect: Dialect = GENERIC, **fields: Any) -> str:
     return question(capability).judge(Answer(**fields), dialect)[0]
 
 
-def called(name: str) -> tuple[ReplyToolCall, ...]:
-    return (ReplyToolCall("1", ReplyFunction(0, name, msgspec.Raw(b"{}"))),)
+def called(name: str) -> tuple[AnswerToolCall, ...]:
+    return (AnswerToolCall("1", AnswerFunction(0, name, msgspec.Raw(b"{}"))),)
 
 
 class TestVerdicts:
@@ -139,13 +139,14 @@ class TestWhatIsAsked:
         to = target(dialect)
         for one in [probe_questions.first_question("m"), *probe_questions.questions("m")]:
             is_asked = to.dialect.images or one.capability != "vision"
-            if isinstance(one.call, ChatRequest) and is_asked:
-                body = chat.to_upstream(one.call, to, rule(to))
+            request = one.make_request()
+            if request.prompt is None and is_asked:
+                body = build_chat(request, to)
                 budget = body.get("thinking", {}).get("budget_tokens", 0)
                 assert budget <= 2048
                 assert body[to.dialect.max_tokens] <= 1024 + budget
 
     def test_thinking_is_off_but_where_it_is_asked_for(self) -> None:
-        switches = {one.capability: one.call.think for one in probe_questions.questions("m")}
+        switches = {one.capability: one.make_request().think for one in probe_questions.questions("m")}
         assert switches.pop("thinking") == "low"
         assert not any(switches.values())

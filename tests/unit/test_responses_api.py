@@ -9,6 +9,7 @@ from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.unit.responses_parts import ASKED, CLOCK, PIXEL, function_call, function_output, message, parsed
 
 SEEN = {"type": "image_url", "image_url": {"url": PIXEL}}
@@ -18,7 +19,7 @@ WEATHER = {"type": "function", "name": "weather", "description": "d", "parameter
 
 def sent(dialect: str = "generic", rule: MappingRules = PLAIN_RULE, **fields: Any) -> dict[str, Any]:
     target = Target(Upstream(1, "b", "http://b", DIALECTS[dialect]), "up")
-    body = responses.to_upstream(parsed(**fields), target, rule)
+    body = replay.build(responses.RESPONSES, parsed(**fields), target, rule)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
     return decoded
 
@@ -108,7 +109,9 @@ def test_what_instructs_the_model_is_one_message_in_front() -> None:
     assert sent(rule=rule, input=items, instructions="inst")["messages"] == [merged, example, ASKED]
     assert sent(rule=rule)["messages"] == [{"role": "system", "content": "rule"}, example, ASKED]
     later = [ASKED, message("late", "developer")]
-    assert sent(rule=rule, input=later)["messages"] == [example, ASKED, {"role": "system", "content": "late"}]
+    own = {"role": "system", "content": "rule"}
+    late = {"role": "system", "content": "late"}
+    assert sent(rule=rule, input=later)["messages"] == [own, example, ASKED, late]
 
 
 def test_parts_are_one_text_unless_there_are_images() -> None:
@@ -207,8 +210,8 @@ def test_a_namespace_joins_the_names() -> None:
 
 def test_what_the_operator_says_of_a_model() -> None:
     rule = MappingRules("m", (), capabilities=("completion",))
-    responses.check(parsed(), rule)
+    replay.check(responses.RESPONSES, parsed(), rule)
     with pytest.raises(BadRequest, match="does not support tools"):
-        responses.check(parsed(tools=[CLOCK]), rule)
+        replay.check(responses.RESPONSES, parsed(tools=[CLOCK]), rule)
     with pytest.raises(BadRequest, match='"m" does not support thinking'):
-        responses.check(parsed(reasoning={"effort": "low"}), rule)
+        replay.check(responses.RESPONSES, parsed(reasoning={"effort": "low"}), rule)

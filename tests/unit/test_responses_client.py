@@ -13,6 +13,7 @@ from openai.types.responses import FunctionToolParam
 
 from gateway.errors import Failure
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.unit.responses_parts import NOW_NS, ask, call, end, reply, streamed, text, thought
 
 FUNCTION: FunctionToolParam = {"type": "function", "name": "f", "parameters": {}, "strict": True}
@@ -69,7 +70,7 @@ def test_the_librarys_events_are_typed() -> None:
 
 
 def test_the_library_raises_where_an_answer_broke_off() -> None:
-    stream = responses.stream(ask())
+    stream = replay.open_stream(responses.RESPONSES, ask())
     told = stream.feed([reply(text("Hel"))], NOW_NS) + stream.fail(Failure(502, "upstream gone"), "rid")
     with (
         replaying(told) as client,

@@ -6,8 +6,9 @@ import msgspec
 
 from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
+from gateway.diagnostics import Diagnostics
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.unit.responses_parts import (
     ASKED,
     CLOCK,
@@ -35,8 +36,7 @@ TARGET = Target(Upstream(1, "b", "http://b", DIALECTS["generic"]), "up")
 
 
 def sent(notes: Diagnostics | None = None, **fields: Any) -> dict[str, Any]:
-    aside = TranslationContext(notes) if notes is not None else TranslationContext()
-    body = responses.to_upstream(parsed(**fields), TARGET, MappingRules("m", ()), aside)
+    body = replay.build(responses.RESPONSES, parsed(**fields), TARGET, MappingRules("m", ()), notes)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
     return decoded
 
@@ -74,7 +74,9 @@ def test_calls_of_custom_tools_go_back_as_they_came() -> None:
 
 def test_a_custom_tool_is_called_with_a_text() -> None:
     answer = [call(0, r'{"input": "a \"b\"\n"}', "apply_patch"), end("tool_calls")]
-    response, _ = responses.from_upstream(ask(tools=[PATCH]), whole(*answer), TIMINGS, NOW_NS)
+    response, _ = replay.encode_measured(
+        responses.RESPONSES, ask(tools=[PATCH]), whole(*answer), TIMINGS, NOW_NS
+    )
     (item,) = msgspec.to_builtins(response.output)
     assert item == {**PATCHES, "call_id": "call_0", "id": item["id"], "status": "completed"}
     told = events_in(streamed(*answer, tools=[PATCH]))[2:-1]
@@ -89,14 +91,18 @@ def test_a_custom_tool_is_called_with_a_text() -> None:
 
 def test_other_arguments_of_a_custom_tool_are_shown_as_they_are() -> None:
     answer = [call(0, '{"patch":"x"}', "apply_patch"), end("tool_calls")]
-    response, _ = responses.from_upstream(ask(tools=[PATCH]), whole(*answer), TIMINGS, NOW_NS)
+    response, _ = replay.encode_measured(
+        responses.RESPONSES, ask(tools=[PATCH]), whole(*answer), TIMINGS, NOW_NS
+    )
     assert msgspec.to_builtins(response.output)[0]["input"] == '{"patch":"x"}'
 
 
 def test_a_custom_tool_may_stand_in_a_namespace() -> None:
     group = {"type": "namespace", "name": "functions", "tools": [PATCH]}
     answer = [call(0, '{"input":"x"}', "functions__apply_patch"), end("tool_calls")]
-    response, _ = responses.from_upstream(ask(tools=[group]), whole(*answer), TIMINGS, NOW_NS)
+    response, _ = replay.encode_measured(
+        responses.RESPONSES, ask(tools=[group]), whole(*answer), TIMINGS, NOW_NS
+    )
     item = msgspec.to_builtins(response.output)[0]
     assert (item["type"], item["namespace"], item["name"]) == ("custom_tool_call", "functions", "apply_patch")
 

@@ -12,6 +12,7 @@ from openai.types.responses import Response
 from gateway.errors import AnswerUnusable, BadRequest, Failure, RequestError
 from ollama_api.json_encoding import to_json
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.unit.responses_parts import (
     NOW_NS,
     TIMINGS,
@@ -58,7 +59,7 @@ REASONS = {
 
 @pytest.mark.parametrize("choices", ANSWERS.values(), ids=ANSWERS)
 def test_streamed_and_whole_are_the_same_response(choices: list[dict[str, Any]]) -> None:
-    body, metrics = responses.from_upstream(ask(), whole(*choices), TIMINGS, NOW_NS)
+    body, metrics = replay.encode_measured(responses.RESPONSES, ask(), whole(*choices), TIMINGS, NOW_NS)
     response = Response.model_validate_json(to_json(body), strict=True)
     status, reason = REASONS.get(choices[-1]["finish_reason"], ("completed", None))
     assert response.status == status
@@ -90,7 +91,7 @@ def test_any_order_in_any_reads_adds_up(parts: list[str], reads: list[int]) -> N
         "nothing": lambda _: text(""),
     }
     choices = [makers[part](place) for place, part in enumerate(parts)]
-    stream, told, rest = responses.stream(ask()), b"", chunks(*choices, end())
+    stream, told, rest = replay.open_stream(responses.RESPONSES, ask()), b"", chunks(*choices, end())
     for read in reads:
         told += stream.feed(rest[:read], NOW_NS)
         rest = rest[read:]
@@ -160,7 +161,7 @@ def test_the_status_of_the_items(name: str, statuses: list[str]) -> None:
 
 
 def test_nothing_is_told_before_there_is_something_to_tell() -> None:
-    stream = responses.stream(ask())
+    stream = replay.open_stream(responses.RESPONSES, ask())
     assert stream.feed([reply({"delta": {"role": "assistant", "content": ""}})], NOW_NS) == b""
     begun = stream.feed([reply(call(0, '{"x'))], NOW_NS)
     assert [event.type for event in events_in(begun)] == ["response.created", "response.in_progress"]
@@ -179,7 +180,7 @@ def test_the_request_is_shown_again() -> None:
         text={"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}},
         user="u",
     )
-    body, _ = responses.from_upstream(shown, whole(text("a"), end()), TIMINGS, NOW_NS)
+    body, _ = replay.encode_measured(responses.RESPONSES, shown, whole(text("a"), end()), TIMINGS, NOW_NS)
     response = msgspec.json.decode(to_json(body))
     Response.model_validate(response, strict=True)
     expected = {
@@ -204,7 +205,8 @@ def test_the_request_is_shown_again() -> None:
 
 def test_ids_follow_from_time_and_model() -> None:
     def id_at(now_ns: int, model: str) -> str:
-        return responses.from_upstream(ask(model=model), whole(end()), TIMINGS, now_ns)[0].id
+        response = replay.encode(responses.RESPONSES, ask(model=model), whole(end()), TIMINGS, now_ns)
+        return str(response.id)
 
     assert id_at(1, "m") == id_at(1, "m")
     assert len({id_at(1, "m"), id_at(2, "m"), id_at(1, "n")}) == 3
@@ -236,7 +238,7 @@ def test_cached_tokens_are_those_that_the_backend_names() -> None:
     answer = reply(
         {"message": {"content": "a"}, "finish_reason": "stop"}, usage=USAGE, timings={"cache_n": 3}
     )
-    body, _ = responses.from_upstream(ask(), answer, TIMINGS, NOW_NS)
+    body, _ = replay.encode_measured(responses.RESPONSES, ask(), answer, TIMINGS, NOW_NS)
     assert body.usage is not None
     assert body.usage.input_tokens_details.cached_tokens == 3
 
@@ -254,7 +256,7 @@ def test_cached_tokens_are_those_that_the_backend_names() -> None:
 )
 def test_parts_of_the_counts_are_told_as_the_backend_does(usage: Any, parts: tuple[int, int]) -> None:
     answer = reply({"message": {"content": "a"}, "finish_reason": "stop"}, usage={**USAGE, **usage})
-    body, _ = responses.from_upstream(ask(), answer, TIMINGS, NOW_NS)
+    body, _ = replay.encode_measured(responses.RESPONSES, ask(), answer, TIMINGS, NOW_NS)
     assert body.usage is not None
     told = (body.usage.input_tokens_details.cached_tokens, body.usage.output_tokens_details.reasoning_tokens)
     assert told == parts
@@ -268,8 +270,8 @@ def test_what_is_no_answer_is_not_shown_as_one(
     choices: list[dict[str, Any]], fault: type[RequestError]
 ) -> None:
     with pytest.raises(fault):
-        responses.from_upstream(ask(), whole(*choices), TIMINGS, NOW_NS)
-    stream = responses.stream(ask())
+        replay.encode_measured(responses.RESPONSES, ask(), whole(*choices), TIMINGS, NOW_NS)
+    stream = replay.open_stream(responses.RESPONSES, ask())
     told = stream.feed(chunks(*choices), NOW_NS)
     with pytest.raises(fault) as unusable:
         stream.finish(TIMINGS, NOW_NS)
@@ -281,7 +283,7 @@ def test_what_is_no_answer_is_not_shown_as_one(
     ("status", "code"), [(502, "server_error"), (429, "rate_limit_exceeded"), (400, "invalid_prompt")]
 )
 def test_a_failure_ends_the_stream_with_what_was_said(status: int, code: str) -> None:
-    stream = responses.stream(ask())
+    stream = replay.open_stream(responses.RESPONSES, ask())
     told = stream.feed([reply(thought("a")), reply(text("b"))], NOW_NS)
     *_, error, failed = events_in(told + stream.fail(Failure(status, "no more"), "rid"))
     assert (error.type, error.code, error.message) == ("error", code, "no more")
@@ -291,5 +293,5 @@ def test_a_failure_ends_the_stream_with_what_was_said(status: int, code: str) ->
 
 
 def test_a_failure_before_anything_is_an_error_alone() -> None:
-    [error] = events_in(responses.stream(ask()).fail(Failure(502, "no"), "rid"))
+    [error] = events_in(replay.open_stream(responses.RESPONSES, ask()).fail(Failure(502, "no"), "rid"))
     assert error.message == "no"

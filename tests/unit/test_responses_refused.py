@@ -11,6 +11,7 @@ from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialects import DIALECTS
 from gateway.errors import BadRequest
 from ollama_api.responses import api as responses
+from tests.golden import replay
 from tests.unit.bodies import ANY
 from tests.unit.responses_parts import ASKED, CLOCK, PIXEL, function_call, function_output, message, parsed
 
@@ -193,4 +194,4 @@ def test_whatever_comes_is_translated_or_refused(request: dict[str, Any]) -> Non
     except BadRequest as refused:
         assert refused.message
     else:
-        assert json.dumps(responses.to_upstream(call, TARGET, MappingRules("m", ())))
+        assert json.dumps(replay.build(responses.RESPONSES, call, TARGET, MappingRules("m", ())))

@@ -11,24 +11,26 @@ from hypothesis import strategies as st
 from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialect import Dialect, override_profile
 from backends.wire.dialects import DIALECTS
-from gateway.operations import CHAT
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
+from gateway import raw_forms
+from gateway.diagnostics import Diagnostics
+from gateway.mapping_rules import apply_rules
+from gateway.trace_report import list_notes
 from gateway.translate.routing_members import WHY
-from gateway.translate.trace_report import account
 from ollama_api.ollama import parse
-from ollama_api.openai import chat as openai
-from ollama_api.openai import raw_body
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.raw_api import parse_raw
+from tests.golden import replay
 from tests.support.raw_http import Json
 
 CHAT_BODY: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 RULE = MappingRules("m", ())
-BODIES = {
-    "chat": openai.chat_body,
-    "completion": openai.completion_body,
-    "embeddings": openai.embeddings_body,
-    "handed on": lambda call, target, rule, aside: openai.with_model(call, target, aside.notes),
-    "messages": lambda *arguments: raw_body.to_upstream(raw_body.MESSAGES, *arguments),
-    "responses": lambda *arguments: raw_body.to_upstream(raw_body.RESPONSES, *arguments),
+FORMS = {
+    "chat": raw_forms.CHAT,
+    "completion": raw_forms.COMPLETIONS,
+    "embeddings": raw_forms.EMBEDDINGS,
+    "handed on": raw_forms.RawForm(name="media", path="/images/generations"),
+    "messages": raw_forms.MESSAGES,
+    "responses": raw_forms.RESPONSES,
 }
 CHOOSING = sorted(
     (name, member)
@@ -51,10 +53,9 @@ def sent(
 ) -> Json:
     """Give what a backend of this kind would read, strictly: a name that stands there twice fails."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    call = openai.parse(raw)
-    made = msgspec.json.encode(
-        BODIES[face](call, target_of(dialect), rule, TranslationContext(notes or Diagnostics()))
-    )
+    call = parse_raw(FORMS[face], raw)
+    apply_rules(rule, call, notes or Diagnostics())
+    made = msgspec.json.encode(call.build(target_of(dialect), notes or Diagnostics()))
     found: Json = json.loads(made, object_pairs_hook=_once)
     return found
 
@@ -76,7 +77,7 @@ def test_each_member_of_each_kind_is_left_out_and_noted(name: str, member: str) 
     assert [(note.field, note.verdict, note.why) for note in notes.taken] == [(member, "dropped", WHY)]
 
 
-@pytest.mark.parametrize("face", BODIES)
+@pytest.mark.parametrize("face", FORMS)
 @pytest.mark.parametrize(
     ("dialect", "members"),
     [
@@ -119,7 +120,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("body", SPELLINGS)
-@pytest.mark.parametrize("face", BODIES)
+@pytest.mark.parametrize("face", FORMS)
 def test_one_model_is_sent_however_it_is_written(body: bytes, face: str) -> None:
     found = sent(body, DIALECTS["generic"], face=face)
     assert [found[name] for name in found if name.casefold() == "model"] == ["theirs"]
@@ -200,7 +201,7 @@ def test_tools_whose_text_only_some_parsers_take() -> None:
 @pytest.mark.parametrize("tools", [[FUSION], [FUSION, FUNCTION]])
 def test_tools_of_translated_requests_too(tools: list[Json]) -> None:
     call = parse.chat(json.dumps({**CHAT_BODY, "tools": tools}).encode())
-    body = CHAT.to_upstream(call, target_of(DIALECTS["openrouter"]), RULE)
+    body = replay.build(CHAT, call, target_of(DIALECTS["openrouter"]), RULE)
     assert body.get("tools") == ([FUNCTION] if FUNCTION in tools else None)
 
 
@@ -223,8 +224,8 @@ def test_an_operator_may_let_members_through() -> None:
 
 def test_the_trace_tells_names_and_no_values() -> None:
     notes = Diagnostics()
-    call = openai.parse(json.dumps({**CHAT_BODY, "api_key": "secret-value"}).encode())
-    body = openai.chat_body(call, target_of(DIALECTS["litellm"]), RULE, TranslationContext(notes))
-    told = {note.field: (note.verdict, note.why) for note in account(call, body, notes)}
+    call = parse_raw(raw_forms.CHAT, json.dumps({**CHAT_BODY, "api_key": "secret-value"}).encode())
+    body = call.build(target_of(DIALECTS["litellm"]), notes)
+    told = {note.field: (note.verdict, note.why) for note in list_notes(call, body, notes)}
     assert told["api_key"] == ("dropped", WHY)
     assert "secret-value" not in repr(told)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from backends.routing.snapshot import MappingRules
 from backends.wire.dialects import DIALECTS
 from backends.wire.openai_types import Choice, Delta, Reply, Usage
-from gateway.translate.diagnostics import Diagnostics
+from gateway.diagnostics import Diagnostics
+from gateway.translate.options import merge_options
 from gateway.translate.stop_emulation import (
     LONGEST_STOP,
     MOST_STOPS,
@@ -132,13 +133,14 @@ def test_chunks_without_text_pass() -> None:
 def test_what_did_not_go_into_the_body_is_looked_for(
     given: dict[str, Any], rule: MappingRules, body: dict[str, Any], looked_for: list[str]
 ) -> None:
-    assert list_unsent_stops(given, rule, DIALECTS["generic"], body) == looked_for
+    options = merge_options(rule.options, given, rule.forced_options)
+    assert list_unsent_stops(options, DIALECTS["generic"], body) == looked_for
 
 
 def test_what_is_looked_for_is_bounded_and_the_trace_tells() -> None:
     notes = Diagnostics()
     stops = [f"stop {number}" for number in range(MOST_STOPS + 1)] + ["x" * (LONGEST_STOP + 1)]
-    assert list_unsent_stops({"stop": stops}, RULE, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
+    assert list_unsent_stops({"stop": stops}, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
     assert [(note.verdict, note.why) for note in notes.taken] == [
         ("changed", "64 not sent: looked for in the answer here"),
         ("dropped", "not looked for beyond 64 strings or 1024 characters"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
+from random import Random
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -13,6 +15,8 @@ from backends.routing import registry
 from backends.routing.snapshot import Route, Target
 from console.management.base import OperatorCommand
 from core.model_names import canonical, matches
+from gateway.generation import GenerationRequest
+from gateway.plan import make_plan
 
 
 class Command(OperatorCommand):
@@ -55,31 +59,29 @@ def _why_nothing(name: str) -> str:
 def _describe(name: str, route: Route) -> list[str]:
     kind = "pattern" if route.rule.is_wildcard else "exact name"
     lines = [f"{name} -> mapping {route.rule.name!r} ({kind})"]
+    plan = make_plan(GenerationRequest(model=name), route, Random(0))  # noqa: S311  # orders nothing here
+    reasons = {skipped.target: skipped.reason for skipped in plan.skipped}
     targets = sorted(route.targets, key=lambda target: (target.priority, -target.weight))
     for _, group in groupby(targets, key=lambda target: target.priority):
-        lines += _describe_group(list(group))
+        lines += _describe_group(list(group), reasons)
     lines += [f"  not used: {line}" for line in _list_disabled(route)]
     if route.rule.is_wildcard:
         lines.append("  Through a pattern a name exists only if the backend lists it (not asked here).")
     return lines
 
 
-def _describe_group(targets: list[Target]) -> list[str]:
-    """Tell targets of one priority, with the share that the weights give each."""
+def _describe_group(targets: list[Target], reasons: Mapping[Target, str]) -> list[str]:
+    """Tell targets of one priority: the share that weights give each, and why one is not asked."""
     total = sum(target.weight for target in targets)
     return [
         f"  {target.model} on {target.upstream.name} (priority {target.priority}, weight {target.weight}"
-        f"{f' of {total}' if len(targets) > 1 else ''}){_explain_lock_out(target)}"
+        f"{f' of {total}' if len(targets) > 1 else ''}){_explain_skipped(reasons.get(target))}"
         for target in targets
     ]
 
 
-def _explain_lock_out(target: Target) -> str:
-    return (
-        " cannot be used: its API keys cannot be opened, or are for another server"
-        if target.upstream.is_locked_out
-        else ""
-    )
+def _explain_skipped(reason: str | None) -> str:
+    return f" cannot be used: {reason}" if reason else ""
 
 
 def _list_disabled(route: Route) -> list[str]:

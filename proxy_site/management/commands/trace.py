@@ -13,7 +13,8 @@ from backends.routing import registry
 from console.management.base import OperatorCommand
 from gateway import tracing
 from gateway.errors import RequestError
-from gateway.translate.trace_report import Account
+from gateway.trace_report import TraceReport
+from ollama_api.operations import GENERATIONS
 
 
 class Command(OperatorCommand):
@@ -30,7 +31,7 @@ class Command(OperatorCommand):
         """Take the request, and where it would be sent."""
         parser.add_argument("file", metavar="FILE", help="the request's JSON body; - reads standard input")
         parser.add_argument(
-            "--path", default="/api/chat", choices=list(tracing.FACES), help="the route (default /api/chat)"
+            "--path", default="/api/chat", choices=list(GENERATIONS), help="the route (default /api/chat)"
         )
         parser.add_argument(
             "--body", action="store_true", help="also print the body that each backend would get"
@@ -40,18 +41,25 @@ class Command(OperatorCommand):
         """Print the account for each target."""
         _, snapshot = registry.load()
         try:
-            found = tracing.accounts(options["path"], _read(options["file"]), snapshot)
+            api = GENERATIONS[options["path"]]
+            traced, skipped = tracing.trace_request(api, _read(options["file"]), snapshot)
         except RequestError as error:
             raise CommandError(f"The request would be refused: {error.message}") from None
-        for account, body in found:
-            self.stdout.write(f"{account.model} on {account.backend} ({account.dialect})")
-            for line in _lines(account):
+        for one in traced:
+            report = one.report
+            self.stdout.write(
+                f"{report.model} on {report.backend} ({report.dialect}): {one.candidate.reason}"
+            )
+            for line in _lines(report):
                 self.stdout.write(f"  {line}")
             if options["body"]:
-                self.stdout.write(json.dumps(body, indent=2, ensure_ascii=False))
+                self.stdout.write(json.dumps(one.body, indent=2, ensure_ascii=False))
+        for left_out in skipped:
+            target = left_out.target
+            self.stdout.write(f"{target.model} on {target.upstream.name}: not asked: {left_out.reason}")
 
 
-def _lines(account: Account) -> list[str]:
+def _lines(account: TraceReport) -> list[str]:
     return [
         f"{note.verdict:8} {note.field or note.to}"
         f"{f' -> {note.to}' if note.field and note.to else ''}{f': {note.why}' if note.why else ''}"

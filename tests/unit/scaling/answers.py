@@ -6,19 +6,22 @@ from functools import partial
 from typing import Any
 
 from backends.routing.snapshot import Target
-from backends.wire.reading import Each, Reader, decode_reply
+from backends.wire.reading import USUAL, Reader, decode_reply
 from gateway import replay_store
+from gateway.client_api import ClientApi
+from gateway.context import NOBODY
 from gateway.errors import RequestError
 from gateway.translate import reasoning_replay
 from gateway.translate.assembly import read_whole
+from gateway.translate.raw_answers import ChunkReader
 from gateway.translate.stop_emulation import StopScanner
-from ollama_api.anthropic import api as anthropic
-from ollama_api.door import NOBODY
-from ollama_api.ollama import chat, generate, parse
-from ollama_api.openai import answers as openai_answers
-from ollama_api.openai import chat as openai
-from ollama_api.openai import raw_body
-from ollama_api.responses import api as responses
+from gateway.translate.token_usage import measure
+from gateway.upstream_routes import RAW_ROUTES
+from ollama_api.anthropic.api import MESSAGES
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
+from ollama_api.openai.chat import CHAT as OPENAI_CHAT
+from ollama_api.responses.api import RESPONSES
 from tests.golden import replay
 from tests.unit.scaling.chunks import Members, call, calls, event, read_all, words
 from tests.unit.scaling.measuring import Case, Work
@@ -27,15 +30,17 @@ NOW_NS = replay.NOW_NS
 
 
 def written(
-    make_stream: Callable[[], Any], events: Callable[[int], list[bytes]], reader: Any = Reader
+    api: ClientApi, operation: Any, events: Callable[[int], list[bytes]], reader: Any = Reader
 ) -> Callable[[int], Work]:
     """Write what a client gets of a streamed answer."""
+    assert api.open_stream is not None
+    open_stream = api.open_stream
 
     def make(size: int) -> Work:
         given = events(size)
 
         def run() -> None:
-            stream = make_stream()
+            stream = open_stream(operation)
             replies = read_all(reader(), given)
             for reply in replies:
                 stream.feed([reply], NOW_NS)
@@ -59,17 +64,20 @@ def whole(body: Callable[[int], Members], use: Callable[[Any], Any]) -> Callable
     return make
 
 
-def request(read: Callable[[bytes], Any], **fields: Any) -> Any:
-    """Make the request that is answered."""
-    return read(json.dumps({"model": "m", **fields}).encode())
+def request(api: ClientApi, **fields: Any) -> Any:
+    """Make the request that is answered, in the neutral form."""
+    return api.translate(api.parse(json.dumps({"model": "m", **fields}).encode()), None)
 
 
 TOOLS = [{"type": "function", "name": f"f{place}"} for place in range(500)]
-CHAT_CALL = request(parse.chat, messages=[{"role": "user", "content": "x"}])
-GENERATE_CALL = request(parse.generate, prompt="x")
-OPENAI_CALL = request(openai.parse_chat, messages=[{"role": "user", "content": "x"}], stream=True)
-MESSAGES_CALL = request(anthropic.parse, max_tokens=9, messages=[{"role": "user", "content": "x"}])
-RESPONSES_CALL = request(responses.parse, input="x", tools=TOOLS)
+CHAT_CALL = request(CHAT, messages=[{"role": "user", "content": "x"}])
+GENERATE_CALL = request(GENERATE, prompt="x")
+OPENAI_CALL = request(OPENAI_CHAT, messages=[{"role": "user", "content": "x"}], stream=True)
+MESSAGES_CALL = request(MESSAGES, max_tokens=9, messages=[{"role": "user", "content": "x"}])
+RESPONSES_CALL = request(RESPONSES, input="x", tools=TOOLS)
+assert MESSAGES.raw is not None
+PASSED = MESSAGES.raw
+PASSED_CALL = request(PASSED, max_tokens=9, messages=[{"role": "user", "content": "x"}])
 
 
 def turned(size: int) -> list[bytes]:
@@ -116,20 +124,22 @@ def lists(size: int) -> Members:
     return {"choices": [{"text": "a", "logprobs": told}]}
 
 
-def answer_responses(data: bytes) -> None:
-    """Translate a whole answer to a response."""
-    responses.from_upstream(RESPONSES_CALL, decode_reply(data), replay.TIMINGS, NOW_NS)
+def answering(api: ClientApi, request: Any) -> Callable[[bytes], None]:
+    """Translate a whole answer to an API's own."""
 
+    def answer(data: bytes) -> None:
+        found = read_whole(decode_reply(data), shows_thinking=not request.hides_thinking)
+        metrics = measure(found.usage, found.timings, replay.TIMINGS)
+        api.encode(request, found, metrics, NOW_NS)
 
-def answer_messages(data: bytes) -> None:
-    """Translate a whole answer to a message."""
-    anthropic.from_upstream(MESSAGES_CALL, decode_reply(data), replay.TIMINGS, NOW_NS)
+    return answer
 
 
 def answer_passed(data: bytes) -> None:
     """Pass a whole answer as a stream."""
-    stream = openai_answers.OpenAIStream(OPENAI_CALL)
-    stream.feed([openai_answers.ChunkReader().read(data)], NOW_NS)
+    assert OPENAI_CHAT.open_stream is not None
+    stream = OPENAI_CHAT.open_stream(OPENAI_CALL)
+    stream.feed([ChunkReader().read(data)], NOW_NS)
 
 
 def with_calls(size: int) -> Members:
@@ -141,8 +151,8 @@ def with_calls(size: int) -> Members:
 def stream_of_responses(size: int) -> Work:
     """Write the calls of an answer, with as many tools."""
     tools = [{"type": "function", "name": f"f{place}"} for place in range(size)]
-    asked = request(responses.parse, input="x", tools=tools)
-    return written(lambda: responses.stream(asked), calls)(size)
+    asked = request(RESPONSES, input="x", tools=tools)
+    return written(RESPONSES, asked, calls)(size)
 
 
 def replayed(size: int) -> Work:
@@ -170,39 +180,40 @@ def memory(length: int) -> Callable[[int], Work]:
 
 
 CASES = [
-    Case("chat: words", written(lambda: chat.stream(CHAT_CALL), words), 3_000),
-    Case("chat: calls", written(lambda: chat.stream(CHAT_CALL), calls), 500),
-    Case("generate: words", written(lambda: generate.stream(GENERATE_CALL), words), 3_000),
-    Case("responses: words", written(lambda: responses.stream(RESPONSES_CALL), words), 2_000),
+    Case("chat: words", written(CHAT, CHAT_CALL, words), 3_000),
+    Case("chat: calls", written(CHAT, CHAT_CALL, calls), 500),
+    Case("generate: words", written(GENERATE, GENERATE_CALL, words), 3_000),
+    Case("responses: words", written(RESPONSES, RESPONSES_CALL, words), 2_000),
     Case(
         "responses: thinking and text by turns",
-        written(lambda: responses.stream(RESPONSES_CALL), turned),
+        written(RESPONSES, RESPONSES_CALL, turned),
         500,
     ),
     Case("responses: as many calls as tools", stream_of_responses, 500),
-    Case("messages: words", written(lambda: anthropic.stream(MESSAGES_CALL), words), 3_000),
+    Case("messages: words", written(MESSAGES, MESSAGES_CALL, words), 3_000),
     Case(
         "messages: thinking and text by turns",
-        written(lambda: anthropic.stream(MESSAGES_CALL), turned),
+        written(MESSAGES, MESSAGES_CALL, turned),
         2_000,
     ),
-    Case("messages: calls", written(lambda: anthropic.stream(MESSAGES_CALL), calls), 500),
+    Case("messages: calls", written(MESSAGES, MESSAGES_CALL, calls), 500),
     Case(
         "openai: words",
-        written(lambda: openai_answers.OpenAIStream(OPENAI_CALL), words, openai_answers.ChunkReader),
+        written(OPENAI_CHAT, OPENAI_CALL, words, ChunkReader),
         3_000,
     ),
     Case(
         "openai: words of another choice",
-        written(lambda: openai_answers.OpenAIStream(OPENAI_CALL), silent, openai_answers.ChunkReader),
+        written(OPENAI_CHAT, OPENAI_CALL, silent, ChunkReader),
         4_000,
     ),
     Case(
         "passed: events that say nothing",
         written(
-            lambda: raw_body.PassedStream(raw_body.MESSAGES, OPENAI_CALL),
+            PASSED,
+            PASSED_CALL,
             messages_events,
-            lambda: Each(raw_body.decoder(raw_body.MESSAGES)),
+            lambda: RAW_ROUTES["messages"].reader(USUAL),
         ),
         8_000,
     ),
@@ -210,15 +221,13 @@ CASES = [
     Case("stop strings: nearly", search("a" * 1000 + "b", "a" * 20), 1_000),
     Case(
         "whole: to chat",
-        whole(
-            with_calls, lambda data: chat.from_upstream(CHAT_CALL, decode_reply(data), replay.TIMINGS, NOW_NS)
-        ),
+        whole(with_calls, answering(CHAT, CHAT_CALL)),
         500,
     ),
-    Case("whole: to a response", whole(with_calls, answer_responses), 500),
-    Case("whole: to a message", whole(with_calls, answer_messages), 500),
+    Case("whole: to a response", whole(with_calls, answering(RESPONSES, RESPONSES_CALL)), 500),
+    Case("whole: to a message", whole(with_calls, answering(MESSAGES, MESSAGES_CALL)), 500),
     Case("whole: to a stream", whole(with_calls, answer_passed), 500),
-    Case("whole: probabilities", whole(probabilities, answer_responses), 3_000),
+    Case("whole: probabilities", whole(probabilities, answering(RESPONSES, RESPONSES_CALL)), 3_000),
     Case("whole: probabilities in lists", whole(lists, lambda data: read_whole(decode_reply(data))), 3_000),
     Case("kept: too large", memory(1000), 500),
     Case("kept: put back", replayed, 1_000),

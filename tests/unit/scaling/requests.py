@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 from backends.wire.dialects import DIALECTS
-from gateway import counts, durations
+from gateway import counts, durations, go_json
 from gateway.errors import RequestError
+from gateway.raw_forms import CHAT
 from gateway.translate import multipart
-from ollama_api.anthropic import api as anthropic
-from ollama_api.ollama import go_json, parse
+from ollama_api.anthropic import api as messages
+from ollama_api.anthropic import request as anthropic
+from ollama_api.ollama import parse
 from ollama_api.openai import chat as openai
-from ollama_api.openai import raw_body
+from ollama_api.raw_api import parse_raw
 from ollama_api.responses import api as responses
 from tests.golden import replay
 from tests.unit.scaling.measuring import Case, Work
@@ -142,6 +144,8 @@ SAID = {"role": "assistant", "content": "x"}
 THOUGHT = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "t" * 400}]}
 CALLED = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
 READ_CHAT = parse.chat
+assert messages.MESSAGES.raw is not None
+PASSED = messages.MESSAGES.raw
 
 CASES = [
     Case("chat: turns", reading(parse.chat, TEXTS), 8_000),
@@ -160,7 +164,7 @@ CASES = [
         reading(parse.chat, lambda n: b'{"model":"\\ud800' + b"\\u0041" * n + b'"}'),
         50_000,
     ),
-    Case("chat: broken off", reading(parse.chat, lambda n: b'{"messages":[' + b'{"role":"a"},' * n), 40_000),
+    Case("chat: broken off", reading(parse.chat, lambda n: b'{"messages":[' + b'{"role":"a"},' * n), 10_000),
     Case(
         "chat: a long number",
         reading(parse.chat, lambda n: b'{"options":{"seed":' + b"1" * n + b"}}"),
@@ -171,15 +175,17 @@ CASES = [
         reading(go_json.first_value, lambda n: b'[[[["a"]]],{"b":{"c":1}}' + b',[[[["a"]]]]' * n),
         40_000,
     ),
-    Case("generate: prompt", reading(parse.generate, lambda n: {"prompt": TEXT * n}), 100_000),
-    Case("generate: context", reading(parse.generate, lambda n: {"context": list(range(n))}), 200_000),
+    Case("generate: prompt", reading(parse.generate, lambda n: {"prompt": TEXT * n}), 12_500),
+    Case("generate: context", reading(parse.generate, lambda n: {"context": list(range(n))}), 25_000),
     Case("embed: texts", reading(parse.embed, lambda n: {"input": ["x"] * n}), 25_000),
     Case("values of a body", lambda n: partial(sum_marks, many_marks(n)), 150_000),
     Case("openai: turns", reading(openai.parse_chat, TEXTS), 10_000),
     Case(
-        "openai: members", reading(openai.parse, lambda n: {f"M{place}": place for place in range(n)}), 20_000
+        "openai: members",
+        reading(partial(parse_raw, CHAT), lambda n: {f"M{place}": place for place in range(n)}),
+        20_000,
     ),
-    Case("openai: what only the slow path reads", reading(openai.parse, lax_body), 8_000),
+    Case("openai: what only the slow path reads", reading(partial(parse_raw, CHAT), lax_body), 8_000),
     Case("responses: messages", reading(responses.parse, of_responses(USER, SAID)), 8_000),
     Case(
         "responses: said beside calls",
@@ -230,7 +236,7 @@ CASES = [
         ),
         9_000,
     ),
-    Case("passed: model", reading(raw_body.model_of, lambda n: {"messages": [USER] * n}), 50_000),
+    Case("passed: model", reading(PASSED.parse, lambda n: {"messages": [USER] * n}), 50_000),
     Case("form: lines of a head", form(b"content-disposition:;\r\n"), 30_000),
     Case("form: parts of a line", form(b"; name=model,"), 30_000),
     Case("form: white space", form(b'content-disposition: form-data; name="model"   \n'), 30_000),

@@ -13,18 +13,19 @@ from backends.wire.dialect import for_model
 from backends.wire.dialects import DIALECTS
 from backends.wire.model_cards import ModelCard
 from core import model_names
-from gateway.operations import CHAT, CHATS, GENERATE
+from gateway.client_api import ClientApi
+from gateway.diagnostics import Diagnostics, TranslationContext
+from gateway.mapping_rules import apply_rules
+from gateway.raw_body import RawBody
+from gateway.token_estimate import estimate_input
+from gateway.trace_report import as_header, report_target
 from gateway.translate import truncation
-from gateway.translate.diagnostics import Diagnostics, TranslationContext
-from gateway.translate.trace_report import account_of, as_header
-from gateway.upstream_routes import translate_call
-from ollama_api.anthropic import api as anthropic
-from ollama_api.anthropic.views import MESSAGES
-from ollama_api.ollama import parse
-from ollama_api.openai import chat as openai
-from ollama_api.openai.views import CHAT as PASSING_CHAT
-from ollama_api.openai.views import RESPONSES
-from ollama_api.responses import api as responses
+from gateway.upstream_routes import build_body, choose_route
+from ollama_api.anthropic.api import MESSAGES
+from ollama_api.ollama.chat import API as CHAT
+from ollama_api.ollama.generate import API as GENERATE
+from ollama_api.openai.chat import CHAT as PASSING_CHAT
+from ollama_api.responses.api import RESPONSES
 from tests.golden import replay
 from tests.unit.scaling.measuring import Case, Work
 from tests.unit.scaling.requests import (
@@ -46,26 +47,52 @@ RULE = replay.rule(system="Be terse.", messages=({"role": "user", "content": "ex
 DIALOGUE = turns(
     USER, {"role": "assistant", "content": TEXT, "thinking": "t"}, {"role": "system", "content": "s"}
 )
+assert MESSAGES.raw is not None and RESPONSES.raw is not None
+PASSED_MESSAGES, PASSED_RESPONSES = MESSAGES.raw, RESPONSES.raw
+
+
+def read(api: ClientApi, body: Members) -> Any:
+    """Read a body."""
+    return api.parse(json.dumps({"model": "m", **body}).encode())
+
+
+def translate(api: ClientApi, call: Any, notes: Diagnostics | None = None) -> Any:
+    """Make the neutral operation anew: the rules change it, and a body that passes is its own."""
+    operation = api.translate(call, notes)
+    if isinstance(operation, RawBody):
+        return msgspec.structs.replace(operation, fields=dict(operation.fields))
+    return operation
 
 
 def sending(
-    endpoint: Any, read: Callable[[bytes], Any], body: Callable[[int], Members], kind: str = "generic"
+    api: ClientApi, body: Callable[[int], Members], kind: str = "generic", path: str = "/chat/completions"
 ) -> Callable[[int], Work]:
     """Translate a request for a kind of backend, with an account of everything."""
     target = replay.target(kind)
 
     def make(size: int) -> Work:
-        call = read(json.dumps({"model": "m", **body(size)}).encode())
+        call = read(api, body(size))
 
         def run() -> None:
-            notes = Diagnostics()
-            sent, _ = translate_call(endpoint, call, target, RULE, TranslationContext(notes))
-            as_header([account_of(target, call, sent, notes)])
+            notes, rule_notes = Diagnostics(), Diagnostics()
+            operation = translate(api, call, Diagnostics())
+            apply_rules(RULE, operation, rule_notes)
+            route = choose_route(operation, target, RULE)
+            assert route is not None and route.path == path
+            notes.extend(rule_notes)
+            sent, _ = build_body(route, operation, target, TranslationContext(notes))
+            assert not isinstance(sent, bytes)
+            as_header([report_target(target, operation, sent, notes)])
             msgspec.json.encode(sent)
 
         return run
 
     return make
+
+
+def system_turns(size: int) -> Members:
+    """Begin with system prompts that are none, and give way to the mapping's."""
+    return {"messages": [*[{"role": "system", "content": ""}] * size, USER]}
 
 
 def with_names(look: Callable[[str], Any], part: str, tail: str = "") -> Callable[[int], Work]:
@@ -108,8 +135,16 @@ def stops(size: int) -> Work:
         ),
     )
     body = {"messages": [USER], "options": {"stop": [f"s{place}" for place in range(size)]}}
-    call = parse.chat(json.dumps({"model": "m", **body}).encode())
-    return lambda: translate_call(CHAT, call, target, replay.rule())
+    call, rule = read(CHAT, body), replay.rule()
+
+    def run() -> None:
+        operation = translate(CHAT, call)
+        apply_rules(rule, operation)
+        route = choose_route(operation, target, rule)
+        assert route is not None
+        build_body(route, operation, target, TranslationContext())
+
+    return run
 
 
 def divide(size: int) -> Work:
@@ -129,25 +164,24 @@ def divide(size: int) -> Work:
 
 
 CASES = [
-    Case("to chat: turns", sending(CHAT, parse.chat, DIALOGUE), 3_000),
-    Case("to chat: calls and results", sending(CHAT, parse.chat, chat_with_results), 1_000),
+    Case("to chat: turns", sending(CHAT, DIALOGUE), 3_000),
+    Case("to chat: calls and results", sending(CHAT, chat_with_results), 1_000),
     Case(
         "to chat: neighbours joined, short ids",
-        sending(CHAT, parse.chat, chat_with_results, "mistral"),
+        sending(CHAT, chat_with_results, "mistral"),
         1_000,
     ),
-    Case("to chat: one system turn", sending(CHAT, parse.chat, DIALOGUE, "mistral"), 3_000),
+    Case("to chat: one system turn", sending(CHAT, DIALOGUE, "mistral"), 3_000),
     Case(
         "to chat: schemas",
-        sending(CHAT, parse.chat, lambda n: {"messages": [USER], "tools": [TOOL] * n}, "mistral"),
+        sending(CHAT, lambda n: {"messages": [USER], "tools": [TOOL] * n}, "mistral"),
         500,
     ),
-    Case("to chat: thinking sent back", sending(CHAT, parse.chat, chat_with_results, "deepseek"), 1_000),
+    Case("to chat: thinking sent back", sending(CHAT, chat_with_results, "deepseek"), 1_000),
     Case(
         "to chat: results with images",
         sending(
             CHAT,
-            parse.chat,
             lambda n: {
                 "messages": [
                     {"role": "assistant", "tool_calls": [CALL] * n},
@@ -161,7 +195,6 @@ CASES = [
         "to chat: a schema in words",
         sending(
             CHAT,
-            parse.chat,
             lambda n: {
                 "messages": [USER],
                 "format": {"properties": {f"p{p}": {"type": "string"} for p in range(n)}},
@@ -170,21 +203,30 @@ CASES = [
         8_000,
     ),
     Case("to chat: stop strings", stops, 5_000),
-    Case("to an Ollama", sending(CHATS["ollama"], parse.chat, chat_with_results, "ollama"), 1_000),
+    Case("to an Ollama", sending(CHAT, chat_with_results, "ollama", "/api/chat"), 1_000),
     Case(
         "to generate",
-        sending(GENERATE, parse.generate, lambda n: {"prompt": TEXT * n, "images": [IMAGE] * (n // 10)}),
+        sending(GENERATE, lambda n: {"prompt": TEXT * n, "images": [IMAGE] * (n // 10)}),
         10_000,
     ),
-    Case("to messages", sending(MESSAGES, anthropic.parse, results_of_anthropic), 1_000),
-    Case("to responses", sending(RESPONSES, responses.parse, of_responses(USER, SAID)), 3_000),
-    Case("to openai", sending(PASSING_CHAT, openai.parse_chat, TEXTS), 9_000),
+    Case("to messages", sending(MESSAGES, results_of_anthropic), 4_000),
+    Case("to responses", sending(RESPONSES, of_responses(USER, SAID)), 8_000),
+    Case("to openai", sending(PASSING_CHAT, TEXTS), 9_000),
+    Case("to openai: system turns", sending(PASSING_CHAT, system_turns), 4_000),
+    Case(
+        "to messages, passed",
+        sending(PASSED_MESSAGES, results_of_anthropic, "anthropic", "/messages"),
+        4_000,
+    ),
+    Case(
+        "to responses, passed",
+        sending(PASSED_RESPONSES, of_responses({"role": "system", "content": ""}), "openai", "/responses"),
+        4_000,
+    ),
+    Case("to chat: system turns", sending(CHAT, system_turns), 3_000),
     Case(
         "count of tokens",
-        lambda n: partial(
-            anthropic.estimate,
-            anthropic.parse(json.dumps({"model": "m", **results_of_anthropic(n)}).encode()),
-        ),
+        lambda n: partial(estimate_input, translate(MESSAGES, read(MESSAGES, results_of_anthropic(n)))),
         3_000,
     ),
     Case("texts divided", divide, 10_000),

@@ -16,7 +16,7 @@ LONG_BODY = 256 * 1024
 _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
 
 
-async def decoded(read: Callable[[bytes], CallT], body: bytes) -> CallT:
+async def decode_body(read: Callable[[bytes], CallT], body: bytes) -> CallT:
     """Read a body with a pure function. Raises what that raises."""
     if len(body) <= LONG_BODY:
         return read(body)

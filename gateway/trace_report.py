@@ -8,15 +8,15 @@ looked for by tests over all requests that can be made up.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from backends.routing.snapshot import Target
-from gateway.translate.diagnostics import Diagnostics, Note
+from gateway.diagnostics import Diagnostics, Note
+from gateway.raw_body import RawBody
 from gateway.translate.options import KINDS
-from ollama_api.openai.chat import OpenAICall
 
 # Field of the request -> the members of the body where it may stand.
 PLACES: dict[str, tuple[str, ...]] = {
@@ -57,7 +57,7 @@ MOST_HEADER_BYTES = 6000
 """Proxies take headers of 8 KB and less; the command `trace` tells everything."""
 
 
-class Account(msgspec.Struct, frozen=True):
+class TraceReport(msgspec.Struct, frozen=True):
     """What became of a request on its way to one target."""
 
     backend: str
@@ -66,35 +66,35 @@ class Account(msgspec.Struct, frozen=True):
     notes: list[Note]
 
 
-def account_of(target: Target, call: Any, body: dict[str, Any], notes: Diagnostics) -> Account:
-    """Tell of one target."""
-    told = account(call, body, notes)
-    return Account(target.upstream.name, target.model, target.dialect.name, told)
+def report_target(target: Target, operation: Any, body: Mapping[str, Any], notes: Diagnostics) -> TraceReport:
+    """Report on one target: of the request as its API parsed it, which is what the client knows."""
+    told = list_notes(getattr(operation, "private", None) or operation, body, notes)
+    return TraceReport(target.upstream.name, target.model, target.dialect.name, told)
 
 
-def account_of_members(target: Target, names: Iterable[str], notes: Diagnostics) -> Account:
+def report_members(target: Target, names: Iterable[str], notes: Diagnostics) -> TraceReport:
     """Tell of one target of a body that is handed on: what was not left out went along as it came."""
     noted = {note.field for note in notes.taken}
     plain = [Note(name, "mapped", name) for name in names if name not in noted]
-    return Account(target.upstream.name, target.model, target.dialect.name, [*plain, *notes.taken])
+    return TraceReport(target.upstream.name, target.model, target.dialect.name, [*plain, *notes.taken])
 
 
-def account(call: msgspec.Struct, body: dict[str, Any], notes: Diagnostics) -> list[Note]:
+def list_notes(call: msgspec.Struct, body: Mapping[str, Any], notes: Diagnostics) -> list[Note]:
     """Tell of every field that was said; what was not said needs no account."""
     noted = {note.field for note in notes.taken}
-    if isinstance(call, OpenAICall):
+    if isinstance(call, RawBody):
         return [*_members(call, body, noted), *notes.taken]
     return [*_fields(call, body, noted), *_parts(call, noted), *notes.taken]
 
 
-def _members(call: OpenAICall, body: dict[str, Any], noted: set[str]) -> Iterator[Note]:
+def _members(call: RawBody, body: Mapping[str, Any], noted: set[str]) -> Iterator[Note]:
     """Tell of a body that passes: each member stands where it stood."""
     for name in call.fields:
         if name not in noted:
             yield Note(name, "mapped", name) if name in body else Note(name, "dropped", "", LOST)
 
 
-def _fields(call: msgspec.Struct, body: dict[str, Any], noted: set[str]) -> Iterator[Note]:
+def _fields(call: msgspec.Struct, body: Mapping[str, Any], noted: set[str]) -> Iterator[Note]:
     for field in msgspec.structs.fields(call):
         value = getattr(call, field.name)
         if field.name not in noted and field.name != "options" and _is_said(field, value):
@@ -104,7 +104,7 @@ def _fields(call: msgspec.Struct, body: dict[str, Any], noted: set[str]) -> Iter
             yield _option(name, body)
 
 
-def _locate(name: str, value: Any, body: dict[str, Any]) -> Note:
+def _locate(name: str, value: Any, body: Mapping[str, Any]) -> Note:
     if name in OURS:
         return Note(name, "dropped", "", OURS[name])
     if name == "stream" and not value:
@@ -113,7 +113,7 @@ def _locate(name: str, value: Any, body: dict[str, Any]) -> Note:
     return Note(name, "mapped", place) if place else Note(name, "dropped", "", LOST)
 
 
-def _option(name: str, body: dict[str, Any]) -> Note:
+def _option(name: str, body: Mapping[str, Any]) -> Note:
     if name in KINDS and name in body:
         return Note(f"options.{name}", "mapped", name)
     return Note(f"options.{name}", "dropped", "", UNKNOWN_OPTION)
@@ -138,7 +138,7 @@ def _is_said(field: msgspec.structs.FieldInfo, value: Any) -> bool:
     return value is not None and value != default
 
 
-def as_header(accounts: list[Account]) -> str:
+def as_header(accounts: list[TraceReport]) -> str:
     """Write accounts as JSON that may stand in a header: what is plain is left out first where it is long."""
     for kept in (accounts, [_without_plain(one) for one in accounts], [_bare(one) for one in accounts]):
         text = json.dumps(msgspec.to_builtins(kept), separators=(",", ":"))
@@ -147,9 +147,9 @@ def as_header(accounts: list[Account]) -> str:
     return "[]"
 
 
-def _without_plain(one: Account) -> Account:
+def _without_plain(one: TraceReport) -> TraceReport:
     return msgspec.structs.replace(one, notes=[note for note in one.notes if note.verdict != "mapped"])
 
 
-def _bare(one: Account) -> Account:
+def _bare(one: TraceReport) -> TraceReport:
     return msgspec.structs.replace(one, notes=[Note("", "dropped", "", "too long: see manage.py trace")])

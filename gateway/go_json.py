@@ -21,7 +21,9 @@ import msgspec
 
 from gateway import counts
 from gateway.errors import BadRequest
-from ollama_api.ollama.types import GO_NAMES
+
+GO_NAMES: dict[type, str] = {}
+"""What Go calls our structs. Each API's types add their own when they are imported, and nothing later."""
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 ValueT = TypeVar("ValueT")

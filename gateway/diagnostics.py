@@ -48,11 +48,19 @@ class Diagnostics:
         """Say that something was sent that the client did not say."""
         self._take(Note("", "added", to, why))
 
+    def extend(self, other: Diagnostics | None) -> None:
+        """Take over what was noted before a target was chosen."""
+        if other is not None:
+            self.taken += other.taken
+
     def _take(self, note: Note) -> None:
         self.taken.append(note)
 
 
 class _Silent(Diagnostics):
+    def extend(self, other: Diagnostics | None) -> None:
+        """Nobody asked."""
+
     def _take(self, note: Note) -> None:
         """Nobody asked."""
 

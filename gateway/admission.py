@@ -1,0 +1,130 @@
+"""Admission of a request, and the lease that it holds until its end.
+
+A lease owns the request's record and its attempts (later: its reservation and its slot). It passes to the
+answer, and is settled exactly once, on every end: finished, cut, client gone, cancelled, shut down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backends.routing.snapshot import Route
+from gateway import replay_store
+from gateway.answer import AnswerMetrics
+from gateway.attempt import Attempt
+from gateway.context import RequestContext
+from gateway.errors import reason_of
+from gateway.plan import Candidate, Plan
+from gateway.translate.assembly import Assembly
+from gateway.translate.token_usage import Timings
+from usage import ledger
+from usage.ledger import UsageRecord
+
+INTERRUPTED = {"client_closed": "client_closed"}
+"""Reason for cancelling -> outcome; what is not here is an error of ours or of the deadline."""
+CANCELLED = {
+    "shutdown": "the server stopped",
+    "operator": "cancelled by the operator",
+    "deadline": "its time was over",
+}
+
+
+class Lease:
+    """What one admitted request holds."""
+
+    __slots__ = ("alias", "attempts", "context", "mapping", "record")
+
+    def __init__(self, context: RequestContext, record: UsageRecord) -> None:
+        self.context = context
+        self.record = record
+        self.alias = record.alias
+        """The canonical name of the model."""
+        self.mapping = ""
+        """The name or pattern of its mapping."""
+        self.attempts: list[Attempt] = []
+
+    def begin_attempt(self, candidate: Candidate) -> Attempt:
+        """Begin to try a target."""
+        attempt = Attempt(candidate)
+        self.attempts.append(attempt)
+        self.record.backend = candidate.target.upstream.name
+        self.record.upstream_model = candidate.target.model
+        return attempt
+
+    def measure_times(self) -> Timings:
+        """Give the four points that durations are measured by."""
+        record, attempt = self.record, self.attempts[-1]
+        return Timings(
+            record.started_ns,
+            attempt.sent_ns,
+            attempt.first_ns or time.monotonic_ns(),
+            attempt.ended_ns or time.monotonic_ns(),
+        )
+
+    def measure_embedding(self, tokens: int) -> AnswerMetrics:
+        """Measure a request that generates nothing: its duration, the time until it was sent, its tokens."""
+        record, sent_ns = self.record, self.attempts[-1].sent_ns if self.attempts else 0
+        return AnswerMetrics(
+            total_duration=time.monotonic_ns() - record.started_ns,
+            load_duration=max(1, sent_ns - record.started_ns),
+            prompt_eval_count=tokens,
+        )
+
+    def settle(self, metrics: AnswerMetrics | None = None, assembly: Assembly | None = None) -> None:
+        """Record a complete answer, and keep what its backend wants back with the results of its calls."""
+        if assembly is not None and (kept := assembly.kept()):
+            replay_store.keep(self.context.caller, self.alias, kept)
+        if metrics is not None:
+            self.record.prompt_tokens = metrics.prompt_eval_count
+            self.record.completion_tokens = metrics.eval_count
+        self._close("ok", self.context.detail)
+
+    def fail(self, error: Exception) -> None:
+        """Record that there was no answer, or none to its end."""
+        if self.attempts:
+            self.attempts[-1].fail(error)
+        self._close("error", reason_of(error))
+
+    def interrupt(self) -> None:
+        """Record a request that was cancelled, with the reason; after any other end this does nothing."""
+        reason = self.context.cancel_reason or "shutdown"
+        self._close(INTERRUPTED.get(reason, "error"), CANCELLED.get(reason, ""))
+
+    def _close(self, outcome: str, reason: str = "") -> None:
+        if self.record.outcome:
+            return
+        if self.attempts:
+            last = self.attempts[-1]
+            last.end(outcome)
+            self.record.sent_ns, self.record.first_ns = last.sent_ns, last.first_ns
+            self.record.ended_ns = last.ended_ns
+            self.record.attempts = [attempt.to_record() for attempt in self.attempts]
+        ledger.close_record(self.record, outcome, reason)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Settle a request that does not come to its own end: it failed, or it was cancelled."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.interrupt()
+            raise
+        except Exception as error:  # recorded here, answered at the door
+            self.fail(error)
+            raise
+
+
+def open_lease(context: RequestContext, api: str, model: str, *, streamed: bool) -> Lease:
+    """Open the record of a request, as soon as it is known what is asked."""
+    context.record = ledger.open_record(
+        context.request_id, api, context.caller, model, streamed=streamed, started_ns=context.started_ns
+    )
+    return Lease(context, context.record)
+
+
+async def admit(lease: Lease, route: Route, plan: Plan) -> None:
+    """Admit a request. Limits and queues have their place here."""
+    lease.alias, lease.mapping = route.alias, route.rule.name

@@ -1,0 +1,172 @@
+"""Bodies that pass to a backend of the same protocol as the bytes that they came as. Pure.
+
+Only the members that routing and the mapping's rules touch are decoded; every other one, known here or not,
+travels untouched. A `RawForm` is a row: where a protocol keeps the system prompt, the turns and the options.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from backends.routing.snapshot import Target
+from backends.wire.dialect import Dialect
+from gateway import counts
+from gateway.diagnostics import Diagnostics
+from gateway.raw_forms import CHAT, EMPTY, NULL, SYSTEM_ROLES, Fields, RawForm, encode_fields, encode_raw
+from gateway.translate.chat_completions import fit_body
+from gateway.translate.options import check_options, wire_options
+from gateway.translate.routing_members import without_routing
+
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+"""Two names of one option: whichever is said, it replaces the other."""
+
+
+class RawBody(msgspec.Struct, kw_only=True):
+    """A request body, taken apart at its top level only."""
+
+    keep_alive: ClassVar[None] = None
+    options: ClassVar[dict[str, Any]] = {}
+
+    form: RawForm
+    model: str
+    stream: bool = False
+    stream_options: dict[str, Any] = {}
+    fields: Fields
+    default_options: dict[str, Any] = {}
+    forced_options: dict[str, Any] = {}
+    _given_turns: list[Any] | None = None
+    _changed_turns: list[Any] | None = None
+    """With what the mapping adds; None: they go as they came."""
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client asked for the chunk with the token counts."""
+        return self.stream_options.get("include_usage") is True
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether tools are offered to the model."""
+        return self.form is CHAT and bytes(self.fields.get("tools", NULL)) not in EMPTY
+
+    @property
+    def has_system(self) -> bool:
+        """Whether the client brings a system prompt of its own, in whatever place the protocol has for it."""
+        if self.form.system and not _is_blank(self.fields.get(self.form.system, NULL)):
+            return True
+        turns = self.list_turns() or []
+        return any(not _is_blank(turn.content) for turn in map(_peek, _leading_system(turns)))
+
+    def set_system(self, text: str) -> bool:
+        """Set the system prompt, in the place of an empty one; whether there is a place for it."""
+        if self.form.system:
+            self.fields[self.form.system] = encode_raw(text)
+            return True
+        turns = self.list_turns()
+        if turns is None:
+            return False
+        rest = turns[len(_leading_system(turns)) :]
+        self._changed_turns = [{"role": "system", "content": text}, *rest]
+        return True
+
+    def insert_turns(self, examples: list[dict[str, Any]]) -> bool:
+        """Insert turns behind the system prompt, before the conversation; whether there is a place."""
+        fitting = [turn for turn in examples if turn["role"] in self.form.roles]
+        turns = self.list_turns()
+        if turns is None or not fitting:
+            return False
+        first = len(_leading_system(turns))
+        self._changed_turns = [*turns[:first], *fitting, *turns[first:]]
+        return True
+
+    def merge_options(self, defaults: dict[str, Any], forced: dict[str, Any]) -> None:
+        """Note what is laid under the client's options and over them; `build` knows the target's names."""
+        if self.form.takes_options:
+            self.default_options, self.forced_options = defaults, forced
+
+    def list_turns(self) -> list[Any] | None:
+        """List the turns; a text alone is the user's. None: there are none, or the backend has to refuse."""
+        if self._changed_turns is None and self.form.turns:
+            self._given_turns = self._given_turns or _decode_turns(self.fields.get(self.form.turns, NULL))
+            return self._given_turns
+        return self._changed_turns
+
+    def build(self, target: Target, notes: Diagnostics) -> Fields:
+        """Make the body for one target: its options, and its name of the model."""
+        dialect = self.form.names or target.dialect
+        given = without_routing(self.fields, target.dialect, notes)
+        if self._changed_turns is not None:
+            given = {**given, self.form.turns: encode_raw(self._changed_turns)}
+        fields = _lay_options(self, given, dialect, notes) | {"model": encode_raw(target.model)}
+        if self.form.counts_tokens and self.stream and dialect.asks_for_usage and not self.wants_usage:
+            notes.added("stream_options", "the tokens of a stream are counted whoever wants to know")
+            fields["stream_options"] = encode_raw({**self.stream_options, "include_usage": True})
+        return fields
+
+
+def _decode_turns(given: msgspec.Raw) -> list[Any] | None:
+    """Take a list of turns apart. Raises `BadRequest`: there are more than anybody could mean."""
+    try:
+        value = msgspec.json.decode(given, type=list[msgspec.Raw] | str)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    counts.check("messages", counts.MOST_TURNS, len(value))
+    return value
+
+
+class _Turn(msgspec.Struct):
+    """What is looked at of a turn."""
+
+    role: str = ""
+    content: msgspec.Raw = NULL
+
+
+_decode_turn = msgspec.json.Decoder(_Turn).decode
+
+
+def _peek(turn: Any) -> _Turn:
+    """Look at a turn. One that is none is the backend's to refuse."""
+    try:
+        return _decode_turn(turn if isinstance(turn, msgspec.Raw) else msgspec.json.encode(turn))
+    except (msgspec.DecodeError, RecursionError):
+        return _Turn()
+
+
+def _leading_system(turns: list[Any]) -> list[Any]:
+    """List the system and developer turns at the beginning."""
+    first = next((at for at, turn in enumerate(turns) if _peek(turn).role not in SYSTEM_ROLES), len(turns))
+    return turns[:first]
+
+
+def _is_blank(value: msgspec.Raw) -> bool:
+    return bytes(value) in (b"null", b'""', b"[]")
+
+
+def _lay_options(body: RawBody, fields: Fields, dialect: Dialect, notes: Diagnostics) -> Fields:
+    """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
+    defaults = _build_options(body.default_options, dialect, notes)
+    forced = _build_options(body.forced_options, dialect, notes)
+    given = dict(fields)
+    if forced.keys() & LIMITS:
+        given = {name: value for name, value in given.items() if name not in LIMITS}
+    said = {name for name, value in given.items() if value != NULL}
+    if said & LIMITS:
+        said |= LIMITS
+    defaults = {name: value for name, value in defaults.items() if name not in said}
+    for name in fields.keys() - given.keys() | (forced.keys() & said):
+        notes.changed(
+            name, name if name in forced else dialect.max_tokens, "the mapping forces another value"
+        )
+    for name in [*defaults, *(forced.keys() - said)]:
+        notes.added(name, "an option of the mapping")
+    return {**given, **defaults, **forced}
+
+
+def _build_options(options: dict[str, Any], dialect: Dialect, notes: Diagnostics) -> Fields:
+    """Give options of the mapping as this kind of backend takes them: no client said them."""
+    if not options:
+        return {}
+    return encode_fields(fit_body(wire_options(check_options(options), dialect), None, dialect, notes))

@@ -1,0 +1,48 @@
+"""The one estimate of tokens, for limits, `count_tokens`, and backends that count nothing. Pure.
+
+A backend's tokenizer is its own secret; what it counted is in its answer's usage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.generation import GenerationRequest
+from gateway.translate.reasoning_replay import THOUGHT
+
+BYTES_PER_TOKEN = 4
+"""A rule of thumb. Source: Ollama v0.33 `anthropic/anthropic.go:estimateTokens`."""
+UNCOUNTED = ("image_url", "input_audio", THOUGHT)
+
+
+def estimate_input(request: GenerationRequest) -> int:
+    """Estimate the input tokens of a request, with what its mapping adds once the rules are applied.
+
+    One per four bytes of text and of field names; images and sounds do not count. A system prompt counts as
+    its text alone, as Ollama counts it.
+    """
+    turns = request.turns
+    if request.system and turns and turns[0]["content"] == request.system:
+        turns = turns[1:]
+    return estimate_tokens([request.system, turns, request.tools])
+
+
+def estimate_tokens(value: Any) -> int:
+    """Estimate the tokens of JSON values; at least one."""
+    return max(1, _count_bytes(value) // BYTES_PER_TOKEN)
+
+
+def _count_bytes(value: Any) -> int:
+    """Count without recursion: a schema may be nested deeper than calls may be."""
+    total, rest = 0, [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, str):
+            total += len(inner.encode())
+        elif isinstance(inner, dict):
+            counted = {name: part for name, part in inner.items() if name not in UNCOUNTED}
+            total += sum(map(len, counted))
+            rest += counted.values()
+        elif isinstance(inner, list):
+            rest += inner
+    return total

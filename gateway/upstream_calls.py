@@ -1,0 +1,108 @@
+"""The calls of one request to its targets: bodies built for each, headers that go along, answers read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from backends.errors import UpstreamGarbled
+from backends.upstream import client
+from backends.upstream.client import Stream, UpstreamCall, WholeAnswer
+from backends.wire.openai_types import BadReply
+from gateway.admission import Lease
+from gateway.attempt import Attempt
+from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
+from gateway.generation import GenerationRequest
+from gateway.operation import MediaRequest, ModelLoad, Operation
+from gateway.option_warnings import warn_of_ignored
+from gateway.trace_report import report_members, report_target
+from gateway.upstream_routes import Body, UpstreamRoute, build_body
+
+
+class UpstreamCalls:
+    """Builds and makes the calls of one request."""
+
+    __slots__ = ("_lease", "_operation", "_recalled", "_rule_notes")
+
+    def __init__(
+        self,
+        lease: Lease,
+        operation: Operation,
+        rule_notes: Diagnostics | None = None,
+        recalled: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        self._lease = lease
+        self._operation = operation.request if isinstance(operation, ModelLoad) else operation
+        self._rule_notes = rule_notes
+        self._recalled = recalled or {}
+
+    async def fetch(self, attempt: Attempt, part: Any = None) -> WholeAnswer:
+        """Ask for a whole answer, to all of the operation or to a part of it. Raises `UpstreamError`."""
+        call = self.build(attempt, part)
+        attempt.begin_call()
+        return await client.fetch_whole(attempt.candidate.target, call)
+
+    async def open_stream(self, attempt: Attempt) -> Stream:
+        """Ask for a stream, and wait for its first words. Raises `UpstreamError`."""
+        call = self.build(attempt)
+        attempt.begin_call()
+        stream = await client.open_stream(attempt.candidate.target, call)
+        attempt.first_ns = time.monotonic_ns()
+        return stream
+
+    def build(self, attempt: Attempt, part: Any = None) -> UpstreamCall:
+        """Build the call for the target of an attempt. Raises `BadRequest`."""
+        candidate = attempt.candidate
+        target, route = candidate.target, candidate.route
+        body = self._translate(attempt, part)
+        media = self._operation if isinstance(self._operation, MediaRequest) else None
+        return UpstreamCall(
+            route.path,
+            body if isinstance(body, bytes) else msgspec.json.encode(body),
+            route.reader(target.dialect.reading),
+            content_type=media.sent_type if media is not None else "application/json",
+            from_root=route.is_from_root,
+            in_lines=route.is_in_lines,
+            is_usual=route.is_universal,
+            headers=self._choose_headers(route) if route.client_headers else {},
+            accept="*/*" if media is not None else "application/json",
+        )
+
+    def _translate(self, attempt: Attempt, part: Any) -> Body:
+        """Build a body, and report what became of each field if somebody wants to see it."""
+        target, route = attempt.candidate.target, attempt.candidate.route
+        reports = self._lease.context.reports
+        asked = self._operation if part is None else part
+        if reports is None:
+            context = TranslationContext(SILENT, self._recalled) if self._recalled else PLAIN
+        else:
+            context = TranslationContext(Diagnostics(), self._recalled)
+            context.notes.extend(self._rule_notes)
+        body, attempt.emulated_stops = build_body(route, asked, target, context)
+        if isinstance(asked, GenerationRequest) and asked.client_options:
+            warn_of_ignored(self._lease.mapping, asked.client_options, target.dialect)
+        if reports is not None and isinstance(asked, MediaRequest):
+            reports.append(report_members(target, asked.list_members(), context.notes))
+        elif reports is not None and not isinstance(body, bytes):
+            reports.append(report_target(target, asked, body, context.notes))
+        return body
+
+    def _choose_headers(self, route: UpstreamRoute) -> dict[str, str]:
+        wanted = {name.encode(): name for name in route.client_headers}
+        given = self._lease.context.headers
+        return {wanted[name]: value.decode("latin1") for name, value in given if name in wanted and value}
+
+
+def read_answer(answer: WholeAnswer) -> Any:
+    """Read a whole answer. Raises an `UpstreamError`: it is none, and the next target is tried."""
+    name = answer.target.upstream.name
+    try:
+        reply = answer.call.reader.read(answer.body.strip())
+    except BadReply as error:
+        raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
+    if reply.error:
+        raise client.error_in(answer.target, reply.error)
+    return reply
