@@ -25,7 +25,7 @@ class InProcess:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self.times_s: list[float] = []
-        """What each call cost, in CPU time of this process: a clock on the wall would time its neighbours, too."""
+        """What each call cost, in CPU time of this process: a wall clock would time its neighbours too."""
 
     def __enter__(self) -> Self:
         return self
