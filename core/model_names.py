@@ -24,6 +24,8 @@ LONGEST_HOST = 350
 LONGEST_PART = 80
 LONGEST = LONGEST_HOST + 3 * LONGEST_PART + 3
 """Characters of host/namespace/model:tag. No name of more is routed, listed, kept or searched."""
+LONGEST_ASKED = LONGEST + 64
+"""Characters of a name with spaces around it, up to which what is found out about it is kept."""
 MOST_SLASHES = LONGEST
 _REACHES = {DEFAULT_NAMESPACE: 0, DEFAULT_HOST: 1}
 """With what a canonical pattern begins -> how many slashes its star may stand for; else any number."""
@@ -37,6 +39,13 @@ def is_valid(name: str) -> bool:
 
     Taken apart from its end, as Ollama does it, so that this takes no longer than the name is.
     """
+    if len(name) > LONGEST_ASKED:
+        name = name.strip(SPACE)
+    return len(name) <= LONGEST_ASKED and _is_valid(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_valid(name: str) -> bool:
     rest, tag = name.strip(SPACE), "latest"
     if len(rest) > LONGEST:
         return False
@@ -140,6 +149,14 @@ def canonical(name: str) -> str:
 
 def _core(name: str) -> tuple[str, str, str]:
     """Give what is left of a name as it is spelled, the same in lower case, and the last prefix dropped."""
+    if len(name) <= LONGEST_ASKED:
+        return _reduce(name)
+    name = name.strip(SPACE)
+    return _reduce(name) if len(name) <= LONGEST else (name, name, "")
+
+
+@lru_cache(maxsize=1024)
+def _reduce(name: str) -> tuple[str, str, str]:
     name = name.strip(SPACE)
     if len(name) > LONGEST:
         return name, name, ""

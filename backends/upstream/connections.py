@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextvars import ContextVar
 from functools import partial
 from socket import socket as new_socket
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from django.conf import settings
 
 from backends import addresses
@@ -44,6 +45,10 @@ class Sent:
         return self._reused_at is not None and self._loop.time() - self._reused_at < RESEND_WITHIN_S
 
 
+CALL: ContextVar[Sent | None] = ContextVar("call", default=None)
+"""The call that a connection is wanted for."""
+
+
 class AnswerBroken(aiohttp.ClientConnectionError):
     """The connection broke within the head of an answer: the backend has worked on the request."""
 
@@ -57,10 +62,13 @@ class AnswerProtocol(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._has_begun = False
+        self.is_used = False
+        """Whether a request went out on it."""
 
     def set_response_params(self, **params: Any) -> None:
         """Begin with the next request."""
         self._has_begun = False
+        self.is_used = True
         super().set_response_params(**params)
 
     # aiohttp calls the next two where the request is out, and for all bytes that come. Its timer for silence,
@@ -95,6 +103,18 @@ class Connector(aiohttp.TCPConnector):
         )
         self._factory: Any = partial(AnswerProtocol, loop=self._loop)
 
+    async def connect(self, *arguments: Any, **more: Any) -> Connection:
+        """Give a connection, and tell the call whether it was used before (tracing hooks cost far more)."""
+        connection = await super().connect(*arguments, **more)
+        sent = CALL.get()
+        if (
+            sent is not None
+            and isinstance(connection.protocol, AnswerProtocol)
+            and connection.protocol.is_used
+        ):
+            sent.note_reuse()
+        return connection
+
 
 def open_session(*, pools: bool) -> aiohttp.ClientSession:
     """Open a session whose connections are pooled, or each made for one call."""
@@ -103,7 +123,6 @@ def open_session(*, pools: bool) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.PROXY.connect_timeout_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trace_configs=[_trace()],
         trust_env=False,
         skip_auto_headers=("User-Agent",),
         max_line_size=16 * 1024,
@@ -116,15 +135,3 @@ def _open_socket(address: Any) -> new_socket:
     family, kind, protocol, _, where = address
     addresses.require_allowed(where[0])
     return new_socket(family, kind, protocol)
-
-
-def _trace() -> aiohttp.TraceConfig:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    return trace
-
-
-async def _note_reuse(
-    _session: aiohttp.ClientSession, trace: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
-) -> None:
-    trace.trace_request_ctx.note_reuse()

@@ -22,7 +22,7 @@ from openai._models import FinalRequestOptions
 from yarl import URL
 
 from backends.routing.snapshot import Upstream
-from backends.upstream.connections import Sent, open_session
+from backends.upstream.connections import CALL, Sent, open_session
 from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
@@ -123,6 +123,7 @@ async def _send(
         headers = {**headers, "Content-Type": outgoing.content_type, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
+    CALL.set(sent)
     return await through.request(
         outgoing.method,
         call.url,
@@ -130,7 +131,6 @@ async def _send(
         headers=headers,
         allow_redirects=False,
         ssl=verify_tls,
-        trace_request_ctx=sent,
     )
 
 
