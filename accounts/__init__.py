@@ -1,0 +1,1 @@
+"""Who asks: teams, client keys, rights."""

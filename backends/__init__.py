@@ -1,0 +1,1 @@
+"""Where requests go: backends, API keys, mappings; routing, discovery, HTTP client, wire formats."""

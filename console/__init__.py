@@ -1,0 +1,1 @@
+"""The operators' door: admin pages, commands, the configuration file."""

@@ -1,0 +1,1 @@
+"""One request's life: resolve, rules, plan, admit, attempt, relay, settle."""

@@ -1,0 +1,1 @@
+"""Wiring: settings, server, connections, guard. Nothing imports it."""

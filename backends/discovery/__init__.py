@@ -1,0 +1,1 @@
+"""Which models backends list, and what they tell of them."""

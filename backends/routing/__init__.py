@@ -1,0 +1,1 @@
+"""From tables to the routing snapshot that requests read."""

@@ -1,0 +1,1 @@
+"""What backends say and want, kind by kind. Pure."""

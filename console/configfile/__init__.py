@@ -1,0 +1,1 @@
+"""The configuration as a file: apply and export."""

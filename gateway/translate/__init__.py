@@ -1,0 +1,1 @@
+"""Between the neutral request and the protocols of backends. Pure."""

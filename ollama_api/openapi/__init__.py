@@ -1,0 +1,1 @@
+"""The description of what clients see, in OpenAPI 3.1. Pure."""
