@@ -81,8 +81,9 @@ class UniquelyNamed(models.Model):
 
     def _is_set_aside(self) -> bool:
         """Whether it has lost its name to another mapping, and still wants to be called so."""
-        unchanged = type(self)._default_manager.filter(pk=self.pk, name=self.name, canonical_name=None)
-        return self.canonical_name is None and unchanged.exists()
+        stored: Any = type(self)._default_manager  # which fields it has is not known here
+        unchanged = stored.filter(pk=self.pk, name=self.name, canonical_name=None)
+        return self.canonical_name is None and bool(unchanged.exists())
 
     def validate_constraints(self, exclude: Any = None) -> None:
         """Leave to `clean` what it says in words."""

@@ -101,7 +101,7 @@ def store_resealed(credentials: Sequence[Credential]) -> None:
 def find_mapping(name: str) -> ModelMapping | None:
     """Find the mapping that a name stands for, also if it is off; else one that has lost this name."""
     wanted = canonical(name)
-    found = ModelMapping.objects.filter(canonical_name=wanted).first()
+    found: ModelMapping | None = ModelMapping.objects.filter(canonical_name=wanted).first()
     if found is not None:
         return found
     set_aside = ModelMapping.objects.filter(canonical_name=None)
@@ -129,10 +129,10 @@ def save_mapping(
             fields = None if fields is None else {*fields, "changed_by"}
         changes.write(mapping, fields)
         for target in removed_targets:
-            target.delete()
+            delete_target(target)
         for target in targets:
             target.mapping = mapping
-            changes.write(target)
+            save_target(target)
 
 
 def delete_mapping(mapping: ModelMapping, *, expected_version: str | None = None) -> None:
@@ -140,6 +140,18 @@ def delete_mapping(mapping: ModelMapping, *, expected_version: str | None = None
     with exclusive():
         require_version(mapping, expected_version)
         mapping.delete()
+
+
+def save_target(target: MappingTarget) -> None:
+    """Store one target of a mapping. Its mapping is to be saved with it, or after it: that has changed."""
+    with exclusive():
+        changes.write(target)
+
+
+def delete_target(target: MappingTarget) -> None:
+    """Delete one target of a mapping. Its mapping is to be saved with it, or after it: that has changed."""
+    with exclusive():
+        target.delete()
 
 
 def record_change(actor: str, action: str, name: str, detail: str = "") -> None:

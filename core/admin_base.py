@@ -187,9 +187,10 @@ class GuidedAdmin(StaleGuard[ModelT], ModelAdmin[ModelT]):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Save the page."""
-        with self._telling_refusals(request):
-            return super().changeform_view(request, *args, **kwargs)
-        return HttpResponseRedirect(request.get_full_path())
+        answer: Any = None
+        with self._telling_refusals(request) as refused:
+            answer = super().changeform_view(request, *args, **kwargs)
+        return HttpResponseRedirect(request.get_full_path()) if refused else answer
 
     @contextmanager
     def _telling_refusals(self, request: HttpRequest) -> Iterator[list[str]]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
 
 from core import revisions
 from core.fields import Sealed
+
+_held: ContextVar[frozenset[str]] = ContextVar(
+    "subjects that this thread's transaction holds", default=frozenset()
+)
 
 
 @contextmanager
@@ -18,9 +23,15 @@ def exclusive(*subjects: str) -> Iterator[None]:
 
     May be nested; the outermost one has to name every subject that is changed inside.
     """
+    held = _held.get()
     with transaction.atomic():
-        revisions.hold(*subjects)
-        yield
+        if not held.issuperset(subjects):
+            revisions.hold(*subjects)
+        token = _held.set(held.union(subjects))
+        try:
+            yield
+        finally:
+            _held.reset(token)
 
 
 def validate(row: models.Model, fields: Collection[str] | None = None) -> None:

@@ -18,7 +18,7 @@ def fill(apps, schema_editor):  # type: ignore[no-untyped-def]
     """Give each name to the mapping that requests find today: of the enabled ones the first by name."""
     alias = schema_editor.connection.alias
     mappings = apps.get_model("backends", "ModelMapping").objects.using(alias)
-    holders = {}
+    holders: dict[str, str] = {}
     rows = list(mappings.order_by("name").values_list("pk", "name", "enabled"))
     for pk, name, enabled in sorted(rows, key=lambda row: not row[2]):
         holder = holders.setdefault(canonical(name), name)

@@ -162,7 +162,6 @@ def _apply_targets(
     run: Run, mapping: ModelMapping, entries: Sequence[TargetEntry], backends: dict[str, Backend], path: str
 ) -> None:
     changes_before = len(run.changes)
-    changed: list[MappingTarget] = []
     stored = {(target.backend_id, target.model): target for target in mapping.targets.all()}
     for place, entry in enumerate(entries):
         backend = _backend_of(run, entry, backends, f"{path}.targets[{place}]")
@@ -172,14 +171,14 @@ def _apply_targets(
         target = target or MappingTarget(mapping=mapping, backend=backend, model=entry.model)
         wanted = {"priority": entry.priority, "weight": entry.weight, "enabled": entry.enabled}
         what = f"target {mapping.name} -> {entry.model} on {backend.name}"
-        run.settle(target, wanted, what, f"{path}.targets[{place}]", partial(changed.append, target))
+        save = partial(services.save_target, target)
+        run.settle(target, wanted, what, f"{path}.targets[{place}]", save)
     for target in stored.values():
         run.removed(f"target {mapping.name} -> {target.model} on {target.backend.name}")
+        services.delete_target(target)
     if len(run.changes) > changes_before:
-        # With the mapping: clients are told when it last changed, and its targets are part of it.
-        services.save_mapping(
-            mapping, targets=changed, removed_targets=[*stored.values()], actor=change_authors.APPLY
-        )
+        # Clients are told when a mapping last changed, and its targets are part of it.
+        services.save_mapping(mapping, actor=change_authors.APPLY, fields=[])
 
 
 def _backend_of(run: Run, entry: TargetEntry, backends: dict[str, Backend], path: str) -> Backend | None:

@@ -73,31 +73,25 @@ class Run:
         before = {name: getattr(row, name) for name in wanted}
         for name, value in wanted.items():
             setattr(row, name, value)
-        if not self._is_valid(row, path):
+        is_new = row._state.adding
+        different = [name for name in wanted if not same(before[name], getattr(row, name))]
+        try:
+            save() if is_new or different else changes.validate(row)
+        except ValidationError as error:
+            self._refuse_fields(error, path)
             return False
-        differences = [
-            describe(name, before[name], getattr(row, name))
-            for name in wanted
-            if not same(before[name], getattr(row, name))
-        ]
-        if row._state.adding:
-            save()
+        if is_new:
             self.added(what)
-        elif differences:
-            save()
-            self.changed(what, ", ".join(differences))
+        elif different:
+            told = [describe(name, before[name], getattr(row, name)) for name in different]
+            self.changed(what, ", ".join(told))
         return True
 
-    def _is_valid(self, row: models.Model, path: str) -> bool:
-        try:
-            changes.validate(row)
-        except ValidationError as error:
-            for name, messages in error.message_dict.items():
-                place = path if name == NON_FIELD_ERRORS else f"{path}.{FILE_NAMES.get(name, name)}"
-                for message in messages:
-                    self.refuse(place, message)
-            return False
-        return True
+    def _refuse_fields(self, error: ValidationError, path: str) -> None:
+        for name, messages in error.message_dict.items():
+            place = path if name == NON_FIELD_ERRORS else f"{path}.{FILE_NAMES.get(name, name)}"
+            for message in messages:
+                self.refuse(place, message)
 
 
 FILE_NAMES = {"allowed_models": "models"}

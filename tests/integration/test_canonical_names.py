@@ -249,5 +249,5 @@ def _first_served(name: str) -> str:
     """Give the mapping that the release before found: of the enabled ones the first in the table's order."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM backends_modelmapping WHERE enabled ORDER BY name")
-        names = [row[0] for row in cursor.fetchall()]
+        names = [str(row[0]) for row in cursor.fetchall()]
     return next(one for one in names if canonical(one) == canonical(name))

@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from accounts import services as access
 from accounts.models import ClientKey, Team
 from backends import services
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult, RouteChange
-from core import plain_secrets, revisions
+from core import changes, plain_secrets, revisions
 from core.versions import StaleVersion, version_of
 from tests.support import databases, factories
+from tests.support.admin import Operator, page, told
 from tests.support.configuration import Files
 from tests.support.waiting import eventually
 
@@ -194,7 +196,11 @@ def is_somebody_waiting() -> bool:
     if not databases.is_postgres():
         return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw before
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         return bool(cursor.fetchone()[0])
 
 
@@ -256,7 +262,7 @@ class TestOneWriterAtATime:
                 services.save_mapping(row, targets=list(row.targets.all()))
                 call_command("apply", path, "--dry-run", stdout=io.StringIO())
 
-        everybody = [Beside(lambda number=number: save(number)) for number in range(3)]
+        everybody = [Beside(partial(save, number)) for number in range(3)]
         assert [one.end() for one in everybody] == [None] * 3
 
     def test_the_first_writer_of_all_makes_what_is_locked(self) -> None:
@@ -264,3 +270,46 @@ class TestOneWriterAtATime:
         with services.exclusive():
             assert revisions.number(revisions.ROUTING) == 0
         assert revisions.ConfigRevision.objects.filter(name=revisions.ROUTING).exists()
+
+
+class TestTheAdmin:
+    """Where a form took what the service refuses then."""
+
+    REFUSALS = (  # noqa: RUF012
+        (ValidationError({"name": "This name is taken."}), "Nothing was saved. This name is taken."),
+        (
+            StaleVersion(ModelMapping(name="gpt-4o"), "", []),
+            "Nothing was saved. mapping gpt-4o was changed by somebody else meanwhile.",
+        ),
+    )
+
+    @pytest.mark.parametrize(("error", "said"), REFUSALS)
+    @pytest.mark.parametrize("is_list", [True, False])
+    def test_says_why_nothing_was_saved(
+        self, error: Exception, said: str, is_list: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        operator, row = Operator(), _mapping()
+        write = changes.write
+
+        def write_and_refuse(*args: Any) -> None:
+            write(*args)
+            raise error
+
+        monkeypatch.setattr(changes, "write", write_and_refuse)
+        url = page("backends.modelmapping") if is_list else page("backends.modelmapping", "change", row.pk)
+        field = "form-0-enabled" if is_list else "enabled"
+        assert told(operator.fill(url, {field: None}, follow=True)) == [said]
+        assert ModelMapping.objects.get().enabled
+
+    def test_writes_no_other_field_than_the_switch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        operator, row = Operator(), _mapping()
+        store = services.save_mapping
+
+        def be_overtaken(mapping: ModelMapping, **kwargs: Any) -> None:
+            ModelMapping.objects.filter(pk=row.pk).update(system="theirs")
+            store(mapping, **kwargs)
+
+        monkeypatch.setattr(services, "save_mapping", be_overtaken)
+        operator.fill(page("backends.modelmapping"), {"form-0-enabled": None})
+        row.refresh_from_db()
+        assert (row.system, row.enabled, row.changed_by) == ("theirs", False, "admin ana")
