@@ -275,7 +275,7 @@ class TestOneWriterAtATime:
 class TestTheAdmin:
     """Where a form took what the service refuses then."""
 
-    REFUSALS = (  # noqa: RUF012
+    REFUSALS = (
         (ValidationError({"name": "This name is taken."}), "Nothing was saved. This name is taken."),
         (
             StaleVersion(ModelMapping(name="gpt-4o"), "", []),
