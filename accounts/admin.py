@@ -17,11 +17,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts import keys
+from accounts import keys, services
 from accounts.models import LOCAL_TEAM, ClientKey, Team, validate_patterns
 from accounts.rights import MANAGE_MODELS, RIGHTS, TRACE
 from backends.forms import LinesField
-from core.admin_base import PRESSED, GuidedAdmin
+from core.admin_base import PRESSED, Edit, GuidedAdmin
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]
@@ -61,6 +61,14 @@ class TeamAdmin(GuidedAdmin[Team]):
             Q(keys__expires_at__isnull=True) | Q(keys__expires_at__gt=timezone.now())
         )
         return super().get_queryset(request).annotate(live=Count("keys", filter=live))
+
+    def store(self, request: HttpRequest, edit: Edit) -> None:
+        """Store a team."""
+        services.save_team(edit.row, fields=edit.fields, expected_version=edit.expected_version)
+
+    def remove(self, row: Team) -> None:
+        """Delete a team."""
+        services.delete_team(row)
 
     @admin.display(description="Team", ordering="name")
     def team(self, row: Team) -> SafeString:
@@ -184,16 +192,16 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
         }
         return super().add_view(request, form_url, {**only, **(extra_context or {})})
 
-    def save_model(
-        self, request: HttpRequest, obj: ClientKey, form: forms.ModelForm[ClientKey], change: bool
-    ) -> None:
+    def store(self, request: HttpRequest, edit: Edit) -> None:
         """Mint a new key. What is stored is its digest; the key itself lives as long as this request."""
-        if not change:
-            obj.public_id, minted = keys.mint()
-            obj.digest = keys.digest(minted)
-            obj.created_by_id = request.user.pk
-            obj.minted = minted  # type: ignore[attr-defined]
-        super().save_model(request, obj, form, change)
+        if edit.is_new:
+            edit.row.minted = services.mint_client_key(edit.row, user_id=request.user.pk)
+        else:
+            services.save_client_key(edit.row, fields=edit.fields, expected_version=edit.expected_version)
+
+    def remove(self, row: ClientKey) -> None:
+        """Delete a key."""
+        services.delete_client_key(row)
 
     def response_add(
         self, request: HttpRequest, obj: ClientKey, post_url_continue: str | None = None
@@ -204,7 +212,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
             "opts": self.opts,
             "title": "Client key minted",
             "key": obj,
-            "minted": obj.minted,  # type: ignore[attr-defined]  # by `save_model`
+            "minted": obj.minted,  # type: ignore[attr-defined]  # by `store`
             "url": request.build_absolute_uri("/").rstrip("/"),
             "list_url": self.list_url(),
         }
@@ -213,8 +221,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
     def revoke(self, request: HttpRequest, row: ClientKey) -> None:
         """Refuse the key from now on."""
         if row.revoked_at is None:
-            row.revoked_at = timezone.now()
-            row.save(update_fields=["revoked_at"])
+            services.revoke_client_key(row)
             self.log_change(request, row, "Revoked.")
         self.message_user(request, f"{row} is revoked: it is refused from now on.", messages.SUCCESS)
         # Nothing may stand in the way of a revocation, so the page is not saved with it.

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, JSONField, Prefetch, QuerySet, TextField
-from django.forms import BaseInlineFormSet, ModelForm
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -18,18 +18,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from backends import change_authors, connection_test
+from backends import change_authors, connection_test, services
 from backends.forms import BackendForm, CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
 from backends.routing import registry
 from backends.wire.dialects import DIALECTS
 from core import plain_secrets
-from core.admin_base import GuidedAdmin, TabularInline
+from core.admin_base import Edit, GuidedAdmin, TabularInline
 from core.crypto import SecretUnreadable
 from core.stale_saves import derive
 
 NOTHING = "-"
 TEST_TIMEOUT_S = 10.0
+NAME_TAKEN = "off: clients cannot tell it from another mapping, which has this name"
 SECTIONS = {
     "What every request gets": ["system", "messages", "options", "forced_options"],
     "What clients are told": ["capabilities", "context_length", "template", "license"],
@@ -134,23 +135,20 @@ class BackendAdmin(GuidedAdmin[Backend]):
         shown = list(self.list_display)
         return shown if self.has_change_permission(request) else shown[:-1]
 
-    def save_formset(
-        self,
-        request: HttpRequest,
-        form: ModelForm[Backend],
-        formset: BaseInlineFormSet[Any, Any, Any],
-        change: bool,
-    ) -> None:
-        """Note who added a key. What retires goes first, so that its label is free for a new key."""
-        keys: list[Credential] = formset.save(commit=False)
-        for key in formset.deleted_objects:
-            key.delete()
-        _give_up_labels(keys)
-        for key in sorted(keys, key=lambda key: key.retired_at is None):
-            if key._state.adding:
-                key.created_by_id = request.user.pk
-            key.save()
-        formset.save_m2m()
+    def store(self, request: HttpRequest, edit: Edit) -> None:
+        """Store a backend with its keys, and note who added one."""
+        services.save_backend(
+            edit.row,
+            keys=edit.children,
+            removed_keys=edit.removed,
+            user_id=request.user.pk,
+            fields=edit.fields,
+            expected_version=edit.expected_version,
+        )
+
+    def remove(self, row: Backend) -> None:
+        """Delete a backend."""
+        services.delete_backend(row)
 
     def get_form(
         self, request: HttpRequest, obj: Backend | None = None, change: bool = False, **kwargs: Any
@@ -191,13 +189,6 @@ class BackendAdmin(GuidedAdmin[Backend]):
             self.tell(request, f"{row.name} {with_key}: {report.detail}", failed=failed)
             if report.outcome in ("unreachable", "timeout"):
                 break  # another key changes nothing
-
-
-def _give_up_labels(keys: list[Credential]) -> None:
-    """Free the labels that change: of two keys that swap theirs, neither could be saved first."""
-    for key in keys:
-        if not key._state.adding:
-            Credential.objects.filter(pk=key.pk).exclude(label=key.label).update(label=key.uid.hex)
 
 
 def _probe(row: Backend, key: Credential | None) -> connection_test.Report:
@@ -262,19 +253,27 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
             sections.append((title, {"fields": names, "classes": ["collapse"] if is_empty else []}))
         return sections
 
-    def save_related(
-        self, request: HttpRequest, form: ModelForm[ModelMapping], formsets: Any, change: bool
-    ) -> None:
-        """Note who changed something, be it a target only."""
-        super().save_related(request, form, formsets, change)
-        if form.has_changed() or any(formset.has_changed() for formset in formsets):
-            form.instance.changed_by = change_authors.operator(request.user.get_username())
-            form.instance.save(update_fields=["changed_by"])
+    def store(self, request: HttpRequest, edit: Edit) -> None:
+        """Store a mapping with its targets, and note who changed something, be it a target only."""
+        services.save_mapping(
+            edit.row,
+            targets=edit.children,
+            removed_targets=edit.removed,
+            actor=change_authors.operator(request.user.get_username()) if edit.has_changed else "",
+            fields=edit.fields,
+            expected_version=edit.expected_version,
+        )
+
+    def remove(self, row: ModelMapping) -> None:
+        """Delete a mapping."""
+        services.delete_mapping(row)
 
     @admin.display(description="Name", ordering="name")
     def name_and_client(self, row: ModelMapping) -> SafeString:
-        """Show the name, and the client that changed it last, if one did."""
+        """Show the name, and that another has it, or the client that changed it last, if one did."""
         client = f"by {row.changed_by}" if change_authors.is_client(row.changed_by) else ""
+        if row.canonical_name is None:
+            client = NAME_TAKEN
         return format_html('<strong>{}</strong><span class="lg-sub">{}</span>', row.name, client)
 
     @admin.display(description="Last change")

@@ -7,25 +7,22 @@ which is closed at once. Patterns are the operators': no client can make, change
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
+from backends import services, storable
 from backends.errors import AliasRefused, AliasUnknown
-from backends.models import Backend, MappingTarget, ModelMapping, RouteChange
+from backends.models import Backend, MappingTarget, ModelMapping
 from backends.routing.snapshot import Route, Target
 from core.model_names import canonical
 
 ResultT = TypeVar("ResultT")
 
 FROM_CLIENTS = ("system", "options", "messages", "template", "license")
-DEEPEST = 32
-DETAIL_LENGTH = 300
-"""What the column of `RouteChange` holds."""
 
 
 class AliasSpec(msgspec.Struct, frozen=True):
@@ -56,7 +53,7 @@ async def delete(name: str, actor: str) -> None:
 async def _in_thread(work: Callable[[], ResultT]) -> ResultT:
     def with_own_connection() -> ResultT:
         try:
-            with transaction.atomic():
+            with services.exclusive():
                 return work()
         except IntegrityError:
             raise AliasRefused("somebody else is changing this name: try again") from None
@@ -66,24 +63,9 @@ async def _in_thread(work: Callable[[], ResultT]) -> ResultT:
     return await asyncio.to_thread(with_own_connection)
 
 
-def _check_storable(value: Any, depth: int = 0) -> None:
-    """Refuse what JSON or Python allows and the databases cannot keep. Raises `AliasRefused`."""
-    if depth > DEEPEST:
-        raise AliasRefused("values nested as deeply as these cannot be stored")
-    if isinstance(value, str) and "\0" in value:
-        raise AliasRefused("text with a NUL character cannot be stored")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise AliasRefused("a number is too large to be stored")
-    if isinstance(value, dict):
-        _check_storable([*value, *value.values()], depth)
-    elif isinstance(value, list):
-        for item in value:
-            _check_storable(item, depth + 1)
-
-
 def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str = "create") -> None:
     rule = source.rule
-    found = _find(name)
+    found = services.find_mapping(name)
     mapping = found or ModelMapping(name=name)
     mapping.enabled = True
     mapping.system = rule.system if spec.system is None else spec.system
@@ -94,50 +76,42 @@ def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str =
     mapping.license = rule.license if spec.license is None else spec.license
     mapping.capabilities = list(rule.capabilities)
     mapping.context_length = rule.context_length
-    mapping.changed_by = actor
-    _save(mapping)
     # Made from itself it keeps its targets, also those that are switched off and so in no route.
-    if found is None or canonical(name) != source.alias:
-        _retarget(mapping, source.targets)
-    detail = f"from {source.alias}"[:DETAIL_LENGTH]
-    RouteChange.objects.create(actor=actor, action=action, name=mapping.name, detail=detail)
+    keeps_targets = found is not None and canonical(name) == source.alias
+    _save(mapping, None if keeps_targets else source.targets, actor)
+    services.record_change(actor, action, mapping.name, f"from {source.alias}")
 
 
-def _save(mapping: ModelMapping) -> None:
-    _check_storable([getattr(mapping, field) for field in FROM_CLIENTS])
+def _save(mapping: ModelMapping, targets: Sequence[Target] | None, actor: str) -> None:
+    if fault := storable.fault([getattr(mapping, field) for field in FROM_CLIENTS]):
+        raise AliasRefused(fault)
+    replaced = [] if targets is None or mapping.pk is None else list(mapping.targets.all())
     try:
-        mapping.full_clean()
+        services.save_mapping(
+            mapping, targets=_list_targets(targets or ()), removed_targets=replaced, actor=actor
+        )
     except ValidationError as error:
         raise AliasRefused("; ".join(error.messages)) from None
-    mapping.save()
 
 
-def _retarget(mapping: ModelMapping, targets: Sequence[Target]) -> None:
-    mapping.targets.all().delete()
-    known = set(
-        Backend.objects.filter(id__in=[target.upstream.id for target in targets]).values_list("id", flat=True)
-    )
-    for target in targets:
-        if target.upstream.id in known:
-            MappingTarget.objects.create(
-                mapping=mapping,
-                backend_id=target.upstream.id,
-                model=target.model,
-                priority=target.priority,
-                weight=target.weight,
-            )
+def _list_targets(targets: Sequence[Target]) -> list[MappingTarget]:
+    """Give rows for the targets of a route, without those whose backend is gone."""
+    backends = Backend.objects.in_bulk({target.upstream.id for target in targets})
+    return [
+        MappingTarget(
+            backend=backends[target.upstream.id],
+            model=target.model,
+            priority=target.priority,
+            weight=target.weight,
+        )
+        for target in targets
+        if target.upstream.id in backends
+    ]
 
 
 def _delete(name: str, actor: str) -> None:
-    mapping = _find(name)
-    if mapping is None:
+    mapping = services.find_mapping(name)
+    if mapping is None or "*" in mapping.name:
         raise AliasUnknown(name)
-    RouteChange.objects.create(actor=actor, action="delete", name=mapping.name)
-    mapping.delete()
-
-
-def _find(name: str) -> ModelMapping | None:
-    """Find the exact mapping that a request for `name` would find."""
-    wanted = canonical(name)
-    exact = ModelMapping.objects.exclude(name__contains="*")
-    return next((mapping for mapping in exact if canonical(mapping.name) == wanted), None)
+    services.record_change(actor, "delete", mapping.name)
+    services.delete_mapping(mapping)

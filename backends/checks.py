@@ -12,6 +12,7 @@ from django.core import checks
 from django.db import DatabaseError
 
 from core import plain_secrets
+from core.model_names import canonical
 
 
 def register_all() -> None:
@@ -19,6 +20,7 @@ def register_all() -> None:
     checks.register(check_credential_keys)
     checks.register(check_workers)
     checks.register(check_profiles, checks.Tags.database)
+    checks.register(check_names, checks.Tags.database)
 
 
 def check_credential_keys(**_: Any) -> list[checks.CheckMessage]:
@@ -81,6 +83,39 @@ def plain_secrets_stored() -> list[str]:
         for name, profile in backends.order_by("name").values_list("name", "profile")
         if (found := plain_secrets.find(profile))
     ]
+
+
+def check_names(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    """An earlier release could store two spellings of one name, of which it served one.
+
+    Runs with what looks at the database.
+    """
+    if not databases:
+        return []
+    try:
+        return [checks.Warning(sentence, hint=RENAME, id="backends.W003") for sentence in names_taken()]
+    except DatabaseError:
+        return []  # there are no tables yet, or not this column
+
+
+RENAME = "Rename one of them, or delete it, in the admin."
+
+
+def names_taken() -> list[str]:
+    """Say which mappings are not found by their name."""
+    mappings: Any = apps.get_model("backends", "ModelMapping").objects
+    rows = list(mappings.order_by("name").values_list("name", "canonical_name"))
+    holders = {kept: name for name, kept in rows}
+    return [_describe_taken(name, kept, holders) for name, kept in rows if kept != canonical(name)]
+
+
+def _describe_taken(name: str, kept: str | None, holders: dict[str | None, str]) -> str:
+    if kept is not None:  # written past our models
+        return f"mapping {name}: its name was changed past this program, and is not guarded: save it again"
+    holder = holders.get(canonical(name))
+    if holder is None:
+        return f"mapping {name} is off: it had lost its name to another mapping, which is gone"
+    return f"mapping {name} is off: clients cannot tell it from the mapping {holder}, which has its name"
 
 
 def check_workers(**_: Any) -> list[checks.CheckMessage]:

@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any
 
+from backends.storable import is_storable
+
 ROLES = ("system", "user", "assistant")
 NAMED = "system, user or assistant"
 BLOCK = re.compile(rf"({'|'.join(ROLES)}):(.*)", re.IGNORECASE)
@@ -38,7 +40,7 @@ def _fault_of(turn: Any) -> str:
     content = turn["content"]
     if not isinstance(content, str):
         return "must have text as its content"
-    if "\0" in content or any("\ud800" <= character <= "\udfff" for character in content):
+    if not is_storable(content):
         return "holds a character that cannot be stored"
     return ""
 

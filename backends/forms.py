@@ -18,11 +18,10 @@ from unfold.widgets import (
 )
 
 from backends import example_turns
-from backends.models import CAPABILITIES, Backend, Credential, ModelMapping
-from backends.validators import validate_object
+from backends.models import Backend, Credential, ModelMapping
+from backends.validators import CAPABILITIES, validate_object
 from backends.wire.origin import origin_of
 from core import crypto, plain_secrets
-from core.model_names import canonical, fault_of_pattern
 
 if TYPE_CHECKING:
     BackendModelForm = forms.ModelForm[Backend]
@@ -331,14 +330,3 @@ class MappingForm(MappingModelForm):
             "license",
         ]
         field_classes = {"system": ProseField, "template": ProseField, "license": ProseField}
-
-    def clean_name(self) -> str:
-        """Refuse a name that clients cannot tell from another mapping's."""
-        name: str = self.cleaned_data["name"]
-        if fault := fault_of_pattern(name):
-            raise ValidationError(fault)
-        others = ModelMapping.objects.exclude(pk=self.instance.pk).values_list("name", flat=True)
-        same = [other for other in others if canonical(other) == canonical(name)]
-        if same:
-            raise ValidationError(f"Clients cannot tell it from the mapping {same[0]!r}.")
-        return name

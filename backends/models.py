@@ -6,10 +6,8 @@ Everything here is read through the snapshot (`routing.registry`); every change 
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,9 +16,19 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from backends import addresses
-from backends.validators import validate_no_secret as validate_no_secret  # migrations find them here, too
+from backends.mapping_names import UniquelyNamed
+from backends.validators import (
+    CAPABILITIES,
+    validate_mapping_name,
+    validate_text,
+    validate_upstream_name,
+)
+from backends.validators import validate_base_url as validate_base_url  # migrations find them here, too
+from backends.validators import validate_capabilities as validate_capabilities
+from backends.validators import validate_dialect as validate_dialect
+from backends.validators import validate_no_secret as validate_no_secret
 from backends.validators import validate_object as validate_object
+from backends.validators import validate_pattern as validate_pattern
 from backends.validators import validate_secret as validate_secret
 from backends.validators import validate_turns as validate_turns
 from backends.wire.dialect import override_profile, with_path
@@ -29,45 +37,6 @@ from backends.wire.origin import origin_of
 from core import crypto
 from core.fields import SealedField
 from core.revisions import ROUTING, FollowedModel
-
-CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
-NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
-
-
-def validate_base_url(value: str) -> None:
-    """Accept http(s) URLs without user info, query or fragment: a secret does not belong in a URL."""
-    try:
-        parts = urlsplit(value)
-        if "@" in parts.netloc:
-            raise ValidationError("Leave user and password out of the URL: add an API key instead.")
-        if fault := addresses.fault_of_host(parts.hostname or ""):
-            raise ValidationError(fault)
-        origin_of(value)
-    except ValueError:
-        raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.") from None
-    if parts.query or parts.fragment:
-        raise ValidationError("Leave everything from ? or # out of the URL.")
-
-
-def validate_dialect(value: str) -> None:
-    """Accept the names of DIALECTS."""
-    if value not in DIALECTS:
-        raise ValidationError(f"Unknown dialect {value!r}. Known: {', '.join(DIALECTS)}.")
-
-
-def validate_pattern(value: str) -> None:
-    """Accept a model name, or a pattern with one star."""
-    if not NAME_PATTERN.fullmatch(value):
-        raise ValidationError("A name has 1 to 255 characters and no spaces.")
-    if value.count("*") > 1:
-        raise ValidationError("A pattern may hold one * only.")
-
-
-def validate_capabilities(value: Any) -> None:
-    """Accept a list of Ollama's capability words."""
-    unknown = [item for item in value if item not in CAPABILITIES] if isinstance(value, list) else [value]
-    if unknown:
-        raise ValidationError(f"Unknown capability {unknown[0]!r}. Known: {', '.join(CAPABILITIES)}.")
 
 
 class Timestamped(models.Model):
@@ -84,6 +53,7 @@ class Backend(FollowedModel, Timestamped):
     """An OpenAI-compatible server that we call."""
 
     follows = ROUTING
+    children = ("credentials",)
 
     name = models.SlugField(unique=True, max_length=64, help_text="Short name, as in the YAML and the logs.")
     base_url = models.CharField(
@@ -106,7 +76,7 @@ class Backend(FollowedModel, Timestamped):
     verify_tls = models.BooleanField(
         "verify TLS", default=True, help_text="Off only for a test server with a self-signed certificate."
     )
-    notes = models.TextField(blank=True)
+    notes = models.TextField(blank=True, validators=[validate_text])
 
     class Meta:
         ordering = ["name"]
@@ -211,19 +181,23 @@ class Credential(FollowedModel, Timestamped):
         return self.unseal()
 
 
-class ModelMapping(FollowedModel, Timestamped):
+class ModelMapping(UniquelyNamed, FollowedModel, Timestamped):
     """An alias that clients use, or a pattern with one star, and what belongs to every request for it."""
 
     follows = ROUTING
+    children = ("targets",)
 
     name = models.CharField(
         max_length=255,
-        validators=[validate_pattern],
+        validators=[validate_mapping_name],
         help_text="What clients ask for: gpt-4o, or a pattern with one * such as qwen* or *.",
     )
     enabled = models.BooleanField(default=True)
     system = models.TextField(
-        "system prompt", blank=True, help_text="Used when a request brings no system prompt of its own."
+        "system prompt",
+        blank=True,
+        validators=[validate_text],
+        help_text="Used when a request brings no system prompt of its own.",
     )
     options = models.JSONField(
         "default options",
@@ -254,14 +228,25 @@ class ModelMapping(FollowedModel, Timestamped):
         validators=[validate_turns],
         help_text='Put before every conversation: [{"role": "user", "content": "..."}, ...].',
     )
-    template = models.TextField(blank=True, help_text="Shown to clients only: the backend applies its own.")
-    license = models.TextField(blank=True, help_text="Shown to clients.")
+    template = models.TextField(
+        blank=True,
+        validators=[validate_text],
+        help_text="Shown to clients only: the backend applies its own.",
+    )
+    license = models.TextField(blank=True, validators=[validate_text], help_text="Shown to clients.")
     changed_by = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta:
         verbose_name = "mapping"
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(Lower("name"), name="mapping_name_unique")]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="mapping_name_unique"),
+            models.UniqueConstraint(fields=["canonical_name"], name="mapping_canonical_name_unique"),
+            models.CheckConstraint(
+                condition=models.Q(enabled=False) | models.Q(canonical_name__isnull=False),
+                name="mapping_enabled_has_canonical_name",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -295,7 +280,7 @@ class MappingTarget(FollowedModel):
     model = models.CharField(
         max_length=255,
         default="*",
-        validators=[validate_pattern],
+        validators=[validate_upstream_name],
         help_text="The backend's name for the model; * stands for what the pattern's * matched.",
     )
     priority = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
-from backends import example_turns
+from backends import addresses, example_turns
+from backends.storable import is_storable
+from backends.wire.dialects import DIALECTS
+from backends.wire.origin import origin_of
 from core import plain_secrets
+from core.model_names import fault_of_pattern
 
-UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
+NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+UPSTREAM_NAME = re.compile(r"(?! )[^\x00-\x1f\x7f]{1,255}(?<! )")
 SECRET_PATTERN = re.compile(r"[!-~]+")
 
 
@@ -26,7 +31,7 @@ def validate_object(value: Any) -> None:
     """Accept a JSON object that every database can keep."""
     if not isinstance(value, dict):
         raise ValidationError("This must be a JSON object, such as {}.")
-    if not all(map(_can_be_kept, _scalars(value))):
+    if not is_storable(value):
         raise ValidationError("This holds a number or a character that no database can keep.")
 
 
@@ -41,27 +46,64 @@ def validate_no_secret(value: Any) -> None:
         )
 
 
-def _scalars(value: Any) -> Iterator[Any]:
-    """Walk without recursion: JSON may be nested deeper than calls may be."""
-    rest = [value]
-    while rest:
-        inner = rest.pop()
-        if isinstance(inner, dict):
-            rest += [*inner, *inner.values()]
-        elif isinstance(inner, list):
-            rest += inner
-        else:
-            yield inner
+def validate_text(value: str) -> None:
+    """Accept text that every database can keep."""
+    if not is_storable(value):
+        raise ValidationError("This holds a character that no database can keep.")
 
 
-def _can_be_kept(value: Any) -> bool:
-    """Python's JSON has infinity, zero bytes and half characters; PostgreSQL's has not."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, str) or not UNKEEPABLE.search(value)
+def validate_pattern(value: str) -> None:
+    """Accept a model name, or a pattern with one star."""
+    if not NAME_PATTERN.fullmatch(value):
+        raise ValidationError("A name has 1 to 255 characters and no spaces.")
+    if value.count("*") > 1:
+        raise ValidationError("A pattern may hold one * only.")
+
+
+def validate_mapping_name(value: str) -> None:
+    """Accept a name, or a pattern with one star, that clients can ask for."""
+    if fault := fault_of_pattern(value):
+        raise ValidationError(fault)
+    validate_pattern(value)
+
+
+def validate_upstream_name(value: str) -> None:
+    """Accept what a backend may call a model, or a pattern of it. Names of files hold spaces."""
+    if not UPSTREAM_NAME.fullmatch(value):
+        raise ValidationError("A name has 1 to 255 characters, and no spaces around it.")
+    if value.count("*") > 1:
+        raise ValidationError("A pattern may hold one * only.")
 
 
 def validate_turns(value: Any) -> None:
     """Accept a list of turns with a role and text."""
     if reason := example_turns.fault(value):
         raise ValidationError(reason)
+
+
+def validate_base_url(value: str) -> None:
+    """Accept http(s) URLs without user info, query or fragment: a secret does not belong in a URL."""
+    try:
+        parts = urlsplit(value)
+        if "@" in parts.netloc:
+            raise ValidationError("Leave user and password out of the URL: add an API key instead.")
+        if fault := addresses.fault_of_host(parts.hostname or ""):
+            raise ValidationError(fault)
+        origin_of(value)
+    except ValueError:
+        raise ValidationError("Give an http:// or https:// URL, such as http://127.0.0.1:8000/v1.") from None
+    if parts.query or parts.fragment:
+        raise ValidationError("Leave everything from ? or # out of the URL.")
+
+
+def validate_dialect(value: str) -> None:
+    """Accept the names of DIALECTS."""
+    if value not in DIALECTS:
+        raise ValidationError(f"Unknown dialect {value!r}. Known: {', '.join(DIALECTS)}.")
+
+
+def validate_capabilities(value: Any) -> None:
+    """Accept a list of Ollama's capability words."""
+    unknown = [item for item in value if item not in CAPABILITIES] if isinstance(value, list) else [value]
+    if unknown:
+        raise ValidationError(f"Unknown capability {unknown[0]!r}. Known: {', '.join(CAPABILITIES)}.")

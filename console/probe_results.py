@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
-from django.db import transaction
-
+from backends import services
 from backends.models import ModelMapping, ProbeResult
 from backends.routing import knowledge
 from backends.routing.snapshot import MappingRules, Target
@@ -42,20 +42,19 @@ async def _gather(findings: AsyncIterator[Finding], say: Say) -> list[Finding]:
 
 def store(target: Target, findings: Iterable[Finding]) -> None:
     """Put the findings in the place of those of the last probe."""
-    where = {"backend_id": target.upstream.id, "model": target.model}
-    with transaction.atomic():
-        ProbeResult.objects.filter(**where).delete()
-        ProbeResult.objects.bulk_create(
-            ProbeResult(
-                **where,
-                capability=finding.capability,
-                verdict=finding.verdict,
-                evidence=finding.evidence,
-                length=finding.length,
-                tokens=finding.tokens,
-            )
-            for finding in findings
+    where: dict[str, Any] = {"backend_id": target.upstream.id, "model": target.model}
+    rows = [
+        ProbeResult(
+            **where,
+            capability=finding.capability,
+            verdict=finding.verdict,
+            evidence=finding.evidence,
+            length=finding.length,
+            tokens=finding.tokens,
         )
+        for finding in findings
+    ]
+    services.replace_probe_results(target.upstream.id, target.model, rows)
 
 
 def results_of(mapping: ModelMapping) -> list[ProbeResult]:

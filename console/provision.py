@@ -12,9 +12,10 @@ import structlog
 from django.contrib.auth import get_user_model
 from django.core.files import locks
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection
 
-from backends.checks import MOVE, plain_secrets_stored
+from backends import services
+from backends.checks import MOVE, RENAME, names_taken, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
 from core import database
@@ -31,9 +32,10 @@ def prepare_database() -> list[str]:
     """Migrate, and make what is missing. Returns lines for the operator. Replicas take turns."""
     with _one_at_a_time():
         call_command("migrate", interactive=False, verbosity=0)
-        with transaction.atomic():
+        with services.exclusive():
             made = [*create_admin(), *backend_from_environment()]
-    return [*made, *(f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())]
+    secrets_told = (f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())
+    return [*made, *secrets_told, *(f"Warning: {sentence}. {RENAME}" for sentence in names_taken())]
 
 
 def create_admin() -> list[str]:
@@ -59,31 +61,29 @@ def backend_from_environment() -> list[str]:
     kind = of_address(url)
     name = kind.name if kind.base_url else "default"
     backend = Backend(name=name, base_url=url, dialect=kind.name)
-    backend.full_clean()
-    backend.save()
-    Credential.objects.create(backend=backend, label="OPENAI_API_KEY", secret=key)
+    services.save_backend(backend, keys=[Credential(backend=backend, label="OPENAI_API_KEY", secret=key)])
     map_everything(backend)
     return [f"Backend {name} made from OPENAI_API_KEY: every model of {url} is served under its own name."]
 
 
 def add_demo(base_url: str, model: str) -> None:
     """Point the backend of the demo at this run's server, and make the mappings on the first run."""
-    with transaction.atomic():
-        backend, _ = Backend.objects.update_or_create(
-            name=DEMO, defaults={"base_url": base_url, "dialect": "llamacpp", "enabled": True}
-        )
-        mapping, made = ModelMapping.objects.get_or_create(
-            name=model, defaults={"capabilities": ["completion"]}
-        )
-        if made:
-            MappingTarget.objects.create(mapping=mapping, backend=backend, model=model)
+    with services.exclusive():
+        stored = Backend.objects.filter(name=DEMO).first()
+        backend = stored or Backend(name=DEMO)
+        backend.base_url, backend.dialect, backend.enabled = base_url, "llamacpp", True
+        services.save_backend(backend, fields=["base_url", "dialect", "enabled"] if stored else None)
+        _map_once(ModelMapping(name=model, capabilities=["completion"]), backend, model)
 
 
 def map_everything(backend: Backend) -> None:
     """Map `*` to a backend, unless there is such a mapping."""
-    mapping, made = ModelMapping.objects.get_or_create(name="*")
-    if made:
-        MappingTarget.objects.create(mapping=mapping, backend=backend)
+    _map_once(ModelMapping(name="*"), backend, "*")
+
+
+def _map_once(mapping: ModelMapping, backend: Backend, model: str) -> None:
+    if services.find_mapping(mapping.name) is None:
+        services.save_mapping(mapping, targets=[MappingTarget(backend=backend, model=model)])
 
 
 def _one_at_a_time() -> AbstractContextManager[None]:

@@ -6,20 +6,23 @@ Unfold: with `django.contrib.admin` classes here the plain admin would work the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.stale_saves import StaleGuard
+from core.stale_saves import VERSION_FIELD, StaleGuard
+from core.versions import StaleVersion
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ModelAdmin
@@ -73,6 +76,23 @@ class SwitchForm(AnyModelForm):
             super()._update_errors(ValidationError(ours))  # type: ignore[misc]
 
 
+@dataclass(frozen=True)
+class Edit:
+    """What a page, or a row of a list, is about to store."""
+
+    row: Any
+    children: Sequence[Any]
+    """Inline rows that are new or changed."""
+    removed: Sequence[Any]
+    """Inline rows to be deleted."""
+    fields: Collection[str] | None
+    """The only ones to be written: the switches of a list. None: all."""
+    expected_version: str | None
+    """Of what the page showed."""
+    is_new: bool
+    has_changed: bool
+
+
 class GuidedAdmin(StaleGuard[ModelT], ModelAdmin[ModelT]):
     """A list that says what to do while it is empty, and buttons of its own on rows and pages.
 
@@ -113,6 +133,41 @@ class GuidedAdmin(StaleGuard[ModelT], ModelAdmin[ModelT]):
         work(request, found)
         return HttpResponseRedirect(self.page_url(found) if PRESSED in request.POST else self.list_url())
 
+    def store(self, request: HttpRequest, edit: Edit) -> None:
+        """Have the service write a row together with its inline rows."""
+        raise NotImplementedError
+
+    def remove(self, row: Any) -> None:
+        """Have the service delete a row."""
+        raise NotImplementedError
+
+    def save_model(self, request: HttpRequest, obj: ModelT, form: Any, change: bool) -> None:
+        """Write nothing yet: `save_related`, which always follows, has the row with its inline rows."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Collect what the forms hold, and have all of it stored at once: no model here has many-to-many."""
+        children = [row for formset in formsets for row in formset.save(commit=False)]
+        edit = Edit(
+            row=form.instance,
+            children=children,
+            removed=[row for formset in formsets for row in formset.deleted_objects],
+            fields=tuple(form.changed_data) if isinstance(form, SwitchForm) else None,
+            expected_version=request.POST.get(VERSION_FIELD) if change else None,
+            is_new=not change,
+            has_changed=form.has_changed() or any(formset.has_changed() for formset in formsets),
+        )
+        self.store(request, edit)
+
+    def delete_model(self, request: HttpRequest, obj: ModelT) -> None:
+        """Delete one."""
+        self.remove(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete several, or none."""
+        with transaction.atomic():
+            for row in queryset:
+                self.remove(row)
+
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[AnyModelForm]:
         """Let an older list not take back what others switched meanwhile."""
         return super().get_changelist_form(request, **{"form": SwitchForm, **kwargs})
@@ -121,11 +176,32 @@ class GuidedAdmin(StaleGuard[ModelT], ModelAdmin[ModelT]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Save the switches, and go on to what a row's button does."""
-        answer = super().changelist_view(request, extra_context)
+        with self._telling_refusals(request) as refused:
+            answer = super().changelist_view(request, extra_context)
+        if refused:
+            return HttpResponseRedirect(request.get_full_path())
         button, _, pk = request.POST.get("_save", "").partition(":")
         if button in self.buttons and pk and isinstance(answer, HttpResponseRedirect):
             return self._go_on(button, pk)
         return answer
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Save the page."""
+        answer: Any = None
+        with self._telling_refusals(request) as refused:
+            answer = super().changeform_view(request, *args, **kwargs)
+        return HttpResponseRedirect(request.get_full_path()) if refused else answer
+
+    @contextmanager
+    def _telling_refusals(self, request: HttpRequest) -> Iterator[list[str]]:
+        """Tell what a service refuses though the form took it: what is stored moved on in between."""
+        refused: list[str] = []
+        try:
+            yield refused
+        except (ValidationError, StaleVersion) as error:
+            reasons = error.messages if isinstance(error, ValidationError) else [f"{error}."]
+            refused += reasons
+            self.message_user(request, f"Nothing was saved. {' '.join(reasons)}", messages.ERROR)
 
     def response_add(
         self, request: HttpRequest, obj: ModelT, post_url_continue: str | None = None

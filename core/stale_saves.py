@@ -1,22 +1,20 @@
 """Saves of pages that are out of date: refused, with what is stored beside what was typed.
 
-A page carries the version of what it shows, a digest of the row and its inline rows. A save that brings
-another version than the stored one would silently take back what somebody else saved meanwhile. It is
-refused once; the page that comes back carries the newer version, so that saving again is a decision.
+A page carries the version of what it shows (`core.versions`): of the row and its inline rows. A save that
+brings another version than the stored one would silently take back what somebody else saved meanwhile. It
+is refused once; the page that comes back carries the newer version, so that saving again is a decision.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.db import models, transaction
-from django.forms.models import BaseInlineFormSet, _get_foreign_key
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 
-from core import plain_secrets
+from core import plain_secrets, revisions, versions
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -31,8 +29,6 @@ else:
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 VERSION_FIELD = "_version"
-UNTOLD = frozenset({"updated_at", "last_login", "password", "sealed_with"})
-"""Fields that change without anybody's edit on the page: times, logging in, a password's newer hash."""
 SHOWN_LENGTH = 300
 STALE = (
     "Nothing was saved: somebody else changed this while your page was open. Your input is still here; "
@@ -46,15 +42,23 @@ class StaleGuard(ModelAdmin[ModelT]):
 
     change_form_template = "backends/admin/change_form.html"
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Of two saves at a time the second waits here for the first: what its form checks stays true."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with transaction.atomic():
+            revisions.hold(getattr(self.model, "follows", ""))
+            return super().changeform_view(request, *args, **kwargs)
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> ModelT | None:
-        """Of two saves at a time the second waits here for the first, and then sees what it did."""
+        """Read the row again once it is locked, and so see what an earlier save did."""
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST" or not transaction.get_connection().in_atomic_block:
             return found
-        rows = self.model._default_manager.select_for_update()
-        rows.filter(pk=found.pk).values_list("pk").first()
+        revisions.hold(getattr(self.model, "follows", ""))
+        versions.lock(found)
         return super().get_object(request, object_id, from_field)
 
     def get_form(
@@ -73,14 +77,9 @@ class StaleGuard(ModelAdmin[ModelT]):
         """Give the version of a row as it was read, with the inline rows that its page shows."""
         known: str | None = getattr(row, "_page_version", None)
         if known is None:
-            known = _digest([_state(row), *map(_state, self._inline_rows(row))])
+            known = versions.version_of(row)
             row._page_version = known  # type: ignore[attr-defined]
         return known
-
-    def _inline_rows(self, row: ModelT) -> Iterator[models.Model]:
-        for inline in self.inlines:
-            key = _get_foreign_key(self.model, inline.model, inline.fk_name)
-            yield from inline.model._default_manager.filter(**{key.name: row.pk}).order_by("pk")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -112,20 +111,6 @@ class _StaleForm(forms.ModelForm[Any] if TYPE_CHECKING else object):  # type: ig
         cleaned = super().clean()
         self.add_error(None, STALE)
         return cleaned
-
-
-def _digest(states: Iterable[object]) -> str:
-    return hashlib.sha256(repr(list(states)).encode()).hexdigest()[:32]
-
-
-def _state(row: models.Model) -> list[object]:
-    """Give what one row holds. A secret counts as its seal, which differs each time it is given."""
-    fields = [field for field in row._meta.concrete_fields if field.name not in UNTOLD]
-    values = [(field.name, field.value_from_object(row)) for field in fields]
-    state: list[object] = [(name, getattr(value, "token", value)) for name, value in values]
-    many = (field.name for field in row._meta.many_to_many)
-    state += [(name, sorted(getattr(row, name).values_list("pk", flat=True))) for name in many]
-    return [row._meta.label, *state]
 
 
 def _show_stored(form: forms.ModelForm[Any]) -> None:

@@ -11,17 +11,21 @@ from console.configfile.parsing import list_entries
 from console.configfile.problems import ConfigError
 from console.configfile.run import Run
 from console.configfile.schema import Config
+from core.changes import exclusive
+from core.revisions import ACCESS, ROUTING
 
 
 def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
     """Bring the file in. `run` holds afterwards what changed.
+
+    What it compares with is read inside the transaction, in which nobody else changes anything.
 
     A dry run does everything and takes it back, so that it reports neither more nor less.
 
     Raises:
         ConfigError: with every problem that was found; nothing was written.
     """
-    with transaction.atomic():
+    with exclusive(ROUTING, ACCESS):
         _apply_routing(config, run)
         apply_teams(run, list_entries(config.teams))
         if run.prune and isinstance(config.teams, list):

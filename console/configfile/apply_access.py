@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from django.utils import timezone
-
-from accounts import keys
+from accounts import keys, services
 from accounts.models import LOCAL_TEAM, ClientKey, Team
 from console.configfile.run import Run
 from console.configfile.schema import KeyEntry, TeamEntry
@@ -20,7 +19,8 @@ def apply_teams(run: Run, entries: Sequence[TeamEntry]) -> None:
         path = f"teams[{place}]"
         team = known.get(entry.name) or Team(name=entry.name)
         wanted = {"allowed_models": entry.models, "enabled": entry.enabled}
-        if run.settle(team, wanted, f"team {entry.name}", path) and isinstance(entry.keys, list):
+        save = partial(services.save_team, team)
+        if run.settle(team, wanted, f"team {entry.name}", path, save) and isinstance(entry.keys, list):
             _TeamKeys(run, team, entry.keys).apply(f"{path}.keys")
 
 
@@ -70,12 +70,12 @@ class _TeamKeys:
         )
 
     def _create(self, entry: KeyEntry, secret: str | None, path: str) -> None:
-        public_id, whole = (keys.new_public_id(), secret) if secret else keys.mint()
-        key = ClientKey(team=self.team, name=entry.name, public_id=public_id, digest=keys.digest(whole))
+        key = ClientKey(team=self.team, name=entry.name)
+        whole = services.assign_secret(key, secret or "")
         if not self._is_free(key, path):
             return
         what = f"key {self.team.name}/{entry.name}"
-        settled = self.run.settle(key, _build_wanted_fields(entry), what, path)
+        settled = self._settle(key, _build_wanted_fields(entry), what, path)
         if settled and secret is None:
             self.run.minted[f"{self.team.name}/{entry.name}"] = whole
 
@@ -89,14 +89,17 @@ class _TeamKeys:
                 f"{what} stays revoked: give it another secret, or allow it again in the admin"
             )
         self.stored.pop(key.name, None)
-        self.run.settle(key, {"name": entry.name, **_build_wanted_fields(entry)}, what, path)
+        self._settle(key, {"name": entry.name, **_build_wanted_fields(entry)}, what, path)
+
+    def _settle(self, key: ClientKey, wanted: dict[str, Any], what: str, path: str) -> bool:
+        return self.run.settle(key, wanted, what, path, partial(services.save_client_key, key))
 
     def _replace(self, key: ClientKey, secret: str, what: str, path: str) -> bool:
         """Let the name stand for another secret: the old one is unknown from now on."""
-        key.digest, key.public_id, key.revoked_at = keys.digest(secret), keys.new_public_id(), None
+        services.assign_secret(key, secret)
         if not self._is_free(key, path):
             return False
-        key.save()
+        services.save_client_key(key)
         self.run.changed(what, "another secret")
         return True
 
@@ -127,15 +130,14 @@ def prune_teams(run: Run, entries: Sequence[TeamEntry]) -> None:
                 revoke(run, key)
         if not team_keys:
             run.removed(f"team {team.name}")
-            team.delete()
+            services.delete_team(team)
         elif team.enabled:
             run.removed(f"team {team.name} (disabled; it stays, because its keys must stay known as revoked)")
             team.enabled = False
-            team.save()
+            services.save_team(team, fields=["enabled"])
 
 
 def revoke(run: Run, key: ClientKey) -> None:
     """Refuse a key from now on."""
-    key.revoked_at = timezone.now()
-    key.save()
+    services.revoke_client_key(key)
     run.removed(f"key {key.team.name}/{key.name}")

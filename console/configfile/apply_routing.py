@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
-from django.utils import timezone
 
-from backends import change_authors
+from backends import change_authors, services
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialect import with_path
 from backends.wire.dialects import DIALECTS
 from console.configfile.run import Run
 from console.configfile.schema import ApiKey, BackendEntry, MappingEntry, TargetEntry
 from core.crypto import SecretElsewhere, SecretUnreadable
-from core.model_names import canonical, fault_of_pattern
+from core.model_names import canonical
 
 MAX_NAMES_SHOWN = 12
 
@@ -41,7 +41,8 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
             "profile": entry.profile,
             "notes": entry.notes,
         }
-        if run.settle(backend, wanted, f"backend {entry.name}", path):
+        save = partial(services.save_backend, backend)
+        if run.settle(backend, wanted, f"backend {entry.name}", path, save):
             _apply_api_keys(run, backend, entry, live.get(backend.pk, {}), path)
     return known
 
@@ -59,8 +60,7 @@ def _apply_api_keys(
         if label in named:
             continue
         if run.prune and isinstance(entry.api_keys, list):
-            credential.retired_at = timezone.now()
-            credential.save()
+            services.revoke_credential(credential)
             run.removed(f"API key {backend.name}/{label}")
         elif not credential.is_for(backend):
             run.refuse(f"{path}.base_url", _elsewhere(credential))
@@ -76,12 +76,11 @@ def _apply_api_key(run: Run, backend: Backend, entry: ApiKey, stored: Credential
         return
     if stored is None:
         credential = Credential(backend=backend, label=entry.label, secret=secret)
-        run.settle(credential, {}, what, path)
+        run.settle(credential, {}, what, path, partial(services.set_credential, credential))
         return
     how = _difference(stored, secret)
     if how:
-        stored.secret = secret
-        stored.save()
+        services.set_credential(stored, secret)
         run.changed(what, how)
 
 
@@ -109,11 +108,9 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
     kept: set[int] = set()
     for place, entry in enumerate(entries):
         path = f"mappings[{place}]"
-        if fault := fault_of_pattern(entry.name):
-            run.refuse(f"{path}.name", fault)
-            continue
         mapping = stored.find(entry.name) or ModelMapping()
-        mapping.changed_by = change_authors.APPLY  # written with what changes, and not alone
+        if run.prune:
+            _remove_namesakes(run, stored, mapping, entry.name)
         wanted = {
             "name": entry.name,
             "enabled": entry.enabled,
@@ -126,10 +123,19 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
             "template": entry.template,
             "license": entry.license,
         }
-        if run.settle(mapping, wanted, f"mapping {entry.name}", path):
+        save = partial(services.save_mapping, mapping, actor=change_authors.APPLY)
+        if run.settle(mapping, wanted, f"mapping {entry.name}", path, save):
             kept.add(mapping.pk)
             _apply_targets(run, mapping, entry.targets, backends, path)
     return kept
+
+
+def _remove_namesakes(run: Run, stored: _Stored, mapping: ModelMapping, name: str) -> None:
+    """Delete what clients cannot tell from a mapping: it would be deleted later, and stands in the way."""
+    for namesake in stored.list_namesakes(name):
+        if namesake.pk != mapping.pk:
+            run.removed(f"mapping {namesake.name}")
+            services.delete_mapping(namesake)
 
 
 class _Stored:
@@ -137,14 +143,19 @@ class _Stored:
 
     def __init__(self) -> None:
         self._by_name: dict[str, ModelMapping] = {}
-        self._by_meaning: dict[str, ModelMapping] = {}
+        self._by_meaning: dict[str, list[ModelMapping]] = {}
         for mapping in ModelMapping.objects.order_by("id"):
             self._by_name[mapping.name.lower()] = mapping
-            self._by_meaning.setdefault(canonical(mapping.name), mapping)
+            self._by_meaning.setdefault(canonical(mapping.name), []).append(mapping)
 
     def find(self, name: str) -> ModelMapping | None:
         """Give the mapping of this very name, else of the same name with or without `:latest`."""
-        return self._by_name.get(name.lower()) or self._by_meaning.get(canonical(name))
+        same = sorted(self.list_namesakes(name), key=lambda mapping: mapping.canonical_name is None)
+        return self._by_name.get(name.lower()) or next(iter(same), None)
+
+    def list_namesakes(self, name: str) -> list[ModelMapping]:
+        """Give the mappings that clients cannot tell apart under this name."""
+        return self._by_meaning.get(canonical(name), [])
 
 
 def _apply_targets(
@@ -160,12 +171,14 @@ def _apply_targets(
         target = target or MappingTarget(mapping=mapping, backend=backend, model=entry.model)
         wanted = {"priority": entry.priority, "weight": entry.weight, "enabled": entry.enabled}
         what = f"target {mapping.name} -> {entry.model} on {backend.name}"
-        run.settle(target, wanted, what, f"{path}.targets[{place}]")
+        save = partial(services.save_target, target)
+        run.settle(target, wanted, what, f"{path}.targets[{place}]", save)
     for target in stored.values():
         run.removed(f"target {mapping.name} -> {target.model} on {target.backend.name}")
-        target.delete()
+        services.delete_target(target)
     if len(run.changes) > changes_before:
-        mapping.save()  # clients are told when a mapping last changed, and its targets are part of it
+        # Clients are told when a mapping last changed, and its targets are part of it.
+        services.save_mapping(mapping, actor=change_authors.APPLY, fields=[])
 
 
 def _backend_of(run: Run, entry: TargetEntry, backends: dict[str, Backend], path: str) -> Backend | None:
@@ -185,7 +198,7 @@ def prune_mappings(run: Run, kept: set[int]) -> None:
     """Delete the mappings that the file does not name."""
     for mapping in ModelMapping.objects.exclude(pk__in=kept):
         run.removed(f"mapping {mapping.name}")
-        mapping.delete()
+        services.delete_mapping(mapping)
 
 
 def prune_backends(run: Run, entries: Sequence[BackendEntry]) -> None:
@@ -201,4 +214,4 @@ def prune_backends(run: Run, entries: Sequence[BackendEntry]) -> None:
             )
             continue
         run.removed(f"backend {backend.name}")
-        backend.delete()
+        services.delete_backend(backend)

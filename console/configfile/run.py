@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from django.db import models
 from console.configfile.problems import Problem
 from console.configfile.schema import Secret
 from console.configfile.sources import SourceError, fetch
-from core import plain_secrets
+from core import changes, plain_secrets
 
 # Longer values are named but not shown.
 SHOWN_LENGTH = 60
@@ -62,40 +62,36 @@ class Run:
                 self.refuse(f"{path}.{error.source}", f"{error}{advice}")
             return None
 
-    def settle(self, row: models.Model, wanted: Mapping[str, Any], what: str, path: str) -> bool:
-        """Bring a row to what the file says; write and note it only if that differs.
+    def settle(
+        self, row: models.Model, wanted: Mapping[str, Any], what: str, path: str, save: Callable[[], object]
+    ) -> bool:
+        """Bring a row to what the file says; have it written, and note it, only if that differs.
 
-        `wanted` maps the model's fields to values. Returns whether the row stands.
+        `wanted` maps the model's fields to values; `save` has the row's service write it. Returns whether
+        the row stands.
         """
         before = {name: getattr(row, name) for name in wanted}
         for name, value in wanted.items():
             setattr(row, name, value)
-        if not self._is_valid(row, path):
+        is_new = row._state.adding
+        different = [name for name in wanted if not same(before[name], getattr(row, name))]
+        try:
+            save() if is_new or different else changes.validate(row)
+        except ValidationError as error:
+            self._refuse_fields(error, path)
             return False
-        differences = [
-            describe(name, before[name], getattr(row, name))
-            for name in wanted
-            if not same(before[name], getattr(row, name))
-        ]
-        if row._state.adding:
-            row.save()
+        if is_new:
             self.added(what)
-        elif differences:
-            row.save()
-            self.changed(what, ", ".join(differences))
+        elif different:
+            told = [describe(name, before[name], getattr(row, name)) for name in different]
+            self.changed(what, ", ".join(told))
         return True
 
-    def _is_valid(self, row: models.Model, path: str) -> bool:
-        # A sealed secret is no text, and text is all that its field could check.
-        try:
-            row.full_clean(exclude=["secret"])
-        except ValidationError as error:
-            for name, messages in error.message_dict.items():
-                place = path if name == NON_FIELD_ERRORS else f"{path}.{FILE_NAMES.get(name, name)}"
-                for message in messages:
-                    self.refuse(place, message)
-            return False
-        return True
+    def _refuse_fields(self, error: ValidationError, path: str) -> None:
+        for name, messages in error.message_dict.items():
+            place = path if name == NON_FIELD_ERRORS else f"{path}.{FILE_NAMES.get(name, name)}"
+            for message in messages:
+                self.refuse(place, message)
 
 
 FILE_NAMES = {"allowed_models": "models"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from backends.storable import is_storable
 from console.configfile.problems import ConfigError, refuse
 
 MAX_BYTES = 1024 * 1024
@@ -114,7 +115,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 def _str(loader: Loader, node: yaml.ScalarNode) -> str:
     text = str(loader.construct_scalar(node))
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise refuse(_line(node.start_mark), "this text holds a character that cannot be stored.")
     return text
 
@@ -131,7 +132,7 @@ def _float(loader: Loader, node: yaml.ScalarNode) -> float:
         number = float(loader.construct_yaml_float(node))
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not is_storable(number):
         raise refuse(_line(node.start_mark), "this is not a finite number.")
     return number
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
-from django.db.models import QuerySet
 
+from backends import services
 from backends.models import Credential
 from console.management.base import OperatorCommand
 from core import crypto
@@ -72,9 +71,7 @@ class _Batch:
             credential.sealed_with = crypto.sealing_fingerprint()
             opened.append(credential)
         if write and opened:
-            # Past the manager that counts changes: the secrets are the same, so no server needs to read
-            # them again, and one that still lacks the new key could not.
-            QuerySet[Credential](Credential).bulk_update(opened, ["secret", "sealed_with"])
+            services.store_resealed(opened)
         self.resealed = len(opened)
         self.last_id = credentials[-1].pk
 
@@ -88,7 +85,7 @@ def _batches(*, write: bool) -> Iterator[_Batch]:
     last_id = 0
     while True:
         batch = _Batch()
-        with transaction.atomic():
+        with services.exclusive():
             outdated = Credential.objects.exclude(sealed_with=crypto.sealing_fingerprint())
             rows = outdated.filter(pk__gt=last_id).select_related("backend").order_by("pk")
             credentials = list(rows.select_for_update(of=("self",))[:BATCH])
