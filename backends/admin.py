@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from backends import change_authors, connection_test, services
 from backends.forms import BackendForm, CredentialForm, CredentialFormSet, MappingForm
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
+from backends.profile_admin import ProfileNamesAdmin
 from backends.routing import registry
 from backends.wire.dialects import DIALECTS
 from core import plain_secrets
@@ -68,7 +69,7 @@ class CredentialInline(TabularInline[Credential, Backend]):
 
 @admin.register(Backend)
 @method_decorator(sensitive_post_parameters(), name="changeform_view")
-class BackendAdmin(GuidedAdmin[Backend]):
+class BackendAdmin(ProfileNamesAdmin, GuidedAdmin[Backend]):
     """Servers that we call."""
 
     form = BackendForm
@@ -132,8 +133,7 @@ class BackendAdmin(GuidedAdmin[Backend]):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Offer no button to those who may not press it."""
-        shown = list(self.list_display)
-        return shown if self.has_change_permission(request) else shown[:-1]
+        return self.list_display[: None if self.has_change_permission(request) else -1]
 
     def store(self, request: HttpRequest, edit: Edit) -> None:
         """Store a backend with its keys, and note who added one."""

@@ -34,6 +34,7 @@ from backends.validators import validate_turns as validate_turns
 from backends.wire.dialect import override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
 from backends.wire.origin import origin_of
+from backends.wire.profile_names import rename_profile
 from core import crypto
 from core.fields import SealedField
 from core.revisions import ROUTING, FollowedModel
@@ -93,12 +94,16 @@ class Backend(FollowedModel, Timestamped):
             return ""
 
     def clean(self) -> None:
-        """Drop the slash that people copy along, add the path that they leave out, and check the profile."""
+        """Drop the slash that people copy along, add the path that they leave out, and check the profile.
+
+        Fields of the profile get the names of today here, whoever writes the row.
+        """
         dialect = DIALECTS.get(self.dialect)
         if dialect is None or not isinstance(self.profile, dict):
             return  # told at the field
         self.base_url = with_path(self.base_url, dialect)
         try:
+            self.profile = rename_profile(self.profile)
             override_profile(dialect, self.profile)
         except ValueError as error:
             raise ValidationError({"profile": f"This does not fit a profile: {error}."}) from None

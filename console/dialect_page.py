@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from backends.wire import dialect as profiles
-from backends.wire.dialect import Dialect
+from backends.wire.dialect import Dialect, EmbedStyle, Fill, ModelSource, Prefill, ThinkStyle
 from backends.wire.dialects import DIALECTS
+from backends.wire.profile_names import RENAMED
+from backends.wire.reading import Reading
 from backends.wire.styles import OPTIONS
 
 HEAD = """# Dialects
@@ -34,18 +35,28 @@ backends:
       max_tokens: max_completion_tokens
       headers: {X-Team: research}
       options: {top_k: top_k, seed: null}          # maps are merged; null takes a member out
-      per_model: {"^qwen": {drops: [logprobs]}}    # for models whose name there fits the pattern
+      per_model: {"^qwen": {drop_params: [logprobs]}}    # for models whose name there fits the pattern
 ```
 
 `manage.py dialects NAME` shows a whole profile, `manage.py trace FILE` what a profile makes of a request.
 """
 SHOWN = {"name", "label"}
+OBJECTS: dict[str, type[msgspec.Struct]] = {
+    "think": ThinkStyle,
+    "response_parsing": Reading,
+    "prefill": Prefill,
+    "embeddings": EmbedStyle,
+    "infill": Fill,
+    "metadata_sources": ModelSource,
+}
+"""Fields that hold an object, or a list of them, and its type."""
 PLAIN = Dialect(name="", label="")
 
 
 def write_page() -> str:
     """Write the page."""
-    lines = [HEAD, *_fields(), "", *_table(), "", *_options(), "", *(line for row in _rows() for line in row)]
+    fields = [*_fields(), "", *_old_names()]
+    lines = [HEAD, *fields, "", *_table(), "", *_options(), "", *(line for row in _rows() for line in row)]
     return "\n".join(lines)
 
 
@@ -57,13 +68,50 @@ def builtins(row: Dialect) -> dict[str, Any]:
 
 
 def _fields() -> list[str]:
-    lines = ["## Fields of a profile", "", "| Field | If not said | What it says |", "| --- | --- | --- |"]
-    told = _docs(profiles.Dialect)
+    lines = ["## Fields of a profile", "", "| Field | Default | Meaning |", "| --- | --- | --- |"]
+    meanings = _docs(Dialect)
     for field in msgspec.structs.fields(Dialect):
         if field.name not in SHOWN:
             default = builtins(PLAIN)[field.name]
-            lines.append(f"| `{field.name}` | `{json.dumps(default)}` | {told.get(field.name, '')} |")
+            lines.append(_field_row(field.name, default, meanings.get(field.name, "")))
+            lines += _member_rows(field.name)
     return lines
+
+
+def _member_rows(field: str) -> list[str]:
+    """Describe the members of the object that stands in a field, if one does."""
+    struct = OBJECTS.get(field)
+    if struct is None:
+        return []
+    meanings = _docs(struct)
+    return [
+        _field_row(f"{field}.{member.name}", _default(member), meanings.get(member.name, ""))
+        for member in msgspec.structs.fields(struct)
+    ]
+
+
+def _field_row(name: str, default: Any, meaning: str) -> str:
+    shown = "" if default is msgspec.NODEFAULT else f"`{json.dumps(default)}`"
+    return f"| `{name}` | {shown} | {meaning} |"
+
+
+def _default(member: msgspec.structs.FieldInfo) -> Any:
+    return member.default if member.default_factory is msgspec.NODEFAULT else member.default_factory()
+
+
+def _old_names() -> list[str]:
+    """List what fields were called in earlier releases."""
+    return [
+        "## Renamed fields",
+        "",
+        "Earlier releases called some fields by other names. This release still reads an old name wherever",
+        "a profile is written, and stores the new one; `manage.py apply` and the admin say so. A field under",
+        "both of its names is refused. `manage.py migrate` renames what is stored.",
+        "",
+        "| Old name | Name |",
+        "| --- | --- |",
+        *(f"| `{old}` | `{new}` |" for old, new in RENAMED.items()),
+    ]
 
 
 def _docs(struct: type) -> dict[str, str]:

@@ -49,6 +49,6 @@ class ClientApi(msgspec.Struct, frozen=True, kw_only=True):
     explain_not_found: Callable[[NoRoute], Exception] = lambda error: error
     """Word that nothing has this name, where the API has words of its own."""
     protocol: str = ""
-    """The dialect's word for this protocol, `messages` or `responses`, where its bodies can pass."""
+    """The field of a profile that says whether a backend has this protocol, where its bodies can pass."""
     raw: ClientApi | None = None
     """The same operation where the body passes, since every target has the protocol itself."""

@@ -94,8 +94,8 @@ class _Batches:
 
     @property
     def _batch(self) -> int:
-        style = self._target.dialect.embed
-        return max(1, style.batch) if style is not None else 1
+        style = self._target.dialect.embeddings
+        return max(1, style.batch_size) if style is not None else 1
 
     def _first_part(self) -> Places:
         return self._places[: self._batch]

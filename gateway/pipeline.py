@@ -128,7 +128,7 @@ async def _recall_replay(lease: Lease, operation: Operation, plan: Plan) -> dict
     """Fetch what backends want back with the results of their calls, if there is one of such a kind."""
     if not isinstance(operation, GenerationRequest) or operation.prompt is not None:
         return {}
-    if not any(candidate.target.dialect.replay for candidate in plan.candidates):
+    if not any(candidate.target.dialect.replay_fields for candidate in plan.candidates):
         return {}
     keys = keys_of_turns(operation.turns)
     return await replay_store.recall(lease.context.caller, lease.alias, keys) if keys else {}
@@ -171,7 +171,7 @@ def _assemble(request: GenerationRequest, attempt: Attempt, reply: Any) -> Compl
 
 def _make_collector(attempt: Attempt) -> ReplayCollector | None:
     """Make what gathers the parts of an answer that its backend wants back, if it is of such a kind."""
-    replay = attempt.candidate.target.dialect.replay
+    replay = attempt.candidate.target.dialect.replay_fields
     return ReplayCollector(replay) if replay else None
 
 

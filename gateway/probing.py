@@ -90,7 +90,7 @@ async def _first(target: Target) -> Finding:
 
 async def _ask(target: Target, question: Question) -> Finding:
     dialect = target.dialect
-    if question.capability == "vision" and not dialect.images:
+    if question.capability == "vision" and not dialect.accepts_images:
         return _finding("vision", ("no", "this kind of server takes no images"))
     try:
         answer = await _answer(target, question)
@@ -198,7 +198,7 @@ class _Collector:
 
 
 async def _embedding(target: Target) -> Finding:
-    if target.dialect.embed is None:
+    if target.dialect.embeddings is None:
         return _finding("embedding", ("no", NO_EMBEDDINGS))
     api = ClientApi(name="probe", parse=bytes, translate=_keep)
     try:

@@ -99,7 +99,12 @@ class RawBody(msgspec.Struct, kw_only=True):
         if self._changed_turns is not None:
             given = {**given, self.form.turns: encode_raw(self._changed_turns)}
         fields = _lay_options(self, given, dialect, notes) | {"model": encode_raw(target.model)}
-        if self.form.counts_tokens and self.stream and dialect.asks_for_usage and not self.wants_usage:
+        if (
+            self.form.counts_tokens
+            and self.stream
+            and dialect.accepts_stream_options
+            and not self.wants_usage
+        ):
             notes.added("stream_options", "the tokens of a stream are counted whoever wants to know")
             fields["stream_options"] = encode_raw({**self.stream_options, "include_usage": True})
         return fields

@@ -62,7 +62,7 @@ class UpstreamCalls:
         return UpstreamCall(
             route.path,
             body if isinstance(body, bytes) else msgspec.json.encode(body),
-            route.reader(target.dialect.reading),
+            route.reader(target.dialect.response_parsing),
             content_type=media.sent_type if media is not None else "application/json",
             from_root=route.is_from_root,
             in_lines=route.is_in_lines,

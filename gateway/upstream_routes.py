@@ -133,15 +133,15 @@ def choose_route(operation: Operation, target: Target, rules: MappingRules) -> U
     if isinstance(operation, RawBody):
         return RAW_ROUTES[operation.form.name] if _has_raw_route(operation.form, target) else None
     if isinstance(operation, EmbeddingRequest):
-        has_embeddings = target.dialect.embed is not None
+        has_embeddings = target.dialect.embeddings is not None
         return EMBEDDING_ROUTES[target.dialect.protocol] if has_embeddings else None
     return _media_route(operation.path)
 
 
 def _has_raw_route(form: RawForm, target: Target) -> bool:
     if form is COMPLETIONS:
-        return target.dialect.completes
-    return form is not EMBEDDINGS or target.dialect.embed is not None
+        return target.dialect.has_completions_api
+    return form is not EMBEDDINGS or target.dialect.embeddings is not None
 
 
 def _choose_for_generation(
@@ -160,7 +160,7 @@ def _choose_for_generation(
         fill = completions.find_infill(target, rules)
         return _infill_route(fill) if fill else None
     if prompt.is_raw:
-        return RAW_PROMPT if target.dialect.completes else None
+        return RAW_PROMPT if target.dialect.has_completions_api else None
     return CHAT_COMPLETIONS
 
 
@@ -171,7 +171,7 @@ def _infill_route(fill: Fill) -> UpstreamRoute:
         path=fill.path,
         is_from_root=fill.from_root,
         build=partial(completions.build_infill, fill),
-        reader=READERS[fill.answer],
+        reader=READERS[fill.response_shape],
     )
 
 

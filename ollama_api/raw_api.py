@@ -161,5 +161,5 @@ def make_raw_api(name: str, form: RawForm, write_error: ErrorWriter) -> ClientAp
         translate=keep_operation,
         encode=restore_model,
         open_stream=partial(EventPassthrough, EVENT_FORMS[form.name], write_error),
-        protocol=form.name,
+        protocol=f"has_{form.name}_api",
     )

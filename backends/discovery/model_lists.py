@@ -16,7 +16,7 @@ from backends.wire.sources import ONE_BY_ONE, Cards, merge_sources, read_source,
 async def list_models(upstream: Upstream) -> tuple[ModelCard, ...]:
     """Give the backend's list, with what its other sources say laid over it. Raises an `UpstreamError`."""
     target = Target(upstream, "")
-    asked = [source for source in upstream.dialect.sources if source.shape != ONE_BY_ONE]
+    asked = [source for source in upstream.dialect.metadata_sources if source.shape != ONE_BY_ONE]
     outgoing = OutgoingRequest("GET", upstream.dialect.models_path)
     listed = await look(target, outgoing, parse_model_list, "its model list")
     for source in asked:
@@ -26,12 +26,12 @@ async def list_models(upstream: Upstream) -> tuple[ModelCard, ...]:
 
 def describes_singly(dialect: Dialect) -> bool:
     """Say whether this kind of server tells more of a model only when asked for it by itself."""
-    return any(source.shape == ONE_BY_ONE for source in dialect.sources)
+    return any(source.shape == ONE_BY_ONE for source in dialect.metadata_sources)
 
 
 async def describe_model(target: Target) -> ModelCard | None:
     """Ask for one model. None: the backend says nothing of it."""
-    source = next(source for source in target.dialect.sources if source.shape == ONE_BY_ONE)
+    source = next(source for source in target.dialect.metadata_sources if source.shape == ONE_BY_ONE)
     outgoing = OutgoingRequest("POST", source.path, show_body(target.model), from_root=source.from_root)
     with suppress(UpstreamError):
         return (await look(target, outgoing, lambda body: read_source(source.shape, body), source.path)).get(

@@ -97,7 +97,7 @@ def _by_name(target: Target) -> dict[str, bool]:
         return {"completion": False}
     found = {"vision": VISION.search(name), "thinking": THINKING.search(name)}
     # A way to fill in that the dialect has for this model only.
-    fills = target.dialect.fill is not None and target.upstream.dialect.fill is None
+    fills = target.dialect.infill is not None and target.upstream.dialect.infill is None
     return {word: True for word, match in found.items() if match} | ({"insert": True} if fills else {})
 
 

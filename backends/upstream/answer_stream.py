@@ -65,7 +65,7 @@ class Stream:
         self._failure: UpstreamError | None = None
         self._redacted = key_redaction.redactor(target.upstream).data
         self._has_keys = bool(target.upstream.secrets)
-        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_s or 0)
+        self._idle_s = max(settings.PROXY.idle_timeout_s, target.dialect.idle_timeout_s or 0)
         self._silence = transport.IdleTimeout(response, self._idle_s)
 
     async def begin(self) -> None:

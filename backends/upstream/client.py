@@ -98,7 +98,7 @@ async def open_stream(target: Target, call: UpstreamCall) -> Stream:
 
     So a refusal in the first event still counts as a refusal. Raises an `UpstreamError`.
     """
-    limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_event_s or 0)
+    limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_token_timeout_s or 0)
     try:
         async with asyncio.timeout(limit_s):
             response = await _post(target, call, NDJSON if call.in_lines else EVENTS)

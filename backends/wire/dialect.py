@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from backends.wire.origin import is_path
+from backends.wire.profile_names import rename_profile
 from backends.wire.reading import Reading
 
 Fields = dict[str, Any]
@@ -30,172 +31,179 @@ KEY_HEADERS: dict[Auth, tuple[str, ...]] = {
 
 
 class ThinkStyle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How `think` is switched: the wire fields to merge into the body for off, on and each level.
+    """How Ollama's `think` is translated: JSON fields merged into the request body.
 
-    A value of None means that this kind of server has no such switch, so nothing is sent.
+    None means that this kind of server has no such switch, so nothing is sent.
     """
 
     off: Fields | None = None
+    """For `think: false`."""
     on: Fields | None = None
+    """For `think: true`."""
     levels: dict[str, Fields] = {}
+    """For `low`, `medium`, `high` and `max`."""
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a server fills in the middle: between the prompt and `suffix` of /api/generate."""
+    """How the text between the prompt and `suffix` of /api/generate is asked for (fill in the middle)."""
 
     path: str = "/completions"
+    """Path of the endpoint."""
     from_root: bool = False
-    """Whether `path` stands beside the base URL's /v1, not below it."""
+    """Whether `path` is relative to the root of the server, not to the base URL and its /v1."""
     prompt: str = "prompt"
+    """Request parameter for the text before the gap."""
     suffix: str = "suffix"
-    answer: Literal["choices", "infill"] = "choices"
-    """The shape of what comes back: OpenAI's, or llama.cpp's own."""
+    """Request parameter for the text after the gap."""
+    response_shape: Literal["choices", "infill"] = "choices"
+    """Shape of the response: OpenAI's `choices`, or llama.cpp's `infill`."""
 
 
 class Prefill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a server is told to go on with a last turn of the assistant's, as Ollama does."""
+    """How a server is told to continue a last assistant message, as Ollama does."""
 
     body: Fields = {}
-    """Fields of the body."""
-    turn: Fields = {}
-    """Fields of that turn."""
+    """JSON fields added to the request body."""
+    message: Fields = {}
+    """JSON fields added to that message."""
     echoes: bool = False
-    """Whether a whole answer begins with that turn again, which no streamed one does."""
+    """Whether a non-streamed response repeats that message at its beginning."""
 
 
 class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How texts are embedded."""
+    """How embeddings are requested."""
 
-    batch: int = 64
-    """Texts in one call."""
+    batch_size: int = 64
+    """Most texts in one request."""
     dimensions: str = "dimensions"
-    """The wire name of `dimensions`; empty: not understood, and vectors are cut here."""
-    normalised: bool = False
-    """Whether vectors come with length one, so that their JSON can be passed on unread."""
+    """Request parameter for Ollama's `dimensions`; empty: not supported, and vectors are cut by Llamagate."""
+    normalized: bool = False
+    """Whether vectors have length one already, so that their JSON is passed on unread."""
     body: Fields = {}
-    """More fields of the body."""
+    """JSON fields added to the request body."""
     truncate: Fields = {}
-    """Fields that make the server cut what is too long; where there are none, that is done here."""
+    """JSON fields that make the server truncate long inputs; empty: Llamagate truncates them."""
 
 
 class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a server tells more of its models than in its `/models`."""
+    """An endpoint that describes models beyond what `/models` says."""
 
     path: str
+    """Path of the endpoint."""
     from_root: bool = False
+    """Whether `path` is relative to the root of the server, not to the base URL and its /v1."""
     shape: Literal["list", "props", "info", "litellm", "ollama"] = "list"
-    """How it is read: see `cards`."""
+    """Shape of the response: a list like `/models`, llama.cpp's props, TGI's info, LiteLLM's or Ollama's."""
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one kind of server wants and gives."""
+    """How one kind of server differs from OpenAI's API."""
 
     name: str
     label: str
     """As the admin shows it."""
 
-    # How it is reached.
+    # Connection.
     base_url: str = ""
-    """Its address where there is one for everybody; a suggestion."""
+    """Base URL, where one serves everybody; a suggestion."""
     base_path: str = "/v1"
-    """What is appended to a base URL without a path."""
+    """Path that is appended to a base URL without one."""
     auth: Auth = "bearer"
-    """How the key is presented: as `Authorization: Bearer`, in the header of that name, in both, or not."""
+    """How the API key is sent: as `Authorization: Bearer`, in the header of that name, in both, or not."""
     path_prefix: str = ""
-    """What stands before every path; {model} in it is the model's name there."""
+    """Prefix of every path; {model} in it is replaced by the name of the model on the backend."""
     headers: dict[str, str] = {}
-    """More headers of every call. No keys: those are the backend's API keys, and stored encrypted."""
+    """Headers added to every request. No keys: those are the backend's API keys, and stored encrypted."""
     query: dict[str, str] = {}
-    """What every address ends in, such as an API version."""
+    """Query parameters added to every request, such as an API version."""
     protocol: Literal["openai", "ollama"] = "openai"
-    """What it is asked for chats, generations and embeddings: OpenAI's API, or Ollama's own."""
-    first_event_s: float | None = None
-    """How long to wait for the first event, where that is longer than elsewhere."""
-    idle_s: float | None = None
-    """How long it may say nothing in mid-answer."""
+    """API used for chats, generations and embeddings: OpenAI's, or Ollama's own."""
+    first_token_timeout_s: float | None = None
+    """Seconds to wait for the first token, where that is more than the setting for all backends."""
+    idle_timeout_s: float | None = None
+    """Seconds without data in mid-answer, where that is more than the setting for all backends."""
 
-    # What a body holds.
+    # Request parameters.
     body: Fields = {}
-    """More fields of every body that is made here."""
+    """JSON fields added to every translated request body."""
     max_tokens: str = "max_tokens"
-    """The wire name of Ollama's `num_predict`."""
-    least_tokens: int = 0
-    """The least limit to send: models that think in secret spend it before they say anything."""
+    """Request parameter for Ollama's `num_predict`."""
+    max_tokens_minimum: int = 0
+    """Lowest token limit to send: hidden reasoning counts against it before there is any text."""
     options: dict[str, str] = {}
-    """Ollama option -> wire name. What is not here is not sent."""
+    """Ollama option -> request parameter. Options that are not listed are not sent."""
     keep_alive: str = ""
-    """The wire name of `keep_alive`, in whole seconds; empty: it cannot be told."""
-    drops: list[str] = []
-    """Wire names that are never sent."""
-    drops_thinking: list[str] = []
-    """Wire names that are not sent while the model thinks."""
-    routing_members: frozenset[str] = frozenset()
-    """Members by which a body chooses a model or a place, in lower case: a client's are not passed on.
-    `tools.model`: the member `model` of each of `tools`."""
-    routing_tools: list[str] = []
-    """Types of tools, with `*` for anything, by which it does: a client's are not passed on."""
-    ranges: dict[str, tuple[float, float]] = {}
-    """Wire name -> the least and the most that is taken; what is beyond is brought back to the edge."""
-    stop_limit: Annotated[int, msgspec.Meta(ge=1)] = 4
-    """How many `stop` strings are taken; the rest are not sent, and looked for in the answer."""
-    asks_for_usage: bool = True
-    """Whether `stream_options.include_usage` is understood."""
+    """Request parameter for `keep_alive`, in whole seconds; empty: not supported."""
+    drop_params: list[str] = []
+    """Request parameters that are never sent."""
+    drop_params_when_reasoning: list[str] = []
+    """Request parameters that are not sent while the model reasons."""
+    routing_params: frozenset[str] = frozenset()
+    """Request parameters, in lower case, by which a body selects a model or a provider: removed from clients'
+    bodies. `tools.model`: the member `model` of each of `tools`."""
+    routing_tool_types: list[str] = []
+    """Types of tools, with `*` for anything, by which a body selects a model: removed as well."""
+    param_ranges: dict[str, tuple[float, float]] = {}
+    """Request parameter -> [minimum, maximum] that is accepted; other values are clamped."""
+    max_stop_sequences: Annotated[int, msgspec.Meta(ge=1)] = 4
+    """How many `stop` strings are accepted; further ones are not sent, but searched for in the answer."""
+    accepts_stream_options: bool = True
+    """Whether `stream_options.include_usage` is accepted."""
     think: ThinkStyle = ThinkStyle()
-    """What is merged into the body for `think` off, on, and each level; null: there is no such switch."""
-    thinks_unasked: bool = False
-    """Whether the model thinks when nothing is said of it."""
-    replay: list[str] = []
-    """Members of an assistant's turn, or of its calls, that have to come back with the tools' results."""
+    """JSON fields merged into the body for `think` off, on, and each level; null: there is no such switch."""
+    reasons_by_default: bool = False
+    """Whether the model reasons if the request does not say."""
+    replay_fields: list[str] = []
+    """Fields of an assistant message, or of its tool calls, that must be sent back with tool results."""
     format: Literal["openai", "schema", "object", "value", "prompt"] = "openai"
-    """How `format` is told: as OpenAI does; always as a schema; as json_object with the schema in words; as
-    TGI does (`value`); or in words alone."""
-    says_json: bool = False
-    """Whether the word JSON has to be in the messages when an object is asked for."""
-    schema_drops: list[str] = []
-    """Keywords that a tool's JSON schema may not hold."""
+    """How Ollama's `format` is translated: to OpenAI's `response_format`; always to json_schema (`schema`);
+    to json_object and the schema in the prompt (`object`); to TGI's (`value`); or into the prompt alone."""
+    requires_json_word: bool = False
+    """Whether json_object requires the word JSON in the messages."""
+    drop_schema_keywords: list[str] = []
+    """JSON Schema keywords that are removed from the schemas of tools."""
     tool_choices: dict[str, str] = {}
-    """OpenAI's word -> this kind's."""
+    """OpenAI's value of `tool_choice` -> the server's."""
 
-    reading: Reading = Reading()
-    """How its answers are read: `tags`, thinking between tags, none, at the start, or from the start without
-    the opening one; `counts`, what is generated as told, or the total less the prompt."""
+    response_parsing: Reading = Reading()
+    """How responses are parsed."""
 
-    # What a conversation may look like.
-    merge_system: Literal["none", "leading", "all"] = "leading"
-    """Which system turns become one: none, those at the beginning, or all, at the beginning."""
-    alternate_roles: bool = False
-    """Whether neighbours of one role have to become one turn."""
-    bare_calls: Literal["empty", "omit"] = "empty"
-    """What an assistant's turn with tool calls and no text has as content."""
-    short_call_ids: bool = False
-    """Whether a call's id has to be nine letters and digits; any other is made one, always the same."""
+    # Messages.
+    merge_system_messages: Literal["none", "leading", "all"] = "leading"
+    """Which system messages are merged into one at the beginning: none, leading ones, or all."""
+    requires_alternating_roles: bool = False
+    """Whether neighbouring messages of one role are merged."""
+    tool_calls_without_content: Literal["empty", "omit"] = "empty"
+    """`content` of an assistant message with tool calls and no text: an empty string, or left out."""
+    requires_short_tool_call_ids: bool = False
+    """Whether ids of tool calls must be nine letters and digits; others are replaced, always by the same."""
     prefill: Prefill | None = None
-    """What is added where the last turn is the assistant's, to be gone on with."""
-    images: bool = True
-    """Whether it takes images at all; which models do is asked per model."""
-    tool_images: bool = False
-    """Whether a tool's result may hold images, as in Ollama; else they go into a user's turn behind it."""
+    """What is added where the last message is the assistant's and is to be continued."""
+    accepts_images: bool = True
+    """Whether images are accepted at all; which models accept them is known per model."""
+    accepts_tool_result_images: bool = False
+    """Whether a tool's result may hold images, as in Ollama; else they move to a user message after it."""
 
-    # What else it has.
-    embed: EmbedStyle | None = EmbedStyle()
-    """How texts are embedded; null: they are not."""
-    completes: bool = True
-    """Whether there is a `/completions`, for prompts that no template may touch."""
-    bare_schema: str = ""
-    """The member of a `/completions` body that takes a bare JSON schema, if not `response_format`."""
-    fill: Fill | None = None
-    """How it fills in the middle, if every model of this kind of server can or says itself that it cannot."""
-    messages: bool = False
-    """Whether it has Anthropic's `/messages` itself, so that such requests pass untranslated."""
-    responses: bool = False
-    """Whether it has OpenAI's `/responses` itself."""
+    # Endpoints.
+    embeddings: EmbedStyle | None = EmbedStyle()
+    """How embeddings are requested; null: there are none."""
+    has_completions_api: bool = True
+    """Whether there is a `/completions`, for prompts without a template."""
+    completions_schema_field: str = ""
+    """Parameter of `/completions` that takes a plain JSON schema, if not `response_format`."""
+    infill: Fill | None = None
+    """How fill in the middle is requested, if every model supports it or says itself that it does not."""
+    has_messages_api: bool = False
+    """Whether there is Anthropic's `/messages`, so that such requests pass untranslated."""
+    has_responses_api: bool = False
+    """Whether there is OpenAI's `/responses`, so that such requests pass untranslated."""
     models_path: str = "/models"
-    """Empty: there is no list, and names are made by hand."""
-    sources: list[ModelSource] = []
-    """Where it tells more of its models."""
+    """Path of the list of models; empty: there is none, and every name has to be mapped."""
+    metadata_sources: list[ModelSource] = []
+    """Endpoints that describe models beyond what the list says."""
 
     per_model: dict[str, Fields] = {}
-    """Pattern (searched in the model's name there) -> fields of this struct that differ. Later ones win."""
+    """Regular expression, searched in the backend's name of a model -> fields that differ. Later ones win."""
 
 
 LONGEST_NAME = 1024
@@ -205,22 +213,23 @@ OURS = frozenset(
     {"authorization", "api-key", "x-api-key", "content-type", "content-length", "host", "accept"}
 )
 """Headers that are made here: keys belong to the backend's API keys, which are stored encrypted."""
-MERGED = frozenset({"headers", "query", "body", "options", "ranges", "per_model", "tool_choices"})
+MERGED = frozenset({"headers", "query", "body", "options", "param_ranges", "per_model", "tool_choices"})
 FIXED = frozenset({"name", "label", "base_url"})
 OF_THE_BACKEND = frozenset(
-    {"base_path", "auth", "path_prefix", "headers", "query", "models_path", "sources", "per_model"}
+    {"base_path", "auth", "path_prefix", "headers", "query", "models_path", "metadata_sources", "per_model"}
 )
 """Fields that say how the whole backend is reached, so that a part for some models cannot have them."""
 
 
 def override_profile(dialect: Dialect, changes: Fields) -> Dialect:
-    """Lay some fields over a profile. Maps are merged, and a null takes a member out.
+    """Lay some fields over a profile. Maps are merged, and a null takes a member out. Old names are read too.
 
     Raises:
         ValueError: a field is unknown, or of the wrong kind. The text names it.
     """
     if not isinstance(changes, dict):
         raise ValueError("it is no object")
+    changes = rename_profile(changes)
     fixed = FIXED & changes.keys()
     if fixed:
         raise ValueError(f"{min(fixed)} cannot be changed")
@@ -270,8 +279,8 @@ def _check_headers(headers: Any) -> None:
 
 def _check_paths(dialect: Dialect) -> None:
     """Refuse what would lead to another server when joined to the base URL: the key would go there."""
-    paths = [dialect.path_prefix, dialect.models_path, *(source.path for source in dialect.sources)]
-    for path in [*paths, *([dialect.fill.path] if dialect.fill else [])]:
+    paths = [dialect.path_prefix, dialect.models_path, *(source.path for source in dialect.metadata_sources)]
+    for path in [*paths, *([dialect.infill.path] if dialect.infill else [])]:
         if not is_path(path):
             raise ValueError(f"{path!r} is no path below the base URL")
 

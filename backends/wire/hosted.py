@@ -25,8 +25,8 @@ _ANTHROPIC_THINKING = ThinkStyle(
 
 # Models that think in secret: they refuse sampling, and their limit counts what they think.
 _O_SERIES: Fields = {
-    "drops": [*SAMPLING, "stop"],
-    "least_tokens": 1024,
+    "drop_params": [*SAMPLING, "stop"],
+    "max_tokens_minimum": 1024,
     "think": {
         "off": {"reasoning_effort": "low"},
         "on": {},
@@ -41,7 +41,7 @@ _GPT_5: Fields = _O_SERIES | {
     }
 }
 _GPT_5_OFF: Fields = {
-    "drops_thinking": SAMPLING,
+    "drop_params_when_reasoning": SAMPLING,
     "think": {
         "off": None,
         "on": {"reasoning_effort": "medium"},
@@ -49,9 +49,9 @@ _GPT_5_OFF: Fields = {
     },
 }
 _GPT_5_ON: Fields = {
-    "drops_thinking": SAMPLING,
-    "thinks_unasked": True,
-    "least_tokens": 1024,
+    "drop_params_when_reasoning": SAMPLING,
+    "reasons_by_default": True,
+    "max_tokens_minimum": 1024,
     "think": {
         "off": {"reasoning_effort": "none"},
         "on": {},
@@ -59,7 +59,7 @@ _GPT_5_ON: Fields = {
     },
 }
 _NO_THINKING: Fields = {"think": {}}
-_ONE_EFFORT: Fields = {"drops": [*SAMPLING, "stop"], "least_tokens": 1024} | _NO_THINKING
+_ONE_EFFORT: Fields = {"drop_params": [*SAMPLING, "stop"], "max_tokens_minimum": 1024} | _NO_THINKING
 _OPENAI_MODELS: dict[str, Fields] = {
     r"^o[134]\b|^gpt-5(?!\.|.*chat)": _O_SERIES,
     r"^gpt-5(-mini|-nano)?(-\d|$)": _GPT_5,
@@ -68,7 +68,7 @@ _OPENAI_MODELS: dict[str, Fields] = {
     r"^gpt-5\.\d+-chat": _ONE_EFFORT,
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
     r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": _NO_THINKING,
-    r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"completes": True, "fill": {}},
+    r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"has_completions_api": True, "infill": {}},
 }
 
 
@@ -78,27 +78,27 @@ def _openai(name: str, label: str, **more: object) -> Dialect:
         "max_tokens": "max_completion_tokens",
         "options": OPTIONS,
         "think": effort(off="none", on="medium"),
-        "embed": EmbedStyle(batch=2048, normalised=True),
-        "completes": False,
-        "says_json": True,
-        "merge_system": "none",
+        "embeddings": EmbedStyle(batch_size=2048, normalized=True),
+        "has_completions_api": False,
+        "requires_json_word": True,
+        "merge_system_messages": "none",
         "per_model": _OPENAI_MODELS,
-        "routing_members": members.TOOL_MODELS,
+        "routing_params": members.TOOL_MODELS,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
 
 ROWS = (
-    _openai("openai", "OpenAI", base_url="https://api.openai.com/v1", responses=True),
+    _openai("openai", "OpenAI", base_url="https://api.openai.com/v1", has_responses_api=True),
     _openai(
         "azure",
         "Azure OpenAI (v1)",
         base_path="/openai/v1",
         auth="api-key",
-        responses=True,
-        idle_s=180.0,
+        has_responses_api=True,
+        idle_timeout_s=180.0,
         models_path="",
-        routing_members=members.AZURE,
+        routing_params=members.AZURE,
     ),
     _openai(
         "azure_deployments",
@@ -107,31 +107,31 @@ ROWS = (
         path_prefix="/deployments/{model}",
         auth="api-key",
         query={"api-version": "2024-10-21"},
-        idle_s=180.0,
+        idle_timeout_s=180.0,
         models_path="",
-        routing_members=members.AZURE,
+        routing_params=members.AZURE,
     ),
     Dialect(
         name="openrouter",
         label="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
         base_path="/api/v1",
-        merge_system="none",
+        merge_system_messages="none",
         headers={"X-Title": "Llamagate"},
         options=VLLM_OPTIONS,
         think=_REASONING_OBJECT,
-        replay=["reasoning_details"],
-        messages=True,
-        first_event_s=600.0,
-        routing_members=members.OPENROUTER,
-        routing_tools=members.OPENROUTER_TOOLS,
+        replay_fields=["reasoning_details"],
+        has_messages_api=True,
+        first_token_timeout_s=600.0,
+        routing_params=members.OPENROUTER,
+        routing_tool_types=members.OPENROUTER_TOOLS,
     ),
     Dialect(
         name="deepseek",
         label="DeepSeek",
         base_url="https://api.deepseek.com/v1",
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
-        stop_limit=16,
+        max_stop_sequences=16,
         think=ThinkStyle(
             off={"thinking": {"type": "disabled"}},
             on={"thinking": {"type": "enabled"}},
@@ -140,15 +140,15 @@ ROWS = (
                 for level, word in {"low": "low", "medium": "high", "high": "high", "max": "max"}.items()
             },
         ),
-        replay=["reasoning_content"],
+        replay_fields=["reasoning_content"],
         format="object",
-        says_json=True,
-        images=False,
-        embed=None,
-        completes=False,
-        first_event_s=660.0,
+        requires_json_word=True,
+        accepts_images=False,
+        embeddings=None,
+        has_completions_api=False,
+        first_token_timeout_s=660.0,
         # Of its models, those that only think do not fill in.
-        per_model={r"^deepseek-(?!r|.*reason)": {"fill": {"path": "/beta/completions", "from_root": True}}},
+        per_model={r"^deepseek-(?!r|.*reason)": {"infill": {"path": "/beta/completions", "from_root": True}}},
     ),
     Dialect(
         name="groq",
@@ -157,13 +157,15 @@ ROWS = (
         base_path="/openai/v1",
         max_tokens="max_completion_tokens",
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
-        drops=["logprobs", "top_logprobs"],
-        routing_members=members.GROQ,
-        embed=None,
-        completes=False,
+        drop_params=["logprobs", "top_logprobs"],
+        routing_params=members.GROQ,
+        embeddings=None,
+        has_completions_api=False,
         per_model={
             r"qwen": {
-                "reading": {"tags": "start"},  # unless `think` is said, it thinks in the text
+                "response_parsing": {
+                    "reasoning_tags": "start"
+                },  # unless `think` is said, it thinks in the text
                 "think": {
                     "off": {"reasoning_effort": "none"},
                     "on": {"reasoning_effort": "default", "reasoning_format": "parsed"},
@@ -183,28 +185,28 @@ ROWS = (
         },
         # Few of its models take schemas, and not in a stream; all take JSON, if the messages say the word.
         format="object",
-        says_json=True,
+        requires_json_word=True,
     ),
     Dialect(
         name="mistral",
         label="Mistral",
         base_url="https://api.mistral.ai/v1",
         options=OPTIONS | {"seed": "random_seed"},
-        ranges={"temperature": (0.0, 1.5)},
-        drops=["logprobs", "top_logprobs"],
-        asks_for_usage=False,
-        says_json=True,
-        schema_drops=["$id", "$schema", "additionalProperties", "strict"],
+        param_ranges={"temperature": (0.0, 1.5)},
+        drop_params=["logprobs", "top_logprobs"],
+        accepts_stream_options=False,
+        requires_json_word=True,
+        drop_schema_keywords=["$id", "$schema", "additionalProperties", "strict"],
         tool_choices={"required": "any"},
-        merge_system="all",
-        alternate_roles=True,
-        bare_calls="omit",
-        short_call_ids=True,
-        prefill=Prefill(turn={"prefix": True}),
-        embed=EmbedStyle(batch=32, dimensions="output_dimension", normalised=True),
-        completes=False,
+        merge_system_messages="all",
+        requires_alternating_roles=True,
+        tool_calls_without_content="omit",
+        requires_short_tool_call_ids=True,
+        prefill=Prefill(message={"prefix": True}),
+        embeddings=EmbedStyle(batch_size=32, dimensions="output_dimension", normalized=True),
+        has_completions_api=False,
         per_model={
-            r"codestral": {"fill": {"path": "/fim/completions"}},
+            r"codestral": {"infill": {"path": "/fim/completions"}},
             r"magistral": {
                 "think": {
                     "on": {"prompt_mode": "reasoning"},
@@ -218,15 +220,15 @@ ROWS = (
         label="Together",
         base_url="https://api.together.xyz/v1",
         options=VLLM_OPTIONS,
-        asks_for_usage=False,
-        reading=Reading(tags="start"),
+        accepts_stream_options=False,
+        response_parsing=Reading(reasoning_tags="start"),
         think=ThinkStyle(
             off={"reasoning": {"enabled": False}},
             on={},
             levels=levels("reasoning_effort", max="high"),
         ),
         per_model={r"gpt-oss": ALWAYS},
-        routing_members=members.TOGETHER,
+        routing_params=members.TOGETHER,
     ),
     Dialect(
         name="fireworks",
@@ -243,26 +245,26 @@ ROWS = (
         label="xAI",
         base_url="https://api.x.ai/v1",
         max_tokens="max_completion_tokens",
-        reading=Reading(counts="total"),
+        response_parsing=Reading(completion_tokens_from="total"),
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
-        embed=None,
-        completes=False,
-        routing_members=members.TOOL_MODELS,
-        sources=[ModelSource(path="/language-models")],
+        embeddings=None,
+        has_completions_api=False,
+        routing_params=members.TOOL_MODELS,
+        metadata_sources=[ModelSource(path="/language-models")],
         per_model={
             r"grok-3-mini": {
-                "drops": ["stop"],
+                "drop_params": ["stop"],
                 "think": {
                     "off": {"reasoning_effort": "low"},
                     "on": {"reasoning_effort": "high"},
                     "levels": levels("reasoning_effort", medium="high", max="high"),
                 },
             },
-            r"grok-4(?!.*non-reasoning)": {"drops": ["stop"]},
+            r"grok-4(?!.*non-reasoning)": {"drop_params": ["stop"]},
             r"grok-4\.3": part(effort(off="none")),
             r"grok-4\.[4-9]|grok-[5-9]": ALWAYS,
         },
-        schema_drops=["strict"],
+        drop_schema_keywords=["strict"],
     ),
     Dialect(
         name="gemini",
@@ -270,13 +272,13 @@ ROWS = (
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         base_path="/v1beta/openai",
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
-        drops=["logprobs", "top_logprobs"],
+        drop_params=["logprobs", "top_logprobs"],
         think=effort(off="low"),
-        replay=["extra_content"],
-        merge_system="all",
-        embed=EmbedStyle(batch=100),
-        completes=False,
-        schema_drops=["$id", "$schema", "strict"],
+        replay_fields=["extra_content"],
+        merge_system_messages="all",
+        embeddings=EmbedStyle(batch_size=100),
+        has_completions_api=False,
+        drop_schema_keywords=["$id", "$schema", "strict"],
         per_model={
             r"2\.5-flash": part(effort(off="none")),
             r"gemini-(1|2\.0)|gemma|learnlm": _NO_THINKING,
@@ -289,16 +291,16 @@ ROWS = (
         headers={"anthropic-version": "2023-06-01"},
         auth="bearer+x-api-key",
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
-        ranges={"temperature": (0.0, 1.0)},
-        drops=["logprobs", "top_logprobs"],
-        drops_thinking=["temperature", "top_p"],
+        param_ranges={"temperature": (0.0, 1.0)},
+        drop_params=["logprobs", "top_logprobs"],
+        drop_params_when_reasoning=["temperature", "top_p"],
         think=_ANTHROPIC_THINKING,
         format="prompt",
-        merge_system="all",
-        embed=None,
-        completes=False,
-        messages=True,
-        routing_members=members.ANTHROPIC,
+        merge_system_messages="all",
+        embeddings=None,
+        has_completions_api=False,
+        has_messages_api=True,
+        routing_params=members.ANTHROPIC,
         models_path="/models?limit=1000",  # unasked, it lists twenty
     ),
 )

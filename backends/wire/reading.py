@@ -43,12 +43,14 @@ _decode = reply_decoder.decode
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How the answers of a kind of backend have to be read."""
+    """How the responses of a kind of backend are parsed."""
 
-    tags: Literal["none", "start", "open"] = "none"
-    """Thinking between tags: only at the start of an answer; `open`: the template has opened the tag."""
-    counts: Literal["completion", "total"] = "completion"
-    """What was generated: as told, or the total less the prompt, where thinking is not in what is told."""
+    reasoning_tags: Literal["none", "start", "open"] = "none"
+    """Whether reasoning stands between tags in the text: never; at its start; `open`: at its start, but
+    without the opening tag, which the template has written."""
+    completion_tokens_from: Literal["completion", "total"] = "completion"
+    """Which count of `usage` tells the generated tokens: `completion_tokens`, or `total_tokens` less the
+    prompt's, where the former leaves out reasoning."""
 
 
 USUAL = Reading()
@@ -83,7 +85,11 @@ class Reader:
 
     def __init__(self, reading: Reading = USUAL) -> None:
         self._reading = reading
-        self._tags = TagSplitter(is_open=reading.tags == "open") if reading.tags != "none" else None
+        self._tags = (
+            TagSplitter(is_open=reading.reasoning_tags == "open")
+            if reading.reasoning_tags != "none"
+            else None
+        )
         self._said = _Pairs()
         self._thought = _Pairs()
         self._is_busy = self._tags is not None
@@ -175,7 +181,7 @@ class Reader:
             reply.error = reply.error or extra.error
         if reply.usage is not None:
             reply.timings = reply.timings or _timings(reply.usage)
-            reply.usage = _check_counts(reply.usage, self._reading.counts)
+            reply.usage = _check_counts(reply.usage, self._reading.completion_tokens_from)
 
     def _without_choice(self, reply: Reply, event: bytes) -> Reply:
         """Find the errors that are told without the member for it."""

@@ -11,6 +11,7 @@ from backends import change_authors, services
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialect import with_path
 from backends.wire.dialects import DIALECTS
+from backends.wire.profile_names import list_old_names
 from console.configfile.run import Run
 from console.configfile.schema import ApiKey, BackendEntry, MappingEntry, TargetEntry
 from core.crypto import SecretElsewhere, SecretUnreadable
@@ -41,10 +42,19 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
             "profile": entry.profile,
             "notes": entry.notes,
         }
+        run.notes += _describe_old_names(entry, path)
         save = partial(services.save_backend, backend)
         if run.settle(backend, wanted, f"backend {entry.name}", path, save):
             _apply_api_keys(run, backend, entry, live.get(backend.pk, {}), path)
     return known
+
+
+def _describe_old_names(entry: BackendEntry, path: str) -> list[str]:
+    """Say what fields of the profile are called now; the model itself renames them before it is compared."""
+    return [
+        f"{path}.profile.{place} is now called {new}: write the new name into the file."
+        for place, new in list_old_names(entry.profile)
+    ]
 
 
 def _apply_api_keys(

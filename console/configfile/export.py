@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec import NODEFAULT, UNSET
 
 from accounts.models import ClientKey, Team
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
+from backends.wire.profile_names import rename_profile
 from console.configfile.run import same
 from console.configfile.schema import VERSION, BackendEntry, KeyEntry, MappingEntry, TargetEntry, TeamEntry
 from console.configfile.yaml_writer import OneLine, OneLineList, write_yaml
@@ -49,7 +51,7 @@ def _left_out() -> str:
     lines = [
         f"#   backend {backend.name}: profile.{place}\n"
         for backend in _backends()
-        for place in plain_secrets.find(backend.profile)
+        for place in plain_secrets.find(_profile(backend))
     ]
     return "#\n" + LEFT_OUT + "".join(lines) if lines else ""
 
@@ -107,6 +109,13 @@ def _in_order(value: Any) -> Any:
     return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
+def _profile(backend: Backend) -> Any:
+    """Give the profile with the names of today. One that holds a field twice is given as it is stored."""
+    with suppress(ValueError):
+        return rename_profile(backend.profile)
+    return backend.profile
+
+
 def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
     api_keys = [
         OneLine(label=stored.label, env=placeholders.make(backend.name, stored.label, "API_KEY"))
@@ -120,7 +129,7 @@ def _backend(backend: Backend, placeholders: Placeholders) -> dict[str, Any]:
         api_keys=api_keys or UNSET,
         enabled=backend.enabled,
         verify_tls=backend.verify_tls,
-        profile=_in_order(plain_secrets.without(backend.profile)),
+        profile=_in_order(plain_secrets.without(_profile(backend))),
         notes=backend.notes,
     )
 

@@ -59,11 +59,11 @@ def _build_turns(request: GenerationRequest, dialect: Dialect, aside: Translatio
     """Give the conversation with what this kind of backend wants in it beside the conversation."""
     notes = aside.notes
     turns = drop_unwanted_reasoning(request.turns, dialect)
-    if THOUGHT in dialect.replay:
+    if THOUGHT in dialect.replay_fields:
         _note_thinking(request, notes)
     if request.response_format is not None:
         turns = ask_in_words(request.response_format, turns, dialect, notes)
-    return replay_reasoning(turns, aside.recalled, dialect, notes) if dialect.replay else turns
+    return replay_reasoning(turns, aside.recalled, dialect, notes) if dialect.replay_fields else turns
 
 
 def _note_thinking(request: GenerationRequest, notes: Diagnostics) -> None:
@@ -91,11 +91,13 @@ def add_dialect_fields(fields: Fields, why: str, notes: Diagnostics) -> Fields:
 
 def fit_body(body: Fields, think: Any, dialect: Dialect, notes: Diagnostics) -> Fields:
     """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
-    if dialect.drops:
-        _drop(body, dialect.drops, dialect, "this model or kind of backend refuses it", notes)
-    if dialect.drops_thinking and thinks(think, dialect):
-        _drop(body, dialect.drops_thinking, dialect, "this model refuses it while it thinks", notes)
-    for name, (least, most) in dialect.ranges.items():
+    if dialect.drop_params:
+        _drop(body, dialect.drop_params, dialect, "this model or kind of backend refuses it", notes)
+    if dialect.drop_params_when_reasoning and thinks(think, dialect):
+        _drop(
+            body, dialect.drop_params_when_reasoning, dialect, "this model refuses it while it thinks", notes
+        )
+    for name, (least, most) in dialect.param_ranges.items():
         value = body.get(name)
         if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
@@ -121,8 +123,8 @@ def _least_limit(body: Fields, think: Any, dialect: Dialect) -> int:
     budget = _budget(body)
     if budget:
         return budget + max(ROOM_FOR_TEXT, body.get(dialect.max_tokens) or 0)
-    is_off = think is False and dialect.thinks_unasked
-    return 0 if is_off else dialect.least_tokens
+    is_off = think is False and dialect.reasons_by_default
+    return 0 if is_off else dialect.max_tokens_minimum
 
 
 def _budget(body: Fields) -> int:
@@ -156,11 +158,11 @@ def tools_fields(tools: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -
     if isinstance(choice, str) and choice in dialect.tool_choices:
         tools = {**tools, "tool_choice": dialect.tool_choices[choice]}
         notes.changed("tool_choice", "tool_choice", "another word for it here")
-    if dialect.schema_drops:
-        unwanted = frozenset(dialect.schema_drops)
+    if dialect.drop_schema_keywords:
+        unwanted = frozenset(dialect.drop_schema_keywords)
         cleaned = _without(tools["tools"], unwanted)
         if cleaned != tools["tools"]:
-            notes.changed("tools", "tools", f"schemas without {', '.join(dialect.schema_drops)}")
+            notes.changed("tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}")
             tools = {**tools, "tools": cleaned}
     return tools
 
@@ -186,15 +188,15 @@ def _without_in_each(schemas: Any, names: frozenset[str]) -> Any:
 def thinks(think: Any, dialect: Dialect) -> bool:
     """Say whether the model will think: as asked, or as it does unasked; what cannot be switched off does."""
     if think is None:
-        return dialect.thinks_unasked
-    return bool(think) or (dialect.think.off is None and dialect.thinks_unasked)
+        return dialect.reasons_by_default
+    return bool(think) or (dialect.think.off is None and dialect.reasons_by_default)
 
 
 def usage_fields(request: GenerationRequest, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
     if not request.stream:
         return {}
-    if not dialect.asks_for_usage:
+    if not dialect.accepts_stream_options:
         return {"stream": True}
     notes.added("stream_options", "the tokens of a stream are counted only when asked for")
     return {"stream": True, "stream_options": {"include_usage": True}}

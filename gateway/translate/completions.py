@@ -52,7 +52,9 @@ def find_infill(target: Target, rules: MappingRules) -> Fill | None:
     if probed is False and not rules.capabilities:
         return None
     is_claimed = "insert" in rules.capabilities or probed is True
-    return target.dialect.fill or (ANY_SUFFIX if is_claimed and target.dialect.completes else None)
+    return target.dialect.infill or (
+        ANY_SUFFIX if is_claimed and target.dialect.has_completions_api else None
+    )
 
 
 def build_completion(
@@ -87,7 +89,7 @@ def _build_shared(
         body |= _form(request.response_format, dialect, notes)
     if request.logprobs:
         body["logprobs"] = max(1, request.top_logprobs)
-    if request.logprobs and "logprobs" not in dialect.drops:
+    if request.logprobs and "logprobs" not in dialect.drop_params:
         notes.mapped("top_logprobs", "logprobs")
     elif request.top_logprobs:
         notes.dropped("top_logprobs", NEEDS_LOGPROBS)
@@ -101,7 +103,7 @@ def _build_shared(
 
 def _form(form: ResponseFormat, dialect: Dialect, notes: Diagnostics) -> dict[str, Any]:
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
-    if not dialect.bare_schema:
+    if not dialect.completions_schema_field:
         return build_fields(form, dialect, notes)
-    notes.mapped("format", dialect.bare_schema)
-    return {dialect.bare_schema: ANY_OBJECT if form.schema is None else form.schema}
+    notes.mapped("format", dialect.completions_schema_field)
+    return {dialect.completions_schema_field: ANY_OBJECT if form.schema is None else form.schema}

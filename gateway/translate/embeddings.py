@@ -70,7 +70,7 @@ class EmbeddingPart(msgspec.Struct, frozen=True):
 
 def build_part(part: EmbeddingPart, target: Target, context: TranslationContext = PLAIN) -> dict[str, Any]:
     """Make the backend's request body. The format is always named: SDKs would ask for base64."""
-    style = target.dialect.embed or EmbedStyle()
+    style = target.dialect.embeddings or EmbedStyle()
     body: dict[str, Any] = {
         **style.body,
         "model": target.model,
@@ -100,8 +100,8 @@ def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.
     A vector that may have been cut is read whatever the dialect says: some servers do not cut, and some do
     not bring to length one what they cut.
     """
-    style = dialect.embed or EmbedStyle()
-    if style.normalised and dimensions <= 0 and not is_base64(raw):
+    style = dialect.embeddings or EmbedStyle()
+    if style.normalized and dimensions <= 0 and not is_base64(raw):
         return raw
     values = numbers(raw)
     if 0 < dimensions < len(values):

@@ -27,21 +27,21 @@ SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 def normalize_messages(turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
-    if dialect.merge_system != "none":
-        turns = _join_system_turns(turns, dialect.merge_system == "all", notes)
-    results = [] if dialect.tool_images else [turn for turn in turns if turn["role"] == "tool"]
+    if dialect.merge_system_messages != "none":
+        turns = _join_system_turns(turns, dialect.merge_system_messages == "all", notes)
+    results = [] if dialect.accepts_tool_result_images else [turn for turn in turns if turn["role"] == "tool"]
     if results and any(map(has_image, results)):
         turns = _move_images_behind(turns, notes)
-    if dialect.alternate_roles:
+    if dialect.requires_alternating_roles:
         turns = _alternate_roles(turns, notes)
-    if dialect.bare_calls == "omit":
+    if dialect.tool_calls_without_content == "omit":
         turns = [_drop_empty_content(turn) for turn in turns]
-    if dialect.short_call_ids:
+    if dialect.requires_short_tool_call_ids:
         turns = [_shorten_ids(turn, notes) for turn in turns]
-    if dialect.prefill is not None and dialect.prefill.turn and ends_with_assistant(turns):
-        turns = [*turns[:-1], {**turns[-1], **dialect.prefill.turn}]
+    if dialect.prefill is not None and dialect.prefill.message and ends_with_assistant(turns):
+        turns = [*turns[:-1], {**turns[-1], **dialect.prefill.message}]
         notes.added("messages", "the last turn is marked as one to go on with")
-    if not dialect.images and any(has_image(turn) for turn in turns):
+    if not dialect.accepts_images and any(has_image(turn) for turn in turns):
         raise BadRequest("this model does not support image input")
     return turns
 

@@ -99,10 +99,10 @@ def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Diagnostic
 
 
 def _convert_value(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Diagnostics) -> Any:
-    if name == "stop" and len(value) > dialect.stop_limit:
-        why = f"only the first {dialect.stop_limit} of {len(value)} are sent: more are refused there"
+    if name == "stop" and len(value) > dialect.max_stop_sequences:
+        why = f"only the first {dialect.max_stop_sequences} of {len(value)} are sent: more are refused there"
         notes.changed("options.stop", wire_name, why)
-        return value[: dialect.stop_limit]
+        return value[: dialect.max_stop_sequences]
     if name == "repeat_last_n" and value < 0:
         notes.changed(
             "options.repeat_last_n",

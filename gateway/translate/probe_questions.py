@@ -253,7 +253,7 @@ def _fills(answer: Answer, dialect: Dialect) -> Judged:
     """See whether the suffix was read: some servers take it and leave it out."""
     if not answer.text:
         return "unclear", "it put nothing between the texts"
-    if dialect.fill is not None:
+    if dialect.infill is not None:
         return "yes", "it filled the gap between two texts"
     if answer.prompt_tokens >= AFTER_TOKENS:
         return "yes", "it filled the gap, and counted the text behind it"

@@ -52,7 +52,7 @@ class ChunkReader:
 
     def __init__(self, reading: Reading = USUAL) -> None:
         # Text passes where it came, so thinking is not looked for in it.
-        self._reader = Reader(msgspec.structs.replace(reading, tags="none"))
+        self._reader = Reader(msgspec.structs.replace(reading, reasoning_tags="none"))
 
     def read(self, data: bytes, /) -> Chunk:
         """Read a chunk or an answer. Raises `BadReply`."""

@@ -59,7 +59,7 @@ def _find_recalled(call: dict[str, Any], recalled: Mapping[str, ReplayData]) -> 
 
 def drop_unwanted_reasoning(turns: list[Turn], dialect: Dialect) -> list[Turn]:
     """Take what clients send back of the thinking out of the turns, unless this kind of backend wants it."""
-    if THOUGHT in dialect.replay or not any(THOUGHT in turn for turn in turns):
+    if THOUGHT in dialect.replay_fields or not any(THOUGHT in turn for turn in turns):
         return turns
     return [{name: member for name, member in turn.items() if name != THOUGHT} for turn in turns]
 
@@ -77,17 +77,19 @@ def _replay_turn(
     found = [_find_recalled(call, recalled) for call in turn["tool_calls"]]
     calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
     more: ReplayData = next((kept["turn"] for kept in found if kept.get("turn")), {})
-    wanted = {name: value for name, value in more.items() if name in dialect.replay and name not in turn}
+    wanted = {
+        name: value for name, value in more.items() if name in dialect.replay_fields and name not in turn
+    }
     if any(found):
         notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
-    elif not any(name in turn for name in dialect.replay):
+    elif not any(name in turn for name in dialect.replay_fields):
         notes.changed(
             "messages",
             "messages",
             "nothing is kept that the backend gave with these tool calls: sent without",
         )
         # Left out, it is refused by those who want it; a blank is not.
-        wanted = {name: BLANK for name in dialect.replay if name == THOUGHT}
+        wanted = {name: BLANK for name in dialect.replay_fields if name == THOUGHT}
     return {**turn, **wanted, "tool_calls": calls}
 
 

@@ -67,7 +67,7 @@ def ask_in_words(
         words = IN_WORDS + msgspec.json.encode(form.schema).decode()
     elif dialect.format == "prompt":
         words = ANY_JSON_IN_WORDS
-    elif dialect.says_json and form.schema is None and not _says_json(turns):
+    elif dialect.requires_json_word and form.schema is None and not _says_json(turns):
         words = JSON_WORD
     else:
         return turns

@@ -1,7 +1,7 @@
 """Members of a client's request that would choose a model or a place: they are not passed on. Pure.
 
-Which ones those are is the dialect's to say (`routing_members`, `routing_tools`). What a profile or a mapping
-adds is laid over afterwards, and stays.
+Which ones those are is the dialect's to say (`routing_params`, `routing_tool_types`). What a profile or a
+mapping adds is laid over afterwards, and stays.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _parts = msgspec.json.Decoder(list[msgspec.Raw])
 def is_routing_field(name: str, dialect: Dialect) -> bool:
     """Say whether a form's field chooses a model or a place, or is a text that may hold what does."""
     base = name.partition("[")[0].casefold()
-    return base in dialect.routing_members or base in _inner(dialect.routing_members)
+    return base in dialect.routing_params or base in _inner(dialect.routing_params)
 
 
 def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
@@ -43,8 +43,8 @@ def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILEN
 
     In whatever case: some servers do not tell cases apart.
     """
-    members = dialect.routing_members
-    if not members and not dialect.routing_tools:
+    members = dialect.routing_params
+    if not members and not dialect.routing_tool_types:
         return fields
     found = [name for name in fields if name.casefold() in members]
     if found:
@@ -52,9 +52,9 @@ def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILEN
         for name in found:
             notes.dropped(name, WHY)
     inner = _inner(members)
-    if inner or dialect.routing_tools:
+    if inner or dialect.routing_tool_types:
         for name in [name for name in fields if name in inner or name == TOOLS]:
-            fields = _within(fields, name, inner.get(name, NONE), dialect.routing_tools, notes)
+            fields = _within(fields, name, inner.get(name, NONE), dialect.routing_tool_types, notes)
     return fields
 
 
@@ -62,10 +62,12 @@ def client_tools(
     tools: list[dict[str, Any]], dialect: Dialect, notes: Diagnostics = SILENT
 ) -> list[dict[str, Any]]:
     """Leave out of decoded tools what would choose a model or a place."""
-    members = _inner(dialect.routing_members).get(TOOLS, NONE)
-    if not members and not dialect.routing_tools:
+    members = _inner(dialect.routing_params).get(TOOLS, NONE)
+    if not members and not dialect.routing_tool_types:
         return tools
-    kept = [(place, tool) for place, tool in enumerate(tools) if not _routes(tool, dialect.routing_tools)]
+    kept = [
+        (place, tool) for place, tool in enumerate(tools) if not _routes(tool, dialect.routing_tool_types)
+    ]
     for place in sorted(set(range(len(tools))) - {place for place, _ in kept}):
         notes.dropped(f"{TOOLS}[{place}]", WHY)
     return [_without(tool, members, f"{TOOLS}[{place}]", notes) for place, tool in kept]

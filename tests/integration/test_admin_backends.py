@@ -70,8 +70,8 @@ class TestAddABackend:
             '"text"',
             '{"per_model": [1]}',
             '{"per_model": {"q": {"nobody_knows": 1}}}',
-            '{"idle_s": 1e999}',
-            '{"idle_s": NaN}',
+            '{"idle_timeout_s": 1e999}',
+            '{"idle_timeout_s": NaN}',
             '{"body": {"user": "a\\u0000b"}}',
         ],
     )

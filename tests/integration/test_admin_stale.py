@@ -69,7 +69,7 @@ def _person() -> Any:
 OBJECTS = [
     (_backend, {"notes": "newer"}, {"name": "renamed"}, "notes"),
     (_backend, {"verify_tls": None}, {"name": "renamed"}, "verify_tls"),
-    (_backend, {"profile": '{"idle_s": 5}'}, {"notes": "mine"}, "profile"),
+    (_backend, {"profile": '{"idle_timeout_s": 5}'}, {"notes": "mine"}, "profile"),
     (_mapping, {"system": "newer"}, {"context_length": "5"}, "system"),
     (_mapping, {"options": '{"seed": 1}'}, {"template": "mine"}, "options"),
     (lambda: factories.team(), {"allowed_models": "qwen*"}, {"name": "renamed"}, "allowed_models"),

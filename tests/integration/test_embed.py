@@ -67,11 +67,11 @@ REFUSALS = {"llama.cpp": like_llamacpp, "OpenAI": like_openai, "no lengths": in_
 
 @pytest.fixture(autouse=True)
 def _route(database: None, fake: FakeBackend, second: FakeBackend) -> None:
-    profile = {"embed": {"batch": BATCH}}
+    profile = {"embeddings": {"batch_size": BATCH}}
     factories.mapping(
         "m",
         factories.backend(fake, "first", profile=profile),
-        factories.backend(second, "second", profile={"embed": {"batch": 3}}),
+        factories.backend(second, "second", profile={"embeddings": {"batch_size": 3}}),
     )
 
 

@@ -100,7 +100,9 @@ def _route(database: None, fake: FakeBackend, _both: None) -> None:
 @pytest.fixture(autouse=True)
 def _both(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind of backend that has both."""
-    both = msgspec.structs.replace(DIALECTS["generic"], name="both", messages=True, responses=True)
+    both = msgspec.structs.replace(
+        DIALECTS["generic"], name="both", has_messages_api=True, has_responses_api=True
+    )
     table = {**DIALECTS, "both": both}
     monkeypatch.setattr(registry, "DIALECTS", table)
     monkeypatch.setattr(dialects, "DIALECTS", table)

@@ -115,7 +115,7 @@ def test_headers_and_query_go_with_every_call(client: Client, fake: FakeBackend)
 
 def test_a_part_for_some_models_is_for_those(client: Client, fake: FakeBackend) -> None:
     fake.models = ("small-one", "large-one")
-    row = factories.backend(fake, profile={"per_model": {"^small": {"drops": ["temperature"]}}})
+    row = factories.backend(fake, profile={"per_model": {"^small": {"drop_params": ["temperature"]}}})
     factories.mapping("*", row, model="*")
     for model in ("small-one", "large-one"):
         ask(client, model=model, options={"temperature": 0.5})

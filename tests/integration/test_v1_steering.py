@@ -44,7 +44,9 @@ FORM_TYPE = {"Content-Type": "multipart/form-data; boundary=b0"}
 @pytest.fixture(autouse=True)
 def _route(database: None, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A backend of which nobody knows what it is, and that has every route."""
-    both = msgspec.structs.replace(DIALECTS["generic"], name="both", messages=True, responses=True)
+    both = msgspec.structs.replace(
+        DIALECTS["generic"], name="both", has_messages_api=True, has_responses_api=True
+    )
     table = {**DIALECTS, "both": both}
     monkeypatch.setattr(registry, "DIALECTS", table)
     monkeypatch.setattr(dialects, "DIALECTS", table)

@@ -28,7 +28,7 @@ def test_the_table_is_keyed_by_name_and_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         DIALECTS["new"] = DIALECTS["generic"]  # type: ignore[index]  # that is what is tried
     with pytest.raises(AttributeError):
-        DIALECTS["generic"].stop_limit = 1  # type: ignore[misc]  # that is what is tried
+        DIALECTS["generic"].max_stop_sequences = 1  # type: ignore[misc]  # that is what is tried
 
 
 def test_a_form_offers_each_once_and_generic_is_among_them() -> None:
@@ -107,7 +107,7 @@ def test_json_without_a_schema_becomes_one_where_the_word_is_not_understood() ->
 
 
 def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
-    silent = Dialect(name="x", label="X", asks_for_usage=False)
+    silent = Dialect(name="x", label="X", accepts_stream_options=False)
     backend = msgspec.structs.replace(target().upstream, dialect=silent, profiles={})
     call = parse.chat(b'{"model":"m","messages":[]}')
     body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
@@ -194,7 +194,7 @@ def test_a_model_is_told_by_its_name_with_and_without_a_date(
     dialect: str, model: str, temperature: bool, stop: bool, off: str | None
 ) -> None:
     found = for_model(DIALECTS[dialect], model)
-    assert ("temperature" not in found.drops, "stop" not in found.drops) == (temperature, stop)
+    assert ("temperature" not in found.drop_params, "stop" not in found.drop_params) == (temperature, stop)
     assert (found.think.off or {}).get("reasoning_effort") == off
 
 
@@ -202,8 +202,10 @@ def test_a_model_is_told_by_its_name_with_and_without_a_date(
 
 
 def test_a_profile_is_laid_over_member_by_member() -> None:
-    found = override_profile(DIALECTS["vllm"], {"options": {"top_k": None, "seed": "own"}, "stop_limit": 1})
-    assert (found.options["seed"], "top_k" in found.options, found.stop_limit) == ("own", False, 1)
+    found = override_profile(
+        DIALECTS["vllm"], {"options": {"top_k": None, "seed": "own"}, "max_stop_sequences": 1}
+    )
+    assert (found.options["seed"], "top_k" in found.options, found.max_stop_sequences) == ("own", False, 1)
     assert found.options["temperature"] == "temperature"
     assert DIALECTS["vllm"].options["seed"] == "seed"
 
@@ -214,14 +216,14 @@ def test_a_profile_is_laid_over_member_by_member() -> None:
         ({"nobody_knows": 1}, "nobody_knows"),
         ({"name": "x"}, "name cannot be changed"),
         ({"auth": "basic"}, "auth"),
-        ({"stop_limit": "many"}, "stop_limit"),
+        ({"max_stop_sequences": "many"}, "max_stop_sequences"),
         ({"think": {"of": {}}}, "of"),
         ({"headers": {"Authorization": "Bearer x"}}, "Authorization"),
         ({"headers": {"X Y": "z"}}, "X Y"),
         ({"headers": {"X-Y": "a\nb"}}, "printable"),
         ({"per_model": {"(": {}}}, "no pattern"),
         ({"options": [1]}, "options"),
-        ({"stop_limit": 0}, "stop_limit"),
+        ({"max_stop_sequences": 0}, "max_stop_sequences"),
         ({"per_model": [1]}, "per_model"),
         ({"per_model": 5}, "per_model"),
         ({"per_model": {"q": {"nobody_knows": 1}}}, "nobody_knows"),
@@ -243,13 +245,13 @@ def test_what_is_no_object_is_no_profile(changes: Any) -> None:
 
 
 def test_a_part_that_does_not_fit_is_left_out_where_nobody_could_be_told() -> None:
-    parts: dict[str, Any] = {"(": {}, "q": {"nobody_knows": 1}, "wen": {"stop_limit": 9}}
+    parts: dict[str, Any] = {"(": {}, "q": {"nobody_knows": 1}, "wen": {"max_stop_sequences": 9}}
     profile = msgspec.structs.replace(DIALECTS["generic"], per_model=parts)
-    assert for_model(profile, "qwen").stop_limit == 9
+    assert for_model(profile, "qwen").max_stop_sequences == 9
 
 
 def test_a_range_of_what_is_no_number_is_none() -> None:
-    ranged = msgspec.structs.replace(DIALECTS["generic"], ranges={"stop": (0, 1)})
+    ranged = msgspec.structs.replace(DIALECTS["generic"], param_ranges={"stop": (0, 1)})
     backend = msgspec.structs.replace(target().upstream, dialect=ranged, profiles={})
     call = parse.chat(b'{"model":"m","messages":[],"options":{"stop":["a"]}}')
     body = replay.build(CHAT, call, msgspec.structs.replace(target(), upstream=backend), rule())
@@ -258,9 +260,13 @@ def test_a_range_of_what_is_no_number_is_none() -> None:
 
 def test_a_part_for_some_models_is_for_those_only() -> None:
     profile = override_profile(
-        DIALECTS["generic"], {"per_model": {"^q": {"drops": ["stop"]}, "wen": {"stop_limit": 9}}}
+        DIALECTS["generic"],
+        {"per_model": {"^q": {"drop_params": ["stop"]}, "wen": {"max_stop_sequences": 9}}},
     )
-    assert (for_model(profile, "qwen").drops, for_model(profile, "qwen").stop_limit) == (["stop"], 9)
+    assert (for_model(profile, "qwen").drop_params, for_model(profile, "qwen").max_stop_sequences) == (
+        ["stop"],
+        9,
+    )
     assert for_model(profile, "other") == profile
 
 

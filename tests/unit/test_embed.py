@@ -73,7 +73,7 @@ def packed(*values: float) -> str:
 def test_the_format_is_always_named_and_dimensions_only_where_understood(dialect: str) -> None:
     sent = build_part(EmbeddingPart(["a", "b"], 2), target(dialect))
     assert sent.pop("encoding_format") == "float"
-    style = DIALECTS[dialect].embed or EmbedStyle()
+    style = DIALECTS[dialect].embeddings or EmbedStyle()
     named = {style.dimensions: 2} if style.dimensions else {}
     assert sent == {**style.body, **style.truncate, "model": "backend-model", "input": ["a", "b"], **named}
     assert "dimensions" not in build_part(EmbeddingPart(["a"], 0), target(dialect))
@@ -159,8 +159,8 @@ def test_every_vector_has_length_one_or_none(
     values: list[float], dimensions: int, dialect: str, as_base64: bool
 ) -> None:
     vector = packed(*values) if as_base64 else values
-    style = DIALECTS[dialect].embed or EmbedStyle()
-    if style.normalised and not as_base64:
+    style = DIALECTS[dialect].embeddings or EmbedStyle()
+    if style.normalized and not as_base64:
         norm = math.hypot(*values)
         vector = [value / norm for value in values] if norm else values
     [found] = embedded(reply(vector), dialect, dimensions=dimensions)

@@ -39,7 +39,9 @@ def test_calls_and_their_results() -> None:
 @pytest.mark.parametrize("role", ["user", "system"])
 @pytest.mark.parametrize("content", ["x" * 40, [{"type": "text", "text": "x"}]])
 def test_neighbours_that_are_joined(role: str, content: Any) -> None:
-    dialect = msgspec.structs.replace(replay.target().dialect, alternate_roles=True, merge_system="all")
+    dialect = msgspec.structs.replace(
+        replay.target().dialect, requires_alternating_roles=True, merge_system_messages="all"
+    )
     with soon():
         (turn,) = normalize_messages([{"role": role, "content": content}] * 5 * MANY, dialect)
     assert len(turn["content"]) == (5 * MANY if isinstance(content, list) else 42 * 5 * MANY - 2)

@@ -104,7 +104,10 @@ class TestFirstList:
         know = {name for name in DIALECTS if "chat_template_kwargs" in asked(name, think=False)}
         assert know == {"vllm", "llamacpp", "sglang", "nim"}
         for dialect in DIALECTS:
-            own = {*DIALECTS[dialect].body, *(["stream_options"] if DIALECTS[dialect].asks_for_usage else [])}
+            own = {
+                *DIALECTS[dialect].body,
+                *(["stream_options"] if DIALECTS[dialect].accepts_stream_options else []),
+            }
             assert set(asked(dialect)) == {"model", "messages", "stream", *own}, (
                 "thinking is not switched off behind the client's back"
             )

@@ -44,7 +44,7 @@ def card_of(told: dict[str, Any]) -> ModelCard:
     """Read the list and the other sources that the dialect names, as `model_lists` does."""
     dialect = DIALECTS[told["dialect"]]
     listed = parse_model_list(json.dumps(told["backend_says"]["/models"]).encode())
-    for source in dialect.sources:
+    for source in dialect.metadata_sources:
         body = json.dumps(told["backend_says"][source.path]).encode()
         listed = sources.merge_sources(listed, sources.read_source(source.shape, body))
     return next(card for card in listed if card.id == told["model"])

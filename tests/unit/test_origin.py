@@ -109,9 +109,9 @@ def test_a_path_below_the_base_url_is_one(path: str) -> None:
     [
         lambda path: {"models_path": path},
         lambda path: {"path_prefix": path},
-        lambda path: {"sources": [{"path": path}]},
-        lambda path: {"fill": {"path": path}},
-        lambda path: {"per_model": {"q": {"fill": {"path": path}}}},
+        lambda path: {"metadata_sources": [{"path": path}]},
+        lambda path: {"infill": {"path": path}},
+        lambda path: {"per_model": {"q": {"infill": {"path": path}}}},
     ],
 )
 def test_no_profile_leads_to_another_server(profile: object, path: str) -> None:

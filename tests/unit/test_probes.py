@@ -138,7 +138,7 @@ class TestWhatIsAsked:
     def test_every_dialect_can_be_asked_and_every_limit_is_small(self, dialect: str) -> None:
         to = target(dialect)
         for one in [probe_questions.first_question("m"), *probe_questions.questions("m")]:
-            is_asked = to.dialect.images or one.capability != "vision"
+            is_asked = to.dialect.accepts_images or one.capability != "vision"
             request = one.make_request()
             if request.prompt is None and is_asked:
                 body = build_chat(request, to)

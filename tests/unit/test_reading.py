@@ -59,17 +59,17 @@ def test_text_and_thinking_wherever_they_stand(delta: dict[str, Any], thinking: 
 def test_tags_are_parted_only_where_the_kind_of_backend_says_so() -> None:
     events = [chunk(content="<think>t</th"), chunk(content="ink>a"), chunk("stop")]
     assert said(*events) == ("", "<think>t</think>a")
-    assert said(*events, reading=Reading(tags="start")) == ("t", "a")
-    assert said(chunk(content="t</think>a"), reading=Reading(tags="open")) == ("t", "a")
+    assert said(*events, reading=Reading(reasoning_tags="start")) == ("t", "a")
+    assert said(chunk(content="t</think>a"), reading=Reading(reasoning_tags="open")) == ("t", "a")
 
 
 def test_tags_are_text_where_thinking_has_a_place_of_its_own() -> None:
     events = [chunk(content=" "), chunk(reasoning="t"), chunk(content="<think>a</think>")]
-    assert said(*events, reading=Reading(tags="start")) == ("t", " <think>a</think>")
+    assert said(*events, reading=Reading(reasoning_tags="start")) == ("t", " <think>a</think>")
 
 
 def test_what_is_held_back_comes_at_the_end() -> None:
-    assert said(chunk(content="<thi"), chunk("stop"), reading=Reading(tags="start")) == ("", "<thi")
+    assert said(chunk(content="<thi"), chunk("stop"), reading=Reading(reasoning_tags="start")) == ("", "<thi")
     assert said(b'{"choices":[{"delta":{"content":"a\\ud83d"}}]}') == ("", "a\ufffd")
     assert said(b'{"choices":[{"delta":{"reasoning":"\\ud83d"}}]}', chunk(content="a")) == ("\ufffd", "a")
 
@@ -77,7 +77,7 @@ def test_what_is_held_back_comes_at_the_end() -> None:
 def test_a_whole_answer_is_whole_at_once() -> None:
     message = {"role": "assistant", "content": "<think>t</think>a</th"}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
-    reader = Reader(Reading(tags="start"))
+    reader = Reader(Reading(reasoning_tags="start"))
     [choice] = reader.read(body).choices or []
     assert choice.message == Delta(content="a</th", reasoning_content="t")
     assert reader.end() is None
@@ -126,8 +126,8 @@ def test_counts(usage: Any, counts: tuple[Any, Any] | None) -> None:
 def test_the_total_counts_where_thinking_is_left_out_of_what_is_told() -> None:
     told = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 20}
     assert usage_of(told) == (5, 2)
-    assert usage_of(told, Reading(counts="total")) == (5, 15)
-    assert usage_of(told | {"total_tokens": 0}, Reading(counts="total")) == (5, 2)
+    assert usage_of(told, Reading(completion_tokens_from="total")) == (5, 15)
+    assert usage_of(told | {"total_tokens": 0}, Reading(completion_tokens_from="total")) == (5, 2)
 
 
 def test_counts_of_zero_replace_none_that_came_before() -> None:
@@ -244,7 +244,7 @@ ANY = st.recursive(
 @given(ANY, ANY, ANY, st.sampled_from(["none", "start", "open"]))
 def test_no_value_anywhere_makes_it_fail(delta: Any, finish: Any, usage: Any, tags: Any) -> None:
     event = {"choices": [{"delta": delta, "finish_reason": finish, "logprobs": delta}], "usage": usage}
-    thinking, content = said(json.dumps(event).encode(), reading=Reading(tags=tags))
+    thinking, content = said(json.dumps(event).encode(), reading=Reading(reasoning_tags=tags))
     (thinking + content).encode()
 
 

@@ -35,7 +35,7 @@ FORMS = {
 CHOOSING = sorted(
     (name, member)
     for name, dialect in DIALECTS.items()
-    for member in dialect.routing_members
+    for member in dialect.routing_params
     if "." not in member
 )
 
@@ -101,8 +101,8 @@ def test_members_mean_what_they_mean_to_other_kinds() -> None:
 
 def test_every_name_is_in_lower_case() -> None:
     for dialect in DIALECTS.values():
-        assert all(member == member.casefold() for member in dialect.routing_members)
-        assert "model" not in dialect.routing_members
+        assert all(member == member.casefold() for member in dialect.routing_params)
+        assert "model" not in dialect.routing_params
 
 
 # Ways to write it
@@ -217,7 +217,9 @@ def test_what_a_profile_or_a_mapping_forces_stays() -> None:
 
 
 def test_an_operator_may_let_members_through() -> None:
-    dialect = override_profile(DIALECTS["openrouter"], {"routing_members": ["models"], "routing_tools": []})
+    dialect = override_profile(
+        DIALECTS["openrouter"], {"routing_params": ["models"], "routing_tool_types": []}
+    )
     given = {**CHAT_BODY, "provider": {"order": ["x"]}, "models": ["x"], "tools": [FUSION]}
     assert set(sent(given, dialect)) == {"model", "messages", "provider", "tools"}
 

@@ -39,7 +39,7 @@ CASES = (
         ),
         thinking="plan",
         content="ans < 5",
-        reading=Reading(tags="start"),
+        reading=Reading(reasoning_tags="start"),
         passes=False,
     ),
     Case(

@@ -131,7 +131,9 @@ def stops(size: int) -> Work:
     target = msgspec.structs.replace(
         target,
         upstream=msgspec.structs.replace(
-            target.upstream, dialect=msgspec.structs.replace(target.dialect, stop_limit=size), profiles={}
+            target.upstream,
+            dialect=msgspec.structs.replace(target.dialect, max_stop_sequences=size),
+            profiles={},
         ),
     )
     body = {"messages": [USER], "options": {"stop": [f"s{place}" for place in range(size)]}}
