@@ -18,7 +18,7 @@ from backends import services
 from backends.checks import MOVE, RENAME, names_taken, plain_secrets_stored
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
-from core import database
+from core import database, upgrade
 
 log = structlog.get_logger("llamagate.provision")
 
@@ -28,14 +28,21 @@ DEMO = "demo"
 SETUP_LOCK = 0x11A4A6A7E
 
 
-def prepare_database() -> list[str]:
-    """Migrate, and make what is missing. Returns lines for the operator. Replicas take turns."""
+def prepare_database() -> Iterator[str]:
+    """Migrate, and make what is missing. Gives lines for the operator as they come up. Replicas take turns.
+
+    Raises:
+        upgrade.UpgradeRefused: the database is newer than this code, or cannot be copied first.
+    """
     with _one_at_a_time():
+        if line := upgrade.prepare():
+            yield line  # before the migration: whoever sees that fail has to know of the copy
         call_command("migrate", interactive=False, verbosity=0)
         with services.exclusive():
             made = [*create_admin(), *backend_from_environment()]
-    secrets_told = (f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())
-    return [*made, *secrets_told, *(f"Warning: {sentence}. {RENAME}" for sentence in names_taken())]
+    yield from made
+    yield from (f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())
+    yield from (f"Warning: {sentence}. {RENAME}" for sentence in names_taken())
 
 
 def create_admin() -> list[str]:
@@ -90,9 +97,8 @@ def _one_at_a_time() -> AbstractContextManager[None]:
     """Hold a lock of the database: replicas that start together migrate one after the other."""
     if connection.vendor == "postgresql":
         return _server_lock()
-    name = str(connection.settings_dict["NAME"])
-    is_in_memory = name.startswith((":memory:", "file:"))
-    return nullcontext() if is_in_memory else _file_lock(Path(f"{name}.setup"))
+    file = upgrade.database_file()
+    return _file_lock(file.with_name(f"{file.name}.setup")) if file else nullcontext()
 
 
 @contextmanager

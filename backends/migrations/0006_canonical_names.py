@@ -15,11 +15,15 @@ log = structlog.get_logger("llamagate.migrations")
 
 
 def fill(apps, schema_editor):  # type: ignore[no-untyped-def]
-    """Give each name to the mapping that requests find today: of the enabled ones the first by name."""
+    """Give each name to the mapping that requests find today: as 0.1.0 did, of the enabled ones the last by name.
+
+    Of patterns it was the first.
+    """
     alias = schema_editor.connection.alias
     mappings = apps.get_model("backends", "ModelMapping").objects.using(alias)
     holders: dict[str, str] = {}
     rows = list(mappings.order_by("name").values_list("pk", "name", "enabled"))
+    rows = [row for row in rows if "*" in row[1]] + [row for row in reversed(rows) if "*" not in row[1]]
     for pk, name, enabled in sorted(rows, key=lambda row: not row[2]):
         holder = holders.setdefault(canonical(name), name)
         if holder == name:

@@ -145,11 +145,10 @@ class RoutingSnapshot:
         self.revision = revision
         self.upstreams: Mapping[int, Upstream] = {upstream.id: upstream for upstream in upstreams}
         everything = list(mappings)
-        exact: dict[str, MappingRules] = {}
-        for rule in everything:
-            if not rule.is_wildcard:
-                exact.setdefault(canonical(rule.name), rule)
-        self.exact: Mapping[str, MappingRules] = exact
+        # Of two spellings of one name the last one serves, as it did in 0.1.0: an upgrade moves no name.
+        self.exact: Mapping[str, MappingRules] = {
+            canonical(rule.name): rule for rule in everything if not rule.is_wildcard
+        }
         patterns = [(Pattern(m.name), m) for m in everything if m.is_wildcard]
         self.patterns = sorted(patterns, key=lambda pair: -pair[0].length)
 

@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from core import upgrade
+
 
 class _Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
     """Our own arguments first, and the examples as they are written."""
@@ -51,7 +53,11 @@ class OperatorCommand(BaseCommand):
         raise NotImplementedError
 
     def require_database(self) -> None:
-        """Refuse a database without our tables, or with those of an older release."""
+        """Refuse a database without our tables, or with those of an older or a newer release."""
+        try:
+            upgrade.refuse_newer()
+        except upgrade.UpgradeRefused as refusal:
+            raise CommandError(str(refusal)) from None
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError(

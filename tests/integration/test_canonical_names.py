@@ -198,19 +198,23 @@ class TestTheMigration:
         ]
         for name, enabled in rows:
             _insert(name, enabled)
-        served = {canonical(name): _first_served(name) for name, enabled in rows if enabled}
+        served = {canonical(name): _served_before(name) for name, enabled in rows if enabled}
         migrate()
         stored = {row.name: row for row in ModelMapping.objects.all()}
         assert {key: name for name, row in stored.items() if row.enabled for key in [row.canonical_name]} == (
             served
         )
-        assert served == {"zeta": "zeta:latest", "foo": "foo", "qwen*": "qwen*", "single": "Single"}
+        assert served == {"zeta": "zeta:latest", "foo": "library/foo", "qwen*": "qwen*", "single": "Single"}
         aside = {name for name, row in stored.items() if row.canonical_name is None}
-        assert aside == {"zeta", "foo:latest", "library/foo", "off:latest", "qwen*:latest"}
+        assert aside == {"zeta", "foo:latest", "foo", "off", "qwen*:latest"}
         assert not any(stored[name].enabled for name in aside)
         assert len(stored) == len(rows)
         registry.routing.reload()
-        assert {rule.name for rule in registry.current().exact.values()} == {"zeta:latest", "foo", "Single"}
+        assert {rule.name for rule in registry.current().exact.values()} == {
+            "zeta:latest",
+            "library/foo",
+            "Single",
+        }
         assert len(checks.check_names(databases=["default"])) == 5
 
     def test_moves_no_date_that_clients_are_told(self, migrate: Callable[[], None]) -> None:
@@ -245,9 +249,10 @@ def _insert(name: str, enabled: bool) -> None:
         )
 
 
-def _first_served(name: str) -> str:
-    """Give the mapping that the release before found: of the enabled ones the first in the table's order."""
+def _served_before(name: str) -> str:
+    """Give the mapping that 0.1.0 found: of enabled names the last in the table's order, of patterns the first."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM backends_modelmapping WHERE enabled ORDER BY name")
         names = [str(row[0]) for row in cursor.fetchall()]
-    return next(one for one in names if canonical(one) == canonical(name))
+    same = [one for one in names if canonical(one) == canonical(name)]
+    return same[0 if "*" in name else -1]

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from accounts.models import ClientKey
 from backends.models import Backend
 from console import provision
 from console.demo import DemoModel, DemoUnavailable, sample_lines
+from core import upgrade
 from proxy_site.server import listen, run_worker
 from proxy_site.workers import Workers, end_with_parent
 
@@ -57,17 +58,20 @@ class Command(BaseCommand):
             return
         _adopt(options)
         self.check()
-        for line in self._prepared():
+        for line in self._prepare():
             self.stdout.write(line)
+            self.stdout.flush()
         listener = self._listen()
         if options["demo"]:
             self._serve_demo(listener)
         else:
             self._serve(listener)
 
-    def _prepared(self) -> list[str]:
+    def _prepare(self) -> Iterator[str]:
         try:
-            return provision.prepare_database()
+            yield from provision.prepare_database()
+        except upgrade.UpgradeRefused as refusal:
+            raise CommandError(str(refusal)) from None
         except OperationalError as error:
             reason = str(error).strip().splitlines()[0]
             raise CommandError(
