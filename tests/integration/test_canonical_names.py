@@ -250,7 +250,7 @@ def _insert(name: str, enabled: bool) -> None:
 
 
 def _served_before(name: str) -> str:
-    """Give the mapping that 0.1.0 found: of enabled names the last in the table's order, of patterns the first."""
+    """Give the mapping that 0.1.0 found: the last enabled one in the table's order, of patterns the first."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM backends_modelmapping WHERE enabled ORDER BY name")
         names = [str(row[0]) for row in cursor.fetchall()]
