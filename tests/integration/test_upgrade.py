@@ -15,9 +15,10 @@ import pytest
 
 from tests.integration.test_first_starts import begun
 from tests.support import environment
-from tests.support.process import ServedProcess
+from tests.support.process import START_S, ServedProcess
 from tests.support.releases import Release, releases, run
 
+pytestmark = pytest.mark.timeout(300)  # several processes a test, each of which takes seconds to start
 OLDEST = "0.1.0-69b0a2f"
 COPIED = re.compile(
     r"^Upgrading the database: a copy as it was is (\S+) \(the last 3 are kept\)\.$", re.MULTILINE
@@ -58,7 +59,7 @@ def start(variables: Mapping[str, str], *arguments: str) -> subprocess.Completed
         env=environment.closed(PORT="0", **variables),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=START_S,
     )
 
 
@@ -128,7 +129,7 @@ class TestTheCopy:
                 assert process.stdin is not None
                 process.stdin.write("go\n")
                 process.stdin.flush()
-            told = [process.communicate(timeout=50) for process in (one, two)]
+            told = [process.communicate(timeout=START_S) for process in (one, two)]
         assert [one.returncode, two.returncode] == [0, 0], told
         assert len(copies(database)) == len(COPIED.findall("".join(out for out, _ in told))) == 1
         assert "0004_probe_results" in migrations(copies(database)[0])

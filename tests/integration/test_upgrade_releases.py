@@ -9,6 +9,8 @@ import pytest
 from tests.support.process import ServedProcess
 from tests.support.releases import Release, configuration, releases, renamed_names, run, with_new_names
 
+pytestmark = pytest.mark.timeout(300)  # processes that take seconds to start
+
 Described = dict[str, Any]
 
 

@@ -14,6 +14,7 @@ import psycopg
 import yaml
 
 from . import databases, environment, legs
+from .process import START_S
 
 FOLDER = environment.ROOT / "tests" / "fixtures" / "upgrade"
 
@@ -79,7 +80,7 @@ def run(variables: Mapping[str, str], *arguments: str, stdin: str = "") -> str:
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=START_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
