@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from backends import change_authors, services
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialect import with_path
 from backends.wire.dialects import DIALECTS
-from backends.wire.profile_names import list_old_names
+from backends.wire.profile_names import list_old_names, rename_profile
 from console.configfile.run import Run
 from console.configfile.schema import ApiKey, BackendEntry, MappingEntry, TargetEntry
 from core.crypto import SecretElsewhere, SecretUnreadable
@@ -39,7 +40,7 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
             "dialect": entry.dialect,
             "enabled": entry.enabled,
             "verify_tls": entry.verify_tls,
-            "profile": entry.profile,
+            "profile": _use_new_names(entry.profile),
             "notes": entry.notes,
         }
         run.notes += _describe_old_names(entry, path)
@@ -49,8 +50,16 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
     return known
 
 
+def _use_new_names(profile: Any) -> Any:
+    """Rename fields as the model will, so that a file with former names is compared by what would be stored."""
+    try:
+        return rename_profile(profile)
+    except ValueError:
+        return profile  # the model refuses it, with a sentence
+
+
 def _describe_old_names(entry: BackendEntry, path: str) -> list[str]:
-    """Say what fields of the profile are called now; the model itself renames them before it is compared."""
+    """Say what fields of the profile are called now."""
     return [
         f"{path}.profile.{place} is now called {new}: write the new name into the file."
         for place, new in list_old_names(entry.profile)

@@ -141,7 +141,7 @@ def test_a_file_with_old_names_changes_nothing_that_is_renamed(files: Files) -> 
     factories.backend("http://h.test/v1", "old", profile=NEW)
     number = revisions.number(revisions.ROUTING)
     lines = files.apply({"version": 1, "backends": [BACKEND | {"profile": OLD}]})
-    assert lines[-1] == "no changes"
+    assert lines[-1] == "no changes", lines
     assert "! backends[0].profile.per_model.^drops.drops is now called drop_params: " in "\n".join(lines)
     assert revisions.number(revisions.ROUTING) == number
     assert files.apply({"version": 1, "backends": [BACKEND | {"profile": NEW}]}) == ["no changes"]
