@@ -16,6 +16,7 @@ import msgspec
 from backends.routing.snapshot import MappingRules, Target, Upstream
 from backends.wire.dialect import Dialect, override_profile
 from backends.wire.dialects import DIALECTS
+from backends.wire.model_cards import CAPABILITIES
 from gateway.client_api import ClientApi
 from gateway.errors import RequestError
 from gateway.operation import ModelLoad, Operation
@@ -43,8 +44,6 @@ FORMS: tuple[dict[str, Any], ...] = (
     {"prompt": "Hi", "template": "{{ .Prompt }}"},
 )
 """Members by which a backend is asked in another form."""
-CLAIMED = ("completion", "tools", "insert", "vision", "embedding")
-"""What an operator may say of a model, so that it is asked in more forms."""
 
 
 class ListedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +144,7 @@ def _list_dialects() -> list[Dialect]:
 
 def _ask(operation: Operation, dialect: Dialect) -> Iterator[str]:
     target = Target(Upstream(0, "any", "http://any/v1", dialect), "m")
-    for capabilities in ((), CLAIMED):
+    for capabilities in ((), CAPABILITIES):  # what an operator says of a model lets it be asked in more forms
         rules = MappingRules("m", (target,), capabilities=capabilities)
         route = choose_route(operation, target, rules)
         if route is not None and (route.loads_models or not isinstance(operation, ModelLoad)):

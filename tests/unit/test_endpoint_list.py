@@ -75,7 +75,7 @@ def test_forms_of_a_request_and_kinds_of_backends_are_all_tried() -> None:
 def test_every_upstream_route_is_asked_by_an_endpoint() -> None:
     """A row that no endpoint leads to is dead, or the list lacks an example of the form that asks it."""
     listed = {path for one in ENDPOINTS.values() for paths in one.routes.values() for path in paths}
-    fills = [dialect.fill for dialect in DIALECTS.values() if dialect.fill]
+    fills = [dialect.infill for dialect in DIALECTS.values() if dialect.infill]
     declared = {write_path(route) for route in _declared_routes(vars(upstream_routes).values())}
     assert declared | {fill.path if fill.from_root else f"…{fill.path}" for fill in fills} <= listed
 

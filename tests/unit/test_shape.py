@@ -7,9 +7,11 @@ its signature and docstring not; a function inside another counts for itself as 
 import ast
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from backends.wire import overflow
+from backends.wire.model_cards import CAPABILITIES
 from tests.support.environment import ROOT
 
 PRODUCT = ("proxy_site", "console", "ollama_api", "gateway", "usage", "accounts", "backends", "core")
@@ -28,6 +30,7 @@ MEANINGS = {
     "models": "an app's tables, as Django's ORM has them",
     "reply": "a whole answer of the API that its package is named after",
     "request": "what came from a client, and how it is read",
+    "services": "the writers of what an app stores",
     "stream": "a streamed answer of the API that its package is named after",
     "tools": "the tools of a request: how they are read and what is sent of them",
     "types": "the structs of the API that its package is named after",
@@ -128,3 +131,39 @@ def test_a_name_that_two_modules_share_is_seen() -> None:
     files = ["core/a.py", "gateway/deep/a.py", "gateway/b.py", "proxy_site/management/commands/b.py"]
     files += ["core/__init__.py", "gateway/__init__.py"]
     assert _find_shared_names(files) == {"a": ["core/a.py", "gateway/deep/a.py"]}
+
+
+# What stands in one place
+
+
+def test_there_is_one_list_of_capabilities() -> None:
+    words = set(CAPABILITIES)
+    places = _find_lists(
+        lambda values: len(words & values) > 4, "backends", "gateway", "console", "ollama_api"
+    )
+    assert places == ["backends/wire/model_cards.py"]
+
+
+def test_there_is_one_list_of_what_says_that_a_text_is_too_long() -> None:
+    places = _find_lists(lambda values: any(map(overflow.is_too_long, values)), *PRODUCT)
+    assert places == ["backends/wire/overflow.py"]
+
+
+def _find_lists(is_one: Callable[[set[str]], bool], *roots: str) -> list[str]:
+    """Name the files that write down a list of strings of some kind."""
+    found = []
+    for file in _list_files(*roots):
+        if file.parent.name != "migrations":
+            trees = [node for node in ast.walk(ast.parse(file.read_text())) if _is_list(node)]
+            if any(is_one(_list_strings(node)) for node in trees):
+                found.append(file.relative_to(ROOT).as_posix())
+    return found
+
+
+def _is_list(node: ast.AST) -> bool:
+    return isinstance(node, ast.Tuple | ast.List | ast.Set)
+
+
+def _list_strings(node: ast.AST) -> set[str]:
+    elements = getattr(node, "elts", [])
+    return {one.value for one in elements if isinstance(one, ast.Constant) and isinstance(one.value, str)}
