@@ -196,15 +196,12 @@ def _probe(row: Backend, key: Credential | None) -> connection_test.Report:
         secret = "" if key is None else key.reveal()
     except SecretUnreadable as reason:
         return connection_test.Report("key_unreadable", f"the stored key cannot be read: {reason}")
-    dialect = registry.dialect_of(row)
     return connection_test.list_models(
         row.base_url,
-        auth=dialect.auth,
+        registry.dialect_of(row),
         secret=secret,
         verify_tls=row.verify_tls,
         timeout=TEST_TIMEOUT_S,
-        headers=dialect.headers,
-        query=dialect.query,
     )
 
 

@@ -1,5 +1,8 @@
 """Ask a backend for its models, once and synchronously: what the admin's "Test" does.
 
+It asks what `discovery.model_lists` asks while clients are served: the path, the headers and the query that
+the dialect names, with the key where the dialect wants it.
+
 The only module that speaks `requests`. It never follows a redirect, never reads a proxy or a password from
 the environment, connects to no address that `addresses` forbids, reads a bounded answer before a deadline,
 and no sentence of it holds the key that was tried.
@@ -10,9 +13,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 import requests
@@ -23,7 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolutionError
 
 from backends import addresses
-from backends.wire.dialect import KEY_HEADERS, Auth
+from backends.wire.dialect import KEY_HEADERS, Dialect
 from backends.wire.failures import message_of
 from backends.wire.model_cards import ModelCard, parse_model_list
 from backends.wire.openai_types import BadReply
@@ -38,9 +40,14 @@ PIECE_BYTES = 64 * 1024
 NAMES_SHOWN = 5
 NAME_LENGTH = 80
 NO_LIST = "reached (status 200), but what came is no list of models: is this the API's base URL?"
+HAS_NO_LIST = (
+    "This kind of server has no list of models: whether the key is good shows with the first request."
+)
+REFUSED = (401, 403)
 
 Outcome = Literal[
     "listed",
+    "reached",
     "unreachable",
     "timeout",
     "key_refused",
@@ -64,37 +71,33 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether the backend answered with a list."""
-        return self.outcome == "listed"
+        """Whether the backend answered with a list, or answered at all where its kind has none."""
+        return self.outcome in ("listed", "reached")
 
 
 def list_models(
-    base_url: str,
-    *,
-    auth: Auth,
-    secret: str,
-    verify_tls: bool = True,
-    timeout: float = 5.0,
-    headers: Mapping[str, str] = MappingProxyType({}),
-    query: Mapping[str, str] = MappingProxyType({}),
+    base_url: str, dialect: Dialect, *, secret: str, verify_tls: bool = True, timeout: float = 5.0
 ) -> Report:
-    """Get the list of models. `timeout`: seconds for the connection, and for the whole answer."""
-    url = base_url.rstrip("/") + "/models"
+    """Get the list of models. `timeout`: seconds for the connection, and for the whole answer.
+
+    A kind of server that has no list is asked for nothing but its base URL, which shows that it is there.
+    """
+    base_url = base_url.rstrip("/")
     redactor = Redactor((secret,))
     deadline = time.monotonic() + timeout
     try:
         with (
-            _session(auth, secret, headers) as session,
+            _session(dialect, secret) as session,
             session.get(
-                url,
-                params=dict(query),
+                base_url + dialect.models_path,
+                params=dialect.query,
                 timeout=timeout,
                 verify=verify_tls,
                 allow_redirects=False,
                 stream=True,
             ) as response,
         ):
-            report = _read(response, base_url, redactor, has_key=bool(secret), deadline=deadline)
+            report = _read(response, base_url, dialect, redactor, has_key=bool(secret), deadline=deadline)
     except (requests.Timeout, TimeoutError):
         report = Report("timeout", f"no answer within {timeout:g} s")
     except (requests.RequestException, HTTPError, OSError) as error:
@@ -102,15 +105,15 @@ def list_models(
     return replace(report, detail=redactor.text(report.detail))
 
 
-def _session(auth: Auth, secret: str, headers: Mapping[str, str]) -> requests.Session:
+def _session(dialect: Dialect, secret: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     for scheme in ("http://", "https://"):
         session.mount(scheme, _CheckingAdapter())
-    session.headers.update(headers)
+    session.headers.update(dialect.headers)
     session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
     session.headers["User-Agent"] = "Llamagate"
-    for name in KEY_HEADERS[auth] if secret else ():
+    for name in KEY_HEADERS[dialect.auth] if secret else ():
         session.headers[name] = f"Bearer {secret}" if name == "Authorization" else secret
     return session
 
@@ -170,9 +173,17 @@ def _resolved(name: str, port: int) -> list[str]:
 
 
 def _read(
-    response: requests.Response, base_url: str, redactor: Redactor, *, has_key: bool, deadline: float
+    response: requests.Response,
+    base_url: str,
+    dialect: Dialect,
+    redactor: Redactor,
+    *,
+    has_key: bool,
+    deadline: float,
 ) -> Report:
     status = response.status_code
+    if not dialect.models_path and status not in REFUSED:
+        return Report("reached", f"reached (status {status}). {HAS_NO_LIST}", status)
     limit = MAX_BODY_BYTES if status == 200 else MAX_ERROR_BYTES
     body = _body(response, limit, deadline)
     body = redactor.data(body) if body is not None else None
@@ -184,11 +195,11 @@ def _read(
         )
     reason = redactor.text(response.reason or "no reason given")[:NAME_LENGTH]
     said = message_of(body or b"", reason, redactor.text)
-    if status in (401, 403):
+    if status in REFUSED:
         what = "the key was refused" if has_key else "it asks for a key"
         return Report("key_refused", f"reached, but {what} (status {status}): {said}", status)
     if status == 404:
-        return Report("not_found", _describe_missing_list(base_url), status)
+        return Report("not_found", _describe_missing_list(base_url, dialect.base_path), status)
     return Report("rejected", f"reached, but status {status}: {said}", status)
 
 
@@ -223,10 +234,10 @@ def _count(models: Sequence[ModelCard]) -> str:
     return f"{len(models)} {'model' if len(models) == 1 else 'models'}: {names}{more}"
 
 
-def _describe_missing_list(base_url: str) -> str:
-    if base_url.rstrip("/").endswith("/v1"):
+def _describe_missing_list(base_url: str, base_path: str) -> str:
+    if base_url.endswith(base_path):
         return "reached, but status 404: there is no list of models at this URL"
-    return f"reached, but status 404: try the base URL with /v1 at its end ({base_url.rstrip('/')}/v1)"
+    return f"reached, but status 404: try the base URL with {base_path} at its end ({base_url}{base_path})"
 
 
 def _reason(error: BaseException) -> str:

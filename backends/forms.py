@@ -19,7 +19,8 @@ from unfold.widgets import (
 
 from backends import example_turns
 from backends.models import Backend, Credential, ModelMapping
-from backends.validators import CAPABILITIES, validate_object
+from backends.validators import validate_object
+from backends.wire.model_cards import CAPABILITIES
 from backends.wire.origin import origin_of
 from core import crypto, plain_secrets
 

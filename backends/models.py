@@ -17,15 +17,10 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from backends.mapping_names import UniquelyNamed
-from backends.validators import (
-    CAPABILITIES,
-    validate_mapping_name,
-    validate_text,
-    validate_upstream_name,
-)
 from backends.validators import validate_base_url as validate_base_url  # migrations find them here, too
 from backends.validators import validate_capabilities as validate_capabilities
 from backends.validators import validate_dialect as validate_dialect
+from backends.validators import validate_mapping_name, validate_text, validate_upstream_name
 from backends.validators import validate_no_secret as validate_no_secret
 from backends.validators import validate_object as validate_object
 from backends.validators import validate_pattern as validate_pattern
@@ -33,6 +28,7 @@ from backends.validators import validate_secret as validate_secret
 from backends.validators import validate_turns as validate_turns
 from backends.wire.dialect import override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices
+from backends.wire.model_cards import CAPABILITIES
 from backends.wire.origin import origin_of
 from backends.wire.profile_names import rename_profile
 from core import crypto

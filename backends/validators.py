@@ -11,11 +11,11 @@ from django.core.exceptions import ValidationError
 from backends import addresses, example_turns
 from backends.storable import is_storable
 from backends.wire.dialects import DIALECTS
+from backends.wire.model_cards import CAPABILITIES
 from backends.wire.origin import origin_of
 from core import plain_secrets
 from core.model_names import fault_of_pattern
 
-CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
 NAME_PATTERN = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 UPSTREAM_NAME = re.compile(r"(?! )[^\x00-\x1f\x7f]{1,255}(?<! )")
 SECRET_PATTERN = re.compile(r"[!-~]+")

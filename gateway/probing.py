@@ -14,8 +14,8 @@ import msgspec
 
 from accounts.directory import Caller
 from backends.errors import UpstreamError
-from backends.routing.knowledge import ABILITIES
 from backends.routing.snapshot import MappingRules, Route, Target
+from backends.wire.model_cards import CAPABILITIES
 from gateway.admission import open_lease
 from gateway.answer import AnswerMetrics, AnswerPart
 from gateway.client_api import ClientApi
@@ -148,7 +148,7 @@ async def _run(target: Target, capability: str, api: ClientApi, operation: Opera
 
 def _make_route(target: Target) -> Route:
     """Lead to the target alone; nothing that is to be found out is ruled out."""
-    return Route(target.model, MappingRules(target.model, (target,), capabilities=ABILITIES), (target,))
+    return Route(target.model, MappingRules(target.model, (target,), capabilities=CAPABILITIES), (target,))
 
 
 def _keep(operation: Any, diagnostics: Any = None) -> Any:

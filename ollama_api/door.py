@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, cast
 
+import msgspec
 import structlog
 from django.http import HttpResponse, HttpResponseBase
 
@@ -45,20 +46,43 @@ LOOPBACK = ("127.", "::1", "::ffff:127.")
 REFUSALS = {status: BoundedLog(log, "client refused", status=status) for status in (401, 403)}
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """What a line of the URLs says: who answers, which methods, and in which API."""
+
+    view: View | ClientApi
+    methods: tuple[str, ...]
+    face: Face
+    is_public: bool
+
+    @property
+    def name(self) -> str:
+        """For records and logs."""
+        return self.view.name if isinstance(self.view, ClientApi) else _name_view(self.view)
+
+
+class DoorView(Protocol):
+    """A Django view that tells what stands behind it."""
+
+    endpoint: Endpoint
+
+    def __call__(self, request: ClientRequest, **captured: str) -> Coroutine[Any, Any, HttpResponseBase]:
+        """Answer."""
+
+
 def door(
     view: View | ClientApi,
     *methods: str,
     public: bool = False,
     has_body: bool = True,
     face: Face = OLLAMA,
-) -> DjangoView:
+) -> DoorView:
     """Make a Django view of a client view, or of an operation that the gateway answers.
 
     `public`: needs no key, since clients probe it without one. `has_body`: whether the view looks at the body
     of a POST or DELETE; of a GET no body is read at all. `face`: the API whose route this is.
     """
     answer: View = partial(answer_with, view) if isinstance(view, ClientApi) else view
-    endpoint = view.name if isinstance(view, ClientApi) else _name_view(view)
+    endpoint = Endpoint(view, methods, face, public)
 
     async def enter(request: ClientRequest, **captured: str) -> HttpResponseBase:
         request_id = _open_context(request, face)
@@ -72,14 +96,16 @@ def door(
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
-            response = request.refused(_explain(error, request, endpoint))
+            response = request.refused(_explain(error, request, endpoint.name))
         for name in face.id_headers:
             response[name] = request_id
         if request.context.reports is not None:
             response[TRACE_HEADER] = as_header(request.context.reports)
         return response
 
-    return enter
+    made = cast(DoorView, enter)
+    made.endpoint = endpoint
+    return made
 
 
 async def _let_in(request: ClientRequest, *, public: bool, has_body: bool) -> None:

@@ -20,19 +20,23 @@ from ollama_api.raw_api import parse_raw
 from ollama_api.request import ClientRequest
 
 
-async def images(request: ClientRequest, verb: str) -> HttpResponseBase:
-    """Hand an image request on."""
-    return await _hand_on(request, f"/images/{verb}")
+class MediaView:
+    """Hands a request on to the backend's own path of the same name."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    async def __call__(self, request: ClientRequest, verb: str) -> HttpResponseBase:
+        """Hand one request on."""
+        return await answer_with(self.make_api(verb, request.META.get("CONTENT_TYPE", "")), request)
+
+    def make_api(self, verb: str, sent_type: str = "") -> ClientApi:
+        """Describe the operation behind one verb, for a body of some content type."""
+        path = f"/{self.__name__}/{verb}"
+        return ClientApi(name=f"v1{path}", parse=partial(parse_media, path, sent_type), translate=keep_media)
 
 
-async def audio(request: ClientRequest, verb: str) -> HttpResponseBase:
-    """Hand an audio request on."""
-    return await _hand_on(request, f"/audio/{verb}")
-
-
-async def _hand_on(request: ClientRequest, path: str) -> HttpResponseBase:
-    parse = partial(parse_media, path, request.META.get("CONTENT_TYPE", ""))
-    return await answer_with(ClientApi(name=f"v1{path}", parse=parse, translate=keep_media), request)
+images, audio = MediaView("images"), MediaView("audio")
 
 
 def parse_media(path: str, sent_type: str, body: bytes) -> MediaRequest:

@@ -8,17 +8,17 @@ from ollama_api.anthropic.views import count_tokens
 from ollama_api.api_shapes import ANTHROPIC, OPENAI
 from ollama_api.door import add_request_id, door
 from ollama_api.fallback import unknown
-from ollama_api.ollama import chat, cloud, embed, generate, manage, models
+from ollama_api.ollama import chat, cloud, embed, generate, manage, model_views
 from ollama_api.openai import chat as openai
 from ollama_api.openai.views import list_models, show_model
 from ollama_api.responses.api import RESPONSES
 
 urlpatterns = [
-    path("", door(models.root, "GET", "HEAD", public=True)),
-    path("api/version", door(models.version, "GET", "HEAD", public=True)),
-    path("api/tags", door(models.tags, "GET", "HEAD")),
-    path("api/ps", door(models.ps, "GET")),
-    path("api/show", door(models.show, "POST")),
+    path("", door(model_views.root, "GET", "HEAD", public=True)),
+    path("api/version", door(model_views.version, "GET", "HEAD", public=True)),
+    path("api/tags", door(model_views.tags, "GET", "HEAD")),
+    path("api/ps", door(model_views.ps, "GET")),
+    path("api/show", door(model_views.show, "POST")),
     path("api/chat", door(chat.API, "POST")),
     path("api/generate", door(generate.API, "POST")),
     path("api/embed", door(embed.EMBED, "POST")),

@@ -10,7 +10,7 @@ from backends.upstream.client import look
 from backends.upstream.transport import OutgoingRequest
 from backends.wire.dialect import Dialect, ModelSource
 from backends.wire.model_cards import ModelCard, parse_model_list
-from backends.wire.sources import ONE_BY_ONE, Cards, merge_sources, read_source, show_body
+from backends.wire.model_sources import ONE_BY_ONE, Cards, merge_sources, read_source, show_body
 
 
 async def list_models(upstream: Upstream) -> tuple[ModelCard, ...]:

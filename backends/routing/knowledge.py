@@ -12,12 +12,10 @@ from typing import Literal
 import msgspec
 
 from backends.routing.snapshot import MappingRules, Target
-from backends.wire.model_cards import ModelCard
+from backends.wire.model_cards import CAPABILITIES, ModelCard
 from core.model_names import LONGEST
 
 Origin = Literal["operator", "probe", "backend", "table", "name", "assumed"]
-ABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
-"""Ollama's words, in the order in which they are shown."""
 
 # Rules over the last part of a backend's model id, for servers that tell nothing.
 EMBEDDING = re.compile(r"embed|bge-|gte-|e5-|minilm|jina-emb|voyage|stella|arctic-embed")
@@ -52,15 +50,18 @@ class Figure(msgspec.Struct, frozen=True):
 def abilities(rule: MappingRules, target: Target, card: ModelCard | None) -> dict[str, Fact]:
     """Tell of every ability whether the model has it, and who says so."""
     if rule.capabilities:
-        return {word: Fact(word in rule.capabilities, "operator") for word in ABILITIES}
+        return {word: Fact(word in rule.capabilities, "operator") for word in CAPABILITIES}
     layers: tuple[tuple[Origin, dict[str, bool]], ...] = (
-        ("assumed", {word: word in ("completion", "tools") for word in ABILITIES}),
+        ("assumed", {word: word in ("completion", "tools") for word in CAPABILITIES}),
         ("name", _by_name(target)),
         ("backend", card.said if card else {}),
         ("probe", target.probed.can),
     )
     found = {
-        word: Fact(can, origin) for origin, told in layers for word, can in told.items() if word in ABILITIES
+        word: Fact(can, origin)
+        for origin, told in layers
+        for word, can in told.items()
+        if word in CAPABILITIES
     }
     return _consistent(found)
 

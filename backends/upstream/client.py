@@ -37,7 +37,7 @@ from backends.upstream.answer_stream import (
     read_answer,
     read_whole,
 )
-from backends.wire import failures, openai_types, retry
+from backends.wire import failures, openai_types, overflow, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
@@ -188,7 +188,7 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
     reason = (response.reason or "").encode("utf-8", "replace").decode()  # it may hold any bytes
     message = failures.message_of(body, reason, hide)
     status = failures.status_of(response.status, body)
-    wait_s, about_length = retry.retry_after_s(response.headers), failures.is_too_long(message)
+    wait_s, about_length = retry.retry_after_s(response.headers), overflow.is_too_long(message)
     code, param = failures.words_of(body, hide)
     return UpstreamRejected(
         name, status, message, wait_s, speaks_of_length=about_length, code=code, param=param

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from backends.wire import overflow
 from backends.wire.redaction import MARK, Hide, as_it_is
 
 MAX_MESSAGE = 500
@@ -34,14 +35,12 @@ _WORDS = {
             "badrequesterror",
             "content_filter",
             "content_policy_violation",
-            "context_length_exceeded",
-            "exceed_context_size_error",
             "invalid_argument",
             "invalid_prompt",
             "invalid_request_error",
-            "string_above_max_length",
             "unprocessableentityerror",
             "validation",
+            *overflow.CODES,
         ),
         400,
     ),
@@ -87,22 +86,9 @@ _WORDS = {
     ),
     **dict.fromkeys(("deadline_exceeded", "timeout", "timeout_error"), 504),
 }
-# Texts of refusals that are about the request, whatever status comes with them. Lower case: llama.cpp likes
-# 500, and servers that have begun to stream have no status left.
+# Texts of other refusals that are about the request, whatever status comes with them. Lower case: llama.cpp
+# likes 500, and servers that have begun to stream have no status left.
 _REQUEST_AT_FAULT = (
-    "context_length_exceeded",
-    "maximum context length",
-    "exceed context limit",
-    "longer than the model's context length",
-    "exceeds the available context size",
-    "input tokens exceed the configured limit",
-    "`inputs` tokens + `max_new_tokens` must be",
-    "exceeds the maximum number of tokens",
-    "prompt is too long",
-    "requested token count exceeds",
-    "context the overflows",
-    "trying to keep the first",
-    "too large to process",
     "provide the mmproj",
     "image input is not supported",
     "failed to parse messages",
@@ -138,39 +124,6 @@ _NO_MODEL = ("is not a valid model id", "model not exist", "model_not_available"
 _NO_KEY = ("api key not valid", "api_key_invalid")
 # How OpenRouter's 403 differs where it is about what was said, and not about the key.
 _MODERATED = ("error", "metadata", "reasons")
-
-# How servers say that a text is too long, or that several are in sum; in lower case.
-_TOO_LONG = (
-    "context_length_exceeded",
-    "maximum context length",
-    "maximum input length",
-    "model's context length",
-    "model's context window",
-    "exceed context limit",
-    "exceeds the context length",
-    "exceeds the available context size",
-    "exceeds maximum allowed token",
-    "exceeds the maximum number of tokens",
-    "token count exceeds",
-    "input tokens exceed",
-    "exceeding max",
-    "context the overflows",
-    "`inputs` tokens + `max_new_tokens` must be",
-    "`inputs` must have less than",
-    "too large to process",
-    "too many tokens",
-    "tokens per request",
-    "tokens per submitted batch",
-    "prompt is too long",
-    "input is too long",
-    "string too long",
-)
-
-
-def is_too_long(message: str) -> bool:
-    """Say whether a refusal is about the length of what was sent."""
-    lowered = message.lower()
-    return any(text in lowered for text in _TOO_LONG)
 
 
 def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
@@ -246,7 +199,8 @@ def _judge_failure(status: int, text: str) -> int:
     if status != DEFAULT_STATUS:
         return status
     folded = text.lower()
-    return 400 if any(sign in folded for sign in _REQUEST_AT_FAULT) else status
+    is_at_fault = overflow.is_too_long(folded) or any(sign in folded for sign in _REQUEST_AT_FAULT)
+    return 400 if is_at_fault else status
 
 
 def _number_in(error: Any) -> int | None:

@@ -64,12 +64,17 @@ FLAGS: dict[str, tuple[Path, ...]] = {
 }
 """Ollama's word for what a model can do -> where servers say yes or no to it."""
 
+CAPABILITIES = ("completion", "tools", "insert", "vision", "embedding", "thinking", "image", "audio")
+"""Ollama's words for what a model can do, in the order in which they are shown. The only list of them."""
+STATED = tuple(word for word in CAPABILITIES if word != "image")
+"""Those that are taken at a server's word. `image` is to make images, but some servers mean to take them."""
+
 WORDS = {
     "tool_use": "tools",
     "chat": "completion",
     "reasoning": "thinking",
     "embeddings": "embedding",
-    **{word: word for word in ("completion", "tools", "insert", "vision", "embedding", "thinking", "audio")},
+    **{word: word for word in STATED},
 }
 """A word in a list of capabilities -> Ollama's."""
 

@@ -1,6 +1,6 @@
-"""From a refusal of a text that is too long to the lengths that it names. Pure.
+"""Refusals of a text that is too long: how they are known, and the lengths that they name. Pure.
 
-Servers name them in sentences, each in its own words. Sources: what they answered, and their code.
+Servers say it in sentences, each in its own words. Sources: what they answered, and their code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,35 @@ import re
 
 import msgspec
 
+CODES = ("context_length_exceeded", "exceed_context_size_error", "string_above_max_length")
+"""The words for programs that servers put beside the sentence."""
+# The only list of these sentences; one that is about the text, or about several in sum. Lower case.
+_PHRASES = (
+    "context_length_exceeded",
+    "maximum context length",
+    "maximum input length",
+    "model's context length",
+    "model's context window",
+    "exceed context limit",
+    "exceeds the context length",
+    "exceeds the available context size",
+    "exceeds maximum allowed token",
+    "exceeds the maximum number of tokens",
+    "token count exceeds",
+    "input tokens exceed",
+    "exceeding max",
+    "context the overflows",
+    "trying to keep the first",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "`inputs` must have less than",
+    "too large to process",
+    "too many tokens",
+    "tokens per request",
+    "tokens per submitted batch",
+    "prompt is too long",
+    "input is too long",
+    "string too long",
+)
 LEAST = 16
 """Smaller numbers are indices, or what is left for a completion."""
 _NUMBER = re.compile(
@@ -25,6 +54,12 @@ class Lengths(msgspec.Struct, frozen=True):
     """How long the text was."""
     limit: int | None = None
     """How long it may be."""
+
+
+def is_too_long(message: str) -> bool:
+    """Say whether a refusal is about the length of what was sent."""
+    lowered = message.lower()
+    return any(phrase in lowered for phrase in _PHRASES)
 
 
 def lengths(message: str) -> Lengths:

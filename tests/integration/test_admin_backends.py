@@ -10,7 +10,7 @@ from django.utils import timezone
 from backends.models import Backend, Credential
 from backends.routing import registry
 from tests.conftest import Change
-from tests.fake_backend import FakeBackend
+from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories
 from tests.support.admin import Operator, errors, page, told
 
@@ -250,6 +250,15 @@ class TestTest:
             f"Bearer {KEY}",
             f"Bearer {OTHER_KEY}",
         ]
+
+    def test_asks_the_path_that_the_profile_names(self, operator: Operator, fake: FakeBackend) -> None:
+        fake.route("GET", "/catalog", scripts.json_body({"data": [{"id": "a"}, {"id": "b"}]}))
+        profile = {"models_path": "/catalog", "headers": {"X-Team": "research"}, "query": {"page": "1"}}
+        row = factories.backend(fake, "local", profile=profile)
+        (said,) = told(operator.press(page("backends.backend", "test", row.pk), follow=True))
+        assert said == "local without a key: reached (status 200), 2 models: a, b"
+        (asked,) = fake.requests
+        assert (asked.endpoint, asked.query, asked.headers["x-team"]) == ("/catalog", "page=1", "research")
 
     def test_leaves_retired_keys_alone(self, operator: Operator, fake: FakeBackend) -> None:
         row = factories.backend(fake, "local", api_key=KEY)

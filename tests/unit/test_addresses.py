@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from backends import addresses, connection_test
 from backends.models import validate_base_url
 from backends.upstream import connections
+from backends.wire.dialects import DIALECTS
 from tests.fake_backend import FakeBackend
 
 METADATA = "169.254.169.254"
@@ -184,7 +185,7 @@ def test_a_name_is_looked_up_once_for_a_connection(fake: FakeBackend) -> None:
 
 
 def look(url: str) -> connection_test.Report:
-    return connection_test.list_models(url, auth="none", secret="", timeout=2.0)
+    return connection_test.list_models(url, DIALECTS["generic"], secret="", timeout=2.0)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from backends.routing.knowledge import (
-    ABILITIES,
     THINKING,
     Fact,
     Figure,
@@ -16,7 +15,7 @@ from backends.routing.knowledge import (
 )
 from backends.routing.snapshot import MappingRules, ProbeResults, Target, Upstream, note_inabilities
 from backends.wire.dialects import DIALECTS
-from backends.wire.model_cards import ModelCard
+from backends.wire.model_cards import CAPABILITIES, ModelCard
 from gateway.errors import BadRequest
 from gateway.translate import completions
 from ollama_api.ollama import chat, generate
@@ -53,7 +52,7 @@ class TestTheOrderOfTruth:
         assert told["tools"] == Fact(True, "operator")
 
     def test_every_ability_has_an_answer(self) -> None:
-        assert tuple(facts(target())) == ABILITIES
+        assert tuple(facts(target())) == CAPABILITIES
 
     def test_what_only_a_probe_tells_is_not_shown_as_an_ability(self) -> None:
         assert "schema" not in facts(target(can={"schema": True, "streamed tools": True}))

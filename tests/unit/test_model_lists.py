@@ -12,7 +12,7 @@ import pytest
 
 from backends.discovery import model_table
 from backends.routing.snapshot import Target, Upstream
-from backends.wire import sources
+from backends.wire import model_sources
 from backends.wire.dialects import DIALECTS
 from backends.wire.model_cards import ModelCard, parse_model_list
 from backends.wire.openai_types import BadReply
@@ -46,7 +46,7 @@ def card_of(told: dict[str, Any]) -> ModelCard:
     listed = parse_model_list(json.dumps(told["backend_says"]["/models"]).encode())
     for source in dialect.metadata_sources:
         body = json.dumps(told["backend_says"][source.path]).encode()
-        listed = sources.merge_sources(listed, sources.read_source(source.shape, body))
+        listed = model_sources.merge_sources(listed, model_sources.read_source(source.shape, body))
     return next(card for card in listed if card.id == told["model"])
 
 
@@ -75,7 +75,7 @@ def shown(told: dict[str, Any], card: ModelCard) -> dict[str, Any]:
 )
 def test_a_source_that_says_nonsense_is_refused_or_says_nothing(shape: str, body: bytes) -> None:
     try:
-        found = sources.read_source(shape, body)
+        found = model_sources.read_source(shape, body)
     except BadReply:
         return
     assert all(card == ModelCard("") for card in found.values())
@@ -83,8 +83,8 @@ def test_a_source_that_says_nonsense_is_refused_or_says_nothing(shape: str, body
 
 def test_what_is_said_of_the_one_model_is_not_said_of_several() -> None:
     about_one = {"": ModelCard("", context_length=4096)}
-    assert sources.merge_sources([ModelCard("a")], about_one) == (ModelCard("a", context_length=4096),)
-    assert sources.merge_sources([ModelCard("a"), ModelCard("b")], about_one) == (
+    assert model_sources.merge_sources([ModelCard("a")], about_one) == (ModelCard("a", context_length=4096),)
+    assert model_sources.merge_sources([ModelCard("a"), ModelCard("b")], about_one) == (
         ModelCard("a"),
         ModelCard("b"),
     )

@@ -15,6 +15,9 @@ import requests
 import responses
 
 from backends import connection_test
+from backends.upstream import transport
+from backends.wire.dialect import Dialect, override_profile
+from backends.wire.dialects import DIALECTS
 
 KEY = "Zb81Qx7Lw02PmVt99RkE"
 BASE = "http://backend.test/v1"
@@ -27,11 +30,12 @@ def web() -> Iterator[responses.RequestsMock]:
 
 
 def look(
-    base_url: str = BASE, *, secret: str = KEY, timeout: float = 5.0, **more: Any
+    base_url: str = BASE, *, secret: str = KEY, timeout: float = 5.0, dialect: str = "generic", **more: Any
 ) -> connection_test.Report:
-    return connection_test.list_models(
-        base_url, auth=more.pop("auth", "bearer"), secret=secret, timeout=timeout, **more
-    )
+    """Look at a backend; whatever else is given is laid over its profile."""
+    options = {name: more.pop(name) for name in ("verify_tls",) if name in more}
+    profile = override_profile(DIALECTS[dialect], more)
+    return connection_test.list_models(base_url, profile, secret=secret, timeout=timeout, **options)
 
 
 def options(web: responses.RequestsMock) -> list[dict[str, Any]]:
@@ -70,6 +74,46 @@ class TestWhatIsSent:
         sent = web.calls[0].request
         assert (sent.headers["anthropic-version"], sent.headers["x-api-key"]) == ("2023-06-01", KEY)
         assert sent.url == f"{BASE}/models?api-version=1"
+
+    @pytest.mark.parametrize("dialect", [row for row in DIALECTS.values() if row.models_path])
+    def test_each_kind_of_server_is_asked_what_its_dialect_names(
+        self, web: responses.RequestsMock, dialect: Dialect
+    ) -> None:
+        """What is asked while clients are served: the path, the query, the headers and the key's place."""
+        base = f"http://backend.test{dialect.base_path}"
+        prepared = transport.prepare(
+            base,
+            dialect.auth,
+            KEY,
+            dialect.models_path,
+            "application/json",
+            "application/json",
+            tuple(dialect.headers.items()),
+            tuple(dialect.query.items()),
+        )
+        web.get(f"{base}{dialect.models_path.partition('?')[0]}", body=listed("a"))
+        assert look(base, dialect=dialect.name).is_good
+        sent = web.calls[0].request
+        assert sent.url == str(prepared.url)
+        wanted = {name: value for name, value in prepared.headers.items() if name != "Content-Type"}
+        assert {name: sent.headers.get(name) for name in wanted} == wanted
+
+    def test_a_path_of_the_profile_is_asked_and_no_other(self, web: responses.RequestsMock) -> None:
+        web.get(f"{BASE}/catalog/models?limit=5&api-version=1", body=listed("a"))
+        assert look(models_path="/catalog/models?limit=5", query={"api-version": "1"}).is_good
+
+    def test_where_there_is_no_list_the_base_url_is_asked(self, web: responses.RequestsMock) -> None:
+        web.get(BASE, status=404)
+        report = look(dialect="azure")
+        assert (report.outcome, report.is_good, report.status) == ("reached", True, 404)
+        assert "has no list of models" in report.detail
+
+    def test_where_there_is_no_list_a_refused_key_is_told_all_the_same(
+        self, web: responses.RequestsMock
+    ) -> None:
+        web.get(BASE, status=401, json={"error": {"message": "Access denied."}})
+        report = look(dialect="azure")
+        assert (report.outcome, report.is_good) == ("key_refused", False)
 
     def test_a_slash_at_the_end_makes_no_difference(self, web: responses.RequestsMock) -> None:
         web.get(f"{BASE}/models", body=listed("a"))
@@ -131,6 +175,13 @@ class TestWhatIsTold:
         report = look(base_url)
         assert report.outcome == "not_found"
         assert "try the base URL with /v1 at its end (http://backend.test/v1)" in report.detail
+
+    def test_the_path_that_is_missing_is_the_one_of_its_kind(self, web: responses.RequestsMock) -> None:
+        web.get("http://backend.test/models/user", status=404)
+        assert (
+            "with /api/v1 at its end"
+            in look("http://backend.test", dialect="openrouter", models_path="/models/user").detail
+        )
 
     def test_404_below_v1_does_not(self, web: responses.RequestsMock) -> None:
         web.get(f"{BASE}/models", status=404)

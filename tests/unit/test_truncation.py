@@ -2,14 +2,15 @@
 
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.errors import UpstreamRejected
-from backends.wire.failures import is_too_long
+from backends.wire.failures import status_of, status_of_error
 from backends.wire.openai_types import EmbeddingReply, decode_embeddings
-from backends.wire.overflow import Lengths, lengths
+from backends.wire.overflow import CODES, Lengths, is_too_long, lengths
 from gateway.errors import rejection
 from gateway.translate.embeddings import Gathered, is_about_dimensions
 from gateway.translate.truncation import cut, divide, parts
@@ -42,12 +43,37 @@ SAID: dict[str, tuple[int | None, int | None]] = {
     "context length of only 4096 tokens": (6269, 4096),
     "the input length exceeds the context length": (None, None),
 }
+MORE = [
+    "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 and 200",
+    "Requested token count exceeds the model's maximum context length of 32768 tokens.",
+    "The input tokens exceed the configured limit of 272000 tokens.",
+    "Trying to keep the first 6269 tokens",
+    "Your input exceeds the context window of this model: the model's context window is 400000",
+    "prompt is too long: 210000 tokens > 200000 maximum",
+    "Input is too long for requested model.",
+    "too many tokens in the batch: at most 300000 tokens per submitted batch",
+]
+"""Others, whose lengths nobody reads."""
 
 
 @pytest.mark.parametrize("message", SAID)
 def test_what_servers_say_of_a_text_that_is_too_long(message: str) -> None:
     assert is_too_long(message)
     assert lengths(message) == Lengths(*SAID[message])
+
+
+@pytest.mark.parametrize("message", [*SAID, *MORE])
+def test_whatever_says_so_is_about_the_request_and_no_failure_of_the_server(message: str) -> None:
+    """One table: what is known as too long is known as such by its status, too, whole and in a stream."""
+    assert is_too_long(message)
+    assert status_of(500, msgspec.json.encode({"error": {"message": message}})) == 400
+    assert status_of_error({"message": message}) == 400
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_word_for_programs_says_so_too(code: str) -> None:
+    assert status_of_error({"code": code, "message": "no"}) == 400
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from backends.wire import failures, lenient, model_cards, overflow, retry, sources
+from backends.wire import failures, lenient, model_cards, model_sources, overflow, retry
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_embeddings_reply, decode_line
 from backends.wire.openai_types import BadReply, decode_embeddings
@@ -145,7 +145,9 @@ def model_list(size: int) -> Members:
 
 def lay_over(data: bytes) -> None:
     """Lay one list over another."""
-    sources.merge_sources(model_cards.parse_model_list(data), sources._list(model_cards.decode_json(data)))
+    model_sources.merge_sources(
+        model_cards.parse_model_list(data), model_sources._list(model_cards.decode_json(data))
+    )
 
 
 def nested(size: int) -> bytes:

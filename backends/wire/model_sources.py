@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from backends.wire import model_cards
-from backends.wire.model_cards import ModelCard, at, integer, words
+from backends.wire.model_cards import STATED, ModelCard, at, integer, words
 from backends.wire.openai_types import BadReply
 
 ONE_BY_ONE = "ollama"
 """The shape of a source that is asked for each model by itself."""
-OLLAMA_WORDS = ("completion", "tools", "insert", "vision", "embedding", "thinking", "audio")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT])", re.IGNORECASE)
 _TIMES = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
@@ -110,7 +109,7 @@ def _ollama(found: Any) -> Cards:
         or _count(at(found, ("details", "parameter_size"))),
         architecture=architecture if isinstance(architecture, str) else "",
         quantisation=_text(at(found, ("details", "quantization_level"))),
-        flags={word: word in can for word in OLLAMA_WORDS} if can else {},
+        flags={word: word in can for word in STATED} if can else {},
     )
     return {"": card}
 
