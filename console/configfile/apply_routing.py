@@ -51,7 +51,7 @@ def apply_backends(run: Run, entries: Sequence[BackendEntry]) -> dict[str, Backe
 
 
 def _use_new_names(profile: Any) -> Any:
-    """Rename fields as the model will, so that a file with former names is compared by what would be stored."""
+    """Rename fields as the model will: a file with former names is compared by what would be stored."""
     try:
         return rename_profile(profile)
     except ValueError:
