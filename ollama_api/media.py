@@ -35,10 +35,10 @@ async def _hand_on(request: ClientRequest, path: str) -> HttpResponseBase:
     return await answer_with(ClientApi(name=f"v1{path}", parse=parse, translate=keep_media), request)
 
 
-def parse_media(path: str, sent_type: str, body: bytes) -> MediaRequest:
+def parse_media(path: str, content_type: str, body: bytes) -> MediaRequest:
     """Read the model of a form or of a JSON body. Raises `BadRequest`."""
-    if sent_type.lower().startswith("multipart/"):
-        form = multipart.parse(body, sent_type)
+    if content_type.lower().startswith("multipart/"):
+        form = multipart.parse(body, content_type)
         return MediaRequest(model=form.model, path=path, content=form)
     call = parse_raw(RawForm(name="media", path=path), body)
     return MediaRequest(model=call.model, path=path, content=call.fields)

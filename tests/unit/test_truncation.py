@@ -11,7 +11,7 @@ from backends.wire.failures import is_too_long
 from backends.wire.openai_types import EmbeddingReply, decode_embeddings
 from backends.wire.overflow import Lengths, lengths
 from gateway.errors import rejection
-from gateway.translate.embeddings import Gathered, is_about_dimensions
+from gateway.translate.embeddings import GatheredVectors, is_about_dimensions
 from gateway.translate.truncation import cut, divide, parts
 
 SAID: dict[str, tuple[int | None, int | None]] = {
@@ -122,7 +122,7 @@ def answer(places: list[int], tokens: int | None = None) -> EmbeddingReply:
 def test_whatever_order_parts_come_in_the_vectors_are_in_that_of_the_inputs(
     inputs: int, size: int, random: Random
 ) -> None:
-    gathered, asked = Gathered(inputs), parts(range(inputs), size)
+    gathered, asked = GatheredVectors(inputs), parts(range(inputs), size)
     random.shuffle(asked)
     for part in asked:
         gathered.put(part, answer(list(part), tokens=len(part)))
@@ -131,7 +131,7 @@ def test_whatever_order_parts_come_in_the_vectors_are_in_that_of_the_inputs(
 
 
 def test_what_the_backend_does_not_count_is_nothing() -> None:
-    gathered = Gathered(1)
+    gathered = GatheredVectors(1)
     gathered.put([0], answer([0]))
     assert gathered.tokens == 0
 
