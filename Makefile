@@ -14,7 +14,8 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashe
 # The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
 NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))
 
-CODE := proxy_site ollama_api gateway console usage accounts backends core tests bench manage.py
+PACKAGES := proxy_site ollama_api gateway console usage accounts backends core
+CODE := $(PACKAGES) tests bench manage.py .ci/check_names.py
 COMPILE := pip compile --quiet --no-emit-index-url --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 # Clients that the end-to-end tests install, each into an environment of its own.
 CLIENTS := $(wildcard tests/e2e/clients/*/requirements.in)
@@ -48,7 +49,7 @@ bench: $(VENV)/.installed-dev ## CPU microseconds a request and a chunk, against
 	$(RUN) -m bench
 
 ##@ Keep it clean
-check: $(VENV)/.installed-dev format-check lint types layers migrations deploy lock-check ## all static checks
+check: $(VENV)/.installed-dev format-check lint types layers migrations deploy names lock-check ## all static checks
 
 fix: $(VENV)/.installed-dev ## format, and mend what the linter can
 	$(BIN)/ruff format $(CODE)
@@ -71,6 +72,12 @@ migrations: $(VENV)/.installed-dev ## do the migrations match the models
 
 deploy: $(VENV)/.installed-dev ## Django's deployment checks
 	$(TOOL_ENV) $(RUN) manage.py check --deploy --fail-level WARNING
+
+names: $(VENV)/.installed-dev ## is no function named by a bare participle
+	$(RUN) .ci/check_names.py $(PACKAGES)
+
+names: $(VENV)/.installed-dev ## is no function named by a bare participle
+	$(RUN) .ci/check_names.py $(PACKAGES)
 
 lock: $(VENV)/.installed-dev ## write the pinned, hash-checked requirements anew
 	$(compile_locks)
@@ -125,4 +132,4 @@ $(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy lock lock-check model-table image ci clean
+.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy names lock lock-check model-table image ci clean

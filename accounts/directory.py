@@ -101,7 +101,7 @@ def authenticate(authorization: str, x_api_key: str, *, over_loopback: bool) -> 
         KeyInvalid: the key is unknown where one is needed, or revoked, or expired.
     """
     directory = access.current()
-    presented = keys.presented_key(authorization, x_api_key)
+    presented = keys.extract_key(authorization, x_api_key)
     caller = directory.callers.get(keys.digest(presented)) if presented else None
     if caller is None:
         return _without_key(directory, presented, over_loopback)

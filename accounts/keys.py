@@ -36,7 +36,7 @@ def is_acceptable(key: str) -> bool:
     return ACCEPTABLE.fullmatch(key) is not None
 
 
-def presented_key(authorization: str, x_api_key: str) -> str | None:
+def extract_key(authorization: str, x_api_key: str) -> str | None:
     """Find the key in two headers: Bearer, Basic (as the password, else as the user name), X-API-Key."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer" and value.strip():
@@ -46,10 +46,10 @@ def presented_key(authorization: str, x_api_key: str) -> str | None:
     return x_api_key.strip() or None
 
 
-def presented_secrets(authorization: str, x_api_key: str) -> tuple[str, ...]:
+def extract_secrets(authorization: str, x_api_key: str) -> tuple[str, ...]:
     """Give every text in the two headers that may be a key, for taking it out of other texts."""
     _, _, value = authorization.partition(" ")
-    given = (presented_key(authorization, x_api_key), value, x_api_key)
+    given = (extract_key(authorization, x_api_key), value, x_api_key)
     return tuple(dict.fromkeys(one.strip() for one in given if one and one.strip()))
 
 

@@ -69,7 +69,7 @@ class ForbiddenAddress(OSError):
     """No connection is made to this address. An `OSError`, for that is what connecting may raise."""
 
 
-def require_allowed(address: str) -> None:
+def require_allowed_address(address: str) -> None:
     """Let an address pass to which a connection may be made. Raises `ForbiddenAddress`."""
     if fault := fault_of_address(address):
         raise ForbiddenAddress(fault)

@@ -46,20 +46,20 @@ class CredentialInline(TabularInline[Credential, Backend]):
     formset = CredentialFormSet
     verbose_name = "API key"
     verbose_name_plural = "API keys"
-    readonly_fields = ["added"]
+    readonly_fields = ["creation"]
     template_before = "backends/admin/keys_help.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """To those who may not write, show what is stored: the form's own fields would be blank."""
         may_write = self.has_change_permission(request, obj) or self.has_add_permission(request, obj)
-        return ["label", *(["api_key", "retired"] if may_write else ["retired_at"]), "added"]
+        return ["label", *(["api_key", "retired"] if may_write else ["retired_at"]), "creation"]
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **_: Any) -> int:
         """Offer an empty row where there is no key yet."""
         return 0 if obj is not None and obj.credentials.exists() else 1
 
     @admin.display(description="Added")
-    def added(self, key: Credential) -> str:
+    def creation(self, key: Credential) -> str:
         """Say when and by whom."""
         if key._state.adding:
             return NOTHING
@@ -73,7 +73,7 @@ class BackendAdmin(ProfileNamesAdmin, GuidedAdmin[Backend]):
     """Servers that we call."""
 
     form = BackendForm
-    list_display = ["name_and_url", "dialect_label", "enabled", "live_keys", "served", "test"]
+    list_display = ["name_and_url", "dialect_label", "enabled", "live_keys", "mapping_links", "test"]
     list_editable = ["enabled"]
     list_filter = ["enabled", "dialect"]
     search_fields = ["name", "base_url"]
@@ -118,7 +118,7 @@ class BackendAdmin(ProfileNamesAdmin, GuidedAdmin[Backend]):
         return format_html_join("", '<span class="lg-key">{}</span>', ((str(key),) for key in live)) or "none"
 
     @admin.display(description="Mappings", ordering="mapping_count")
-    def served(self, row: Backend) -> SafeString | str:
+    def mapping_links(self, row: Backend) -> SafeString | str:
         """Count the mappings that lead here."""
         count: int = row.mapping_count  # type: ignore[attr-defined]  # annotated
         if not count:
@@ -163,7 +163,7 @@ class BackendAdmin(ProfileNamesAdmin, GuidedAdmin[Backend]):
         """Show nobody what looks like a credential. Only forms save, and these have their own way to hide."""
         found = super().get_object(request, object_id, from_field)
         if found is not None and not self.has_change_permission(request, found):
-            found.profile = plain_secrets.masked(found.profile)
+            found.profile = plain_secrets.mask(found.profile)
         return found
 
     def render_change_form(

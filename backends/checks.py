@@ -34,13 +34,13 @@ def check_credential_keys(**_: Any) -> list[checks.CheckMessage]:
             )
         ]
     return [
-        _report_malformed(place)
+        _report_malformed_key(place)
         for place, key in enumerate(settings.PROXY.credential_keys, 1)
         if not _is_key(key)
     ]
 
 
-def _report_malformed(place: int) -> checks.CheckMessage:
+def _report_malformed_key(place: int) -> checks.CheckMessage:
     return checks.Error(
         f"CREDENTIAL_KEYS: key number {place} is not 32 bytes in URL-safe base64.", id="backends.E001"
     )
@@ -62,9 +62,7 @@ def check_profiles(*, databases: Sequence[str] | None = None, **_: Any) -> list[
     if not databases:
         return []
     try:
-        return [
-            checks.Warning(sentence, hint=MOVE, id="backends.W002") for sentence in plain_secrets_stored()
-        ]
+        return [checks.Warning(sentence, hint=MOVE, id="backends.W002") for sentence in list_plain_secrets()]
     except DatabaseError:
         return []  # there are no tables yet
 
@@ -75,7 +73,7 @@ MOVE = (
 )
 
 
-def plain_secrets_stored() -> list[str]:
+def list_plain_secrets() -> list[str]:
     """Say of each backend what its profile holds in plain text, without saying what that is."""
     backends: Any = apps.get_model("backends", "Backend").objects
     return [
@@ -93,7 +91,9 @@ def check_names(*, databases: Sequence[str] | None = None, **_: Any) -> list[che
     if not databases:
         return []
     try:
-        return [checks.Warning(sentence, hint=RENAME, id="backends.W003") for sentence in names_taken()]
+        return [
+            checks.Warning(sentence, hint=RENAME, id="backends.W003") for sentence in list_name_conflicts()
+        ]
     except DatabaseError:
         return []  # there are no tables yet, or not this column
 
@@ -101,15 +101,15 @@ def check_names(*, databases: Sequence[str] | None = None, **_: Any) -> list[che
 RENAME = "Rename one of them, or delete it, in the admin."
 
 
-def names_taken() -> list[str]:
+def list_name_conflicts() -> list[str]:
     """Say which mappings are not found by their name."""
     mappings: Any = apps.get_model("backends", "ModelMapping").objects
     rows = list(mappings.order_by("name").values_list("name", "canonical_name"))
     holders = {kept: name for name, kept in rows}
-    return [_describe_taken(name, kept, holders) for name, kept in rows if kept != canonical(name)]
+    return [_describe_name_conflict(name, kept, holders) for name, kept in rows if kept != canonical(name)]
 
 
-def _describe_taken(name: str, kept: str | None, holders: dict[str | None, str]) -> str:
+def _describe_name_conflict(name: str, kept: str | None, holders: dict[str | None, str]) -> str:
     if kept is not None:  # written past our models
         return f"mapping {name}: its name was changed past this program, and is not guarded: save it again"
     holder = holders.get(canonical(name))

@@ -118,19 +118,19 @@ def _session(dialect: Dialect, secret: str) -> requests.Session:
     return session
 
 
-class _Checked(HTTPConnection):
+class _CheckedConnection(HTTPConnection):
     """Connects only to addresses that a backend may have, and to those that were looked at."""
 
     def _new_conn(self) -> socket.socket:
         name = self._dns_host
         try:
-            return self._connected_to_one_of(_resolved(name, self.port))
+            return self._connect_to_one_of(_resolve(name, self.port))
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         finally:
             self._dns_host = name
 
-    def _connected_to_one_of(self, found: Sequence[str]) -> socket.socket:
+    def _connect_to_one_of(self, found: Sequence[str]) -> socket.socket:
         """Try one address after the other, as urllib3 does with what it looks up itself."""
         *others, last = found
         for self._dns_host in others:
@@ -142,16 +142,16 @@ class _Checked(HTTPConnection):
         return super()._new_conn()
 
 
-class _CheckedTLS(_Checked, HTTPSConnection):
+class _CheckedTLSConnection(_CheckedConnection, HTTPSConnection):
     """The same with TLS, whose certificate is still checked against the name."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Checked
+    ConnectionCls = _CheckedConnection
 
 
 class _PoolTLS(HTTPSConnectionPool):
-    ConnectionCls = _CheckedTLS
+    ConnectionCls = _CheckedTLSConnection
 
 
 class _CheckingAdapter(HTTPAdapter):
@@ -162,13 +162,13 @@ class _CheckingAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
 
 
-def _resolved(name: str, port: int) -> list[str]:
+def _resolve(name: str, port: int) -> list[str]:
     """Look a name up, or take a literal address. Raises `ForbiddenAddress` when no address may be called."""
     found = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
     numeric = dict.fromkeys(str(where[0]) for *_, where in found)
     allowed = [address for address in numeric if not addresses.fault_of_address(address)]
     if not allowed:
-        addresses.require_allowed(next(iter(numeric)))
+        addresses.require_allowed_address(next(iter(numeric)))
     return allowed
 
 

@@ -42,7 +42,7 @@ class ProfileField(forms.JSONField):
 
     def prepare_value(self, value: Any) -> Any:
         """Hide it in what is stored, and in what was typed and refused."""
-        return super().prepare_value(value if isinstance(value, str) else plain_secrets.masked(value))
+        return super().prepare_value(value if isinstance(value, str) else plain_secrets.mask(value))
 
 
 class BackendForm(BackendModelForm):
@@ -186,10 +186,10 @@ class CredentialFormSet(CredentialModelFormSet):
 
 def list_remaining_forms(found: Iterable[FormT]) -> list[FormT]:
     """Give the rows of a formset that are filled in, valid so far, and not about to be deleted."""
-    return [form for form in found if _get_cleaned(form) and not _get_cleaned(form).get("DELETE")]
+    return [form for form in found if _get_cleaned_data(form) and not _get_cleaned_data(form).get("DELETE")]
 
 
-def _get_cleaned(form: forms.BaseForm) -> dict[str, Any]:
+def _get_cleaned_data(form: forms.BaseForm) -> dict[str, Any]:
     return getattr(form, "cleaned_data", {})
 
 

@@ -88,7 +88,7 @@ def delete_credential(credential: Credential) -> None:
         credential.delete()
 
 
-def store_resealed(credentials: Sequence[Credential]) -> None:
+def store_rotated_secrets(credentials: Sequence[Credential]) -> None:
     """Store API keys whose secrets were sealed anew, and are the same.
 
     Past the manager that counts changes: no server needs to read them again, and one that still lacks the

@@ -34,7 +34,7 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     """Names that clients use, where they lead, and what is known of that."""
 
     list_display = [*ModelMappingAdmin.list_display, "probe"]
-    readonly_fields = [*ModelMappingAdmin.readonly_fields, "told", "found"]
+    readonly_fields = [*ModelMappingAdmin.readonly_fields, "client_view", "probe_findings"]
     buttons = {**ModelMappingAdmin.buttons, "probe": "run_probe"}
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -45,7 +45,11 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
         """Add what is known, once there is something to know of."""
         sections = super().get_fieldsets(request, obj)
-        known = [("What is known of its models", {"fields": ["told", "found"]})] if obj is not None else []
+        known = (
+            [("What is known of its models", {"fields": ["client_view", "probe_findings"]})]
+            if obj is not None
+            else []
+        )
         return [*sections, *known]
 
     @admin.display(description="")
@@ -56,13 +60,13 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         )
 
     @admin.display(description="Clients are told")
-    def told(self, row: ModelMapping) -> SafeString | str:
-        """Tell of each target what clients hear, and whose word it is."""
+    def client_view(self, row: ModelMapping) -> SafeString | str:
+        """Show for each target what clients see of its model, and the source of each part."""
         return format_html_join("", '<span class="lg-sub">{}: {}</span>', _describe_targets(row)) or "-"
 
     @admin.display(description="Probes found")
-    def found(self, row: ModelMapping) -> SafeString | str:
-        """Show what probes found, to be read only."""
+    def probe_findings(self, row: ModelMapping) -> SafeString | str:
+        """Show the results of probes, read-only."""
         groups = groupby(
             probe_results.results_of(row), key=lambda result: (result.backend.name, result.model)
         )
@@ -100,7 +104,7 @@ def _describe_targets(row: ModelMapping) -> Iterator[tuple[str, str]]:
             unread = "" if card is not None else UNREAD
             yield (
                 f"{target.model} on {target.upstream.name}",
-                probe_results.describe_told(route.rule, target, card) + unread,
+                probe_results.describe_for_clients(route.rule, target, card) + unread,
             )
 
 

@@ -72,7 +72,7 @@ def _covers(pattern: str, model: str) -> bool:
     return matches(pattern, model) if "*" in pattern else pattern == model
 
 
-def describe_told(rule: MappingRules, target: Target, card: ModelCard | None) -> str:
+def describe_for_clients(rule: MappingRules, target: Target, card: ModelCard | None) -> str:
     """Tell in one line what clients hear of a target's model, and whose word each part is."""
     facts = knowledge.abilities(rule, target, card)
     parts = [f"{word} ({fact.origin})" for word, fact in facts.items() if fact.can]

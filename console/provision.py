@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from backends import services
-from backends.checks import MOVE, RENAME, names_taken, plain_secrets_stored
+from backends.checks import MOVE, RENAME, list_name_conflicts, list_plain_secrets
 from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.wire.dialects import of_address
 from core import database, upgrade
@@ -41,8 +41,8 @@ def prepare_database() -> Iterator[str]:
         with services.exclusive():
             made = [*create_admin(), *backend_from_environment()]
     yield from made
-    yield from (f"Warning: {sentence}. {MOVE}" for sentence in plain_secrets_stored())
-    yield from (f"Warning: {sentence}. {RENAME}" for sentence in names_taken())
+    yield from (f"Warning: {sentence}. {MOVE}" for sentence in list_plain_secrets())
+    yield from (f"Warning: {sentence}. {RENAME}" for sentence in list_name_conflicts())
 
 
 def create_admin() -> list[str]:
@@ -119,7 +119,7 @@ def _file_lock(path: Path) -> Iterator[None]:
 @contextmanager
 def _server_lock() -> Iterator[None]:
     with connection.cursor() as cursor:
-        with database.unlimited():  # another replica's migrations may take their time
+        with database.lift_statement_limit():  # another replica's migrations may take their time
             cursor.execute("SELECT pg_advisory_lock(%s)", [SETUP_LOCK])
         try:
             yield

@@ -58,13 +58,13 @@ def refuse(
     return answer
 
 
-def counted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
+def normalize_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:
     """Give the name that failures are counted for; Django's form takes names of any length."""
     name = (credentials or request.POST).get("username")
     return str(name or "")[:NAME_CHARS]
 
 
-def counted_address(request: HttpRequest) -> str | None:
+def normalize_address(request: HttpRequest) -> str | None:
     """Give the address that failures are counted for: of IPv6 the network."""
     address = client_address(request)
     if isinstance(address, ipaddress.IPv6Address) and not address.is_loopback:

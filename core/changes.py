@@ -41,7 +41,7 @@ def validate(row: models.Model, fields: Collection[str] | None = None) -> None:
     have stored, is left alone then.
     """
     if fields is None:
-        row.full_clean(exclude=_sealed_fields(row))
+        row.full_clean(exclude=_list_secret_fields(row))
         return
     others = {field.name for field in row._meta.fields if field.name not in fields}
     try:
@@ -63,6 +63,6 @@ def write(row: models.Model, fields: Collection[str] | None = None) -> None:
         row.save(update_fields={*fields, *timed})
 
 
-def _sealed_fields(row: models.Model) -> set[str]:
+def _list_secret_fields(row: models.Model) -> set[str]:
     """A sealed secret is no text, and text is all that its field could check."""
     return {field.name for field in row._meta.fields if isinstance(getattr(row, field.attname), Sealed)}

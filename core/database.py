@@ -36,7 +36,7 @@ def statement_limit(limit_s: float) -> Iterator[None]:
         _limit_s.reset(token)
 
 
-def unlimited() -> Any:
+def lift_statement_limit() -> Any:
     """Let statements take as long as they need: migrations, and locks that wait for those of others."""
     return statement_limit(UNLIMITED)
 

@@ -57,7 +57,7 @@ class Follower:
         for thread in self._threads:
             thread.join(timeout=5)
 
-    def wait_loaded(self, timeout_s: float) -> bool:
+    def wait_for_caches(self, timeout_s: float) -> bool:
         """Wait until every cache holds a value. Blocks: not for the event loop."""
         return self._loaded.wait(timeout_s)
 

@@ -70,7 +70,7 @@ def is_acceptable(name: str) -> bool:
     """
     if is_valid(name):
         return True
-    core = trimmed(name)
+    core = trim(name)
     return (
         bool(core)
         and len(core) <= LONGEST
@@ -116,7 +116,7 @@ def shortest(name: str) -> str:
     """Drop host and namespace where they are the ones that stand for none, as Ollama's lists do."""
     if len(name) > LONGEST:
         return name
-    folded = _folded(name)
+    folded = _fold_case(name)
     start = 0
     while start < len(name) and (step := _prefix(folded, start, len(folded))):
         start += step
@@ -135,7 +135,7 @@ def full_name(name: str) -> str:
     return with_namespace if with_namespace.count("/") > 1 else DEFAULT_HOST + with_namespace
 
 
-def trimmed(name: str) -> str:
+def trim(name: str) -> str:
     """Drop all that says nothing, however often it stands there, and keep the spelling of the rest."""
     return _core(name)[0]
 
@@ -160,7 +160,7 @@ def _reduce(name: str) -> tuple[str, str, str]:
     name = name.strip(SPACE)
     if len(name) > LONGEST:
         return name, name, ""
-    folded = _folded(name)
+    folded = _fold_case(name)
     start, end, prefix = 0, len(folded), ""
     while start < end:
         if step := _prefix(folded, start, end):
@@ -184,7 +184,7 @@ def _prefix(folded: str, start: int, end: int) -> int:
     return next(len(prefix) for prefix in PREFIXES if folded.startswith(prefix, start, end))
 
 
-def _folded(text: str) -> str:
+def _fold_case(text: str) -> str:
     """Lower the case letter by letter: nothing changes its length, so that places stay the same."""
     if text.isascii():
         return text.lower()
@@ -220,7 +220,7 @@ class Pattern:
         if len(folded) <= self.length or not folded.startswith(self.head) or not folded.endswith(self.tail):
             return None
         star = core[len(self.head) : len(core) - len(self.tail)]
-        if self.length and trimmed(star) != star:
+        if self.length and trim(star) != star:
             return None
         return star if star.count("/") <= self._most_slashes else None
 

@@ -57,12 +57,12 @@ def find(profile: Any) -> list[str]:
 
 def without(profile: Any) -> Any:
     """Give the profile with these members left out."""
-    return _edited(profile, frozenset(_places(profile, ())), ())
+    return _edit(profile, frozenset(_places(profile, ())), ())
 
 
-def masked(profile: Any) -> Any:
+def mask(profile: Any) -> Any:
     """Give the profile with the values of these members hidden."""
-    return _edited(profile, frozenset(_places(profile, ())), (), HIDDEN)
+    return _edit(profile, frozenset(_places(profile, ())), (), HIDDEN)
 
 
 def _places(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -97,16 +97,14 @@ def _split_camels(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)
 
 
-def _edited(
+def _edit(
     value: Any, places: frozenset[tuple[str, ...]], place: tuple[str, ...], instead: str | None = None
 ) -> Any:
     if place in places:
         return instead
     if isinstance(value, list):
-        return [
-            _edited(member, places, (*place, str(number)), instead) for number, member in enumerate(value)
-        ]
+        return [_edit(member, places, (*place, str(number)), instead) for number, member in enumerate(value)]
     if not isinstance(value, dict):
         return value
     kept = {name: member for name, member in value.items() if instead or (*place, name) not in places}
-    return {name: _edited(member, places, (*place, name), instead) for name, member in kept.items()}
+    return {name: _edit(member, places, (*place, name), instead) for name, member in kept.items()}

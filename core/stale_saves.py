@@ -90,7 +90,7 @@ class StaleGuard(ModelAdmin[ModelT]):
         if obj is not None:
             context["version"] = self.version(obj)
         if isinstance(form, _StaleForm):
-            _show_stored(form)
+            _show_stored_values(form)
             for inline in context["inline_admin_formsets"]:
                 _show_stored_rows(inline.formset)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -113,7 +113,7 @@ class _StaleForm(forms.ModelForm[Any] if TYPE_CHECKING else object):  # type: ig
         return cleaned
 
 
-def _show_stored(form: forms.ModelForm[Any]) -> None:
+def _show_stored_values(form: forms.ModelForm[Any]) -> None:
     # Not `changed_data`: some fields bring along what they showed first, and compare with that.
     for name, field in form.fields.items():
         stored = form.get_initial_for_field(field, name)
@@ -128,7 +128,7 @@ def _show_stored_rows(formset: BaseInlineFormSet[Any, Any, Any]) -> None:
         if form.instance.pk is None:
             _note(formset, "A row that stands here was deleted meanwhile: open the page anew to go on.")
         else:
-            _show_stored(form)
+            _show_stored_values(form)
     posted = {form.instance.pk for form in formset.initial_forms}
     for row in formset.get_queryset():
         if row.pk not in posted:
@@ -149,5 +149,5 @@ def _text(field: forms.Field, value: Any) -> str:
         return str(field.queryset.filter(pk=value).first() or "nothing") if field.queryset is not None else ""
     if isinstance(field, forms.MultipleChoiceField):
         return ", ".join(value) or "nothing"
-    shown = str(field.prepare_value(plain_secrets.masked(value))) if value not in (None, "", [], {}) else ""
+    shown = str(field.prepare_value(plain_secrets.mask(value))) if value not in (None, "", [], {}) else ""
     return (shown if len(shown) <= SHOWN_LENGTH else f"{shown[:SHOWN_LENGTH]}…") or "nothing"

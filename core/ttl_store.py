@@ -48,7 +48,7 @@ class Space:
         """Keep a value for some seconds."""
         self._keep(key, value, time.time() + ttl_s)
         if is_shared():
-            await self._tried(self._put(key, value, ttl_s))
+            await self._try_redis(self._put(key, value, ttl_s))
 
     def put_soon(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for some seconds; other processes see it a moment later."""
@@ -62,13 +62,13 @@ class Space:
         """Forget a value."""
         self._forget(key)
         if is_shared():
-            await self._tried(self._drop(key))
+            await self._try_redis(self._drop(key))
 
     async def get(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Give what is there of these, each by its key."""
         wanted = list(keys)
         if is_shared() and wanted:
-            found = await self._tried(_client().mget([self._key(key) for key in wanted]))
+            found = await self._try_redis(_client().mget([self._key(key) for key in wanted]))
             if found is not None:
                 return {
                     key: value for key, value in zip(wanted, found, strict=True) if isinstance(value, bytes)
@@ -80,7 +80,7 @@ class Space:
     async def all(self) -> dict[str, bytes]:
         """Give everything that is there, at most as much as fits."""
         if is_shared():
-            keys = await self._tried(self._keys())
+            keys = await self._try_redis(self._keys())
             if keys is not None:
                 return await self.get(keys)
         return await self.get(list(self._values))
@@ -144,7 +144,7 @@ class Space:
     def _key(self, key: str) -> str:
         return f"{PREFIX}:{self._name}:{key}"
 
-    async def _tried(self, asking: Awaitable[AnswerT]) -> AnswerT | None:
+    async def _try_redis(self, asking: Awaitable[AnswerT]) -> AnswerT | None:
         """Await Redis, a moment at the most. None when it is away, which is said once."""
         try:
             async with asyncio.timeout(TIMEOUT_S):

@@ -44,7 +44,7 @@ class Copy:
         """Which migrations had been applied, as the name tells."""
         return self.path.name.rpartition("Z-")[2]
 
-    def applied(self) -> set[Applied]:
+    def read_migrations(self) -> set[Applied]:
         """Read which migrations had been applied; none from a file that cannot be read."""
         with (
             suppress(sqlite3.Error),
@@ -57,11 +57,13 @@ class Copy:
 def refuse_newer() -> None:
     """Raise `UpgradeRefused` if a migration of ours was applied that this code does not have."""
     loader = MigrationLoader(connection)
-    known = _known(loader)
+    known = _list_known_migrations(loader)
     unknown = sorted(_ours(set(loader.applied_migrations)) - known)
     if not unknown:
         return
-    fitting = [copy for copy in copies() if (applied := copy.applied()) and not _ours(applied) - known]
+    fitting = [
+        copy for copy in copies() if (applied := copy.read_migrations()) and not _ours(applied) - known
+    ]
     restore = (
         f"put {fitting[-1].path} in its place" if fitting else "restore a backup from before the upgrade"
     )
@@ -110,7 +112,7 @@ def copies() -> list[Copy]:
     return [Copy(path) for path in sorted(found)]
 
 
-def _known(loader: MigrationLoader) -> set[Applied]:
+def _list_known_migrations(loader: MigrationLoader) -> set[Applied]:
     """Give every migration that the code has, and those that it has in one with others."""
     known = loader.disk_migrations or {}
     return {*known, *(replaced for migration in known.values() for replaced in migration.replaces)}

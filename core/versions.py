@@ -16,7 +16,7 @@ from core import plain_secrets
 from core.fields import Sealed
 
 ModelT = TypeVar("ModelT", bound=models.Model)
-UNTOLD = frozenset({"updated_at", "last_login", "password", "sealed_with", "canonical_name"})
+NOT_COMPARED = frozenset({"updated_at", "last_login", "password", "sealed_with", "canonical_name"})
 """Fields that change without anybody's edit: times, logging in, a newer hash, what follows from others."""
 
 
@@ -75,27 +75,27 @@ def require_version(row: models.Model, expected: str | None, children: Sequence[
 
 def _state(row: models.Model) -> list[object]:
     """Give what one row holds. A secret counts as its seal, which differs each time it is given."""
-    values = [(field.name, field.value_from_object(row)) for field in _told_fields(row)]
+    values = [(field.name, field.value_from_object(row)) for field in _list_compared_fields(row)]
     state: list[object] = [(name, getattr(value, "token", value)) for name, value in values]
     many = (field.name for field in row._meta.many_to_many)
     state += [(name, sorted(getattr(row, name).values_list("pk", flat=True))) for name in many]
     return [row._meta.label, *state]
 
 
-def _told_fields(row: models.Model) -> list[models.Field[Any, Any]]:
-    return [field for field in row._meta.concrete_fields if field.name not in UNTOLD]
+def _list_compared_fields(row: models.Model) -> list[models.Field[Any, Any]]:
+    return [field for field in row._meta.concrete_fields if field.name not in NOT_COMPARED]
 
 
 def _differences(stored: models.Model | None, wanted: models.Model) -> Iterator[Difference]:
     if stored is None:
         yield Difference(str(wanted), "deleted", "kept")
         return
-    for field in _told_fields(wanted):
+    for field in _list_compared_fields(wanted):
         theirs, ours = field.value_from_object(stored), field.value_from_object(wanted)
         if getattr(theirs, "token", theirs) != getattr(ours, "token", ours):
-            yield Difference(field.name, *(_shown(field, value) for value in (theirs, ours)))
+            yield Difference(field.name, *(_hide_secret(field, value) for value in (theirs, ours)))
 
 
-def _shown(field: models.Field[Any, Any], value: Any) -> Any:
+def _hide_secret(field: models.Field[Any, Any], value: Any) -> Any:
     is_secret = isinstance(value, Sealed) or field.name == "secret"
-    return plain_secrets.HIDDEN if is_secret else plain_secrets.masked(value)
+    return plain_secrets.HIDDEN if is_secret else plain_secrets.mask(value)

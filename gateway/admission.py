@@ -75,7 +75,7 @@ class Lease:
 
     def settle(self, metrics: AnswerMetrics | None = None, assembly: Assembly | None = None) -> None:
         """Record a complete answer, and keep what its backend wants back with the results of its calls."""
-        if assembly is not None and (kept := assembly.kept()):
+        if assembly is not None and (kept := assembly.collect_replay_data()):
             replay_store.keep(self.context.caller, self.alias, kept)
         if metrics is not None:
             self.record.prompt_tokens = metrics.prompt_eval_count

@@ -42,7 +42,7 @@ def _require(rules: MappingRules, capability: str, refusal: str) -> None:
         raise BadRequest(refusal)
 
 
-def list_needed(operation: Operation) -> list[str]:
+def list_needed_capabilities(operation: Operation) -> list[str]:
     """Name what a model must be able to do for an operation, in Ollama's words for capabilities."""
     if isinstance(operation, RawBody):
         return ["tools"] if operation.has_tools else []

@@ -46,7 +46,7 @@ class ClientApi(msgspec.Struct, frozen=True, kw_only=True):
     """Begin to write a streamed answer. None: it is never streamed."""
     encode_load: Callable[[Any, str, int], Any] | None = None
     """Answer a request that only loads or unloads a model: the request, the reason, the time."""
-    explain_not_found: Callable[[NoRoute], Exception] = lambda error: error
+    explain_missing_model: Callable[[NoRoute], Exception] = lambda error: error
     """Word that nothing has this name, where the API has words of its own."""
     protocol: str = ""
     """The field of a profile that says whether a backend has this protocol, where its bodies can pass."""

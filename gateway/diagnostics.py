@@ -27,25 +27,25 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Diagnostics:
-    """Takes notes, in the order in which things happen."""
+    """Collects notes, in the order in which things happen."""
 
     def __init__(self) -> None:
         self.taken: list[Note] = []
 
-    def mapped(self, field: str, to: str) -> None:
-        """Say where a field went, where its name alone does not tell."""
+    def note_mapped(self, field: str, to: str) -> None:
+        """Note where a field went, where its name alone does not tell."""
         self._take(Note(field, "mapped", to))
 
-    def changed(self, field: str, to: str, why: str) -> None:
-        """Say that something else was sent than what was said."""
+    def note_changed(self, field: str, to: str, why: str) -> None:
+        """Note that another value was sent than the client gave."""
         self._take(Note(field, "changed", to, why))
 
-    def dropped(self, field: str, why: str) -> None:
-        """Say that a field was not sent."""
+    def note_dropped(self, field: str, why: str) -> None:
+        """Note that a field was not sent."""
         self._take(Note(field, "dropped", "", why))
 
-    def added(self, to: str, why: str) -> None:
-        """Say that something was sent that the client did not say."""
+    def note_added(self, to: str, why: str) -> None:
+        """Note that something was sent that the client did not ask for."""
         self._take(Note("", "added", to, why))
 
     def extend(self, other: Diagnostics | None) -> None:
@@ -57,7 +57,7 @@ class Diagnostics:
         self.taken.append(note)
 
 
-class _Silent(Diagnostics):
+class _SilentDiagnostics(Diagnostics):
     def extend(self, other: Diagnostics | None) -> None:
         """Nobody asked."""
 
@@ -65,13 +65,13 @@ class _Silent(Diagnostics):
         """Nobody asked."""
 
 
-SILENT: Diagnostics = _Silent()
+SILENT: Diagnostics = _SilentDiagnostics()
 
 
 class TranslationContext(msgspec.Struct, frozen=True):
     """What a translation takes and gives beside the body."""
 
-    notes: Diagnostics = SILENT
+    diagnostics: Diagnostics = SILENT
     recalled: Mapping[str, dict[str, Any]] = {}
     """Tool call -> what its backend wants back with it."""
 

@@ -26,7 +26,7 @@ from gateway.failover import try_candidates
 from gateway.operation import EmbeddingRequest
 from gateway.plan import Plan
 from gateway.translate import embeddings
-from gateway.translate.embeddings import EmbeddingPart, Gathered
+from gateway.translate.embeddings import EmbeddingPart, GatheredVectors
 from gateway.translate.truncation import Places, cut, divide, parts
 from gateway.upstream_calls import UpstreamCalls
 
@@ -35,16 +35,16 @@ log = structlog.get_logger("llamagate.embedding")
 PARALLEL = 4
 """Calls of one request at a time."""
 MOST_CUTS = 3
-"""How often one text is cut before the refusal is told."""
+"""How often one text is cut before the refusal goes to the client."""
 TOO_LONG = "the input length exceeds the context length"
 
 
 async def embed(
     lease: Lease, request: EmbeddingRequest, route: Route, plan: Plan, calls: UpstreamCalls
-) -> Gathered:
+) -> GatheredVectors:
     """Embed all texts. Raises an `UpstreamError`, a `RequestError`, or what the first failing part raises."""
     if not request.texts:
-        return Gathered(0)
+        return GatheredVectors(0)
     batches = _Batches(request, route, calls)
     await try_candidates(lease, request, plan, batches.embed_first)
     await batches.embed_rest()
@@ -68,7 +68,7 @@ class _Batches:
         """Bytes of all answers: however many parts there are, they are one answer."""
         self._attempt: Attempt
         """The one whose target is asked; once it has answered, for good."""
-        self.gathered = Gathered(len(request.texts))
+        self.gathered = GatheredVectors(len(request.texts))
 
     @property
     def _target(self) -> Target:
@@ -101,7 +101,7 @@ class _Batches:
         return self._places[: self._batch]
 
     async def _together(self, divided_places: Iterable[Places]) -> None:
-        """Ask for several parts. The first that fails ends them all, and is what is told."""
+        """Ask for several parts. The first failure cancels the others, and is the one reported."""
         try:
             async with asyncio.TaskGroup() as group:
                 for places in divided_places:
@@ -128,7 +128,7 @@ class _Batches:
             self._dimensions = 0
             await self._embed_part(places)
         elif refused.is_no_route:
-            raise BadRequest(embeddings.describe_unsupported(self._request.model))
+            raise BadRequest(embeddings.describe_inability(self._request.model))
         elif not refused.is_too_long:
             raise refused
         elif len(places) > 1:

@@ -61,14 +61,14 @@ class AnswerUnusable(RequestError):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """What the client is told."""
+    """The sentence of the error body."""
 
     status: int
     message: str
     retry_after_s: int | None = None
     code: str | None = None
     param: str | None = None
-    """What is wrong and where, in OpenAI's words for programs; other faces have none."""
+    """What is wrong and where, in OpenAI's words for programs; other APIs have none."""
 
 
 MOST_CAUSES = 5
@@ -162,11 +162,11 @@ def trace_of(error: BaseException) -> str:
     return "\n\n".join(reversed(told))
 
 
-def unknown_failure(request_id: str) -> Failure:
-    """What is told of a fault of ours."""
+def internal_failure(request_id: str) -> Failure:
+    """Describe a fault of this server, without its details."""
     return Failure(500, f"internal error (request {request_id})")
 
 
 def restarting(request_id: str) -> Failure:
-    """What is told of a request that a stopping server could not finish."""
+    """Describe a request that a stopping server could not finish."""
     return Failure(503, f"server is restarting, please retry ({request_id})")

@@ -15,7 +15,7 @@ from gateway.admission import Lease
 from gateway.attempt import Attempt
 from gateway.operation import Operation
 from gateway.plan import Plan
-from gateway.upstream_routes import explain_unsupported
+from gateway.upstream_routes import explain_inability
 
 ResultT = TypeVar("ResultT")
 
@@ -38,7 +38,7 @@ async def try_candidates(
                 raise
             last = error
     if isinstance(last, UpstreamRejected) and last.is_unusual and last.is_no_route:
-        raise explain_unsupported(operation) from last.with_traceback(None)  # it cannot do it
+        raise explain_inability(operation) from last.with_traceback(None)  # it cannot do it
     try:
         raise last or NoTargetLeft("", "no target")
     finally:

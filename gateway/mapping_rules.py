@@ -27,26 +27,26 @@ from gateway.translate.options import merge_options
 OWN_TURNS = "the mapping's system prompt and example turns"
 
 
-def apply_rules(rules: MappingRules, operation: Operation, notes: Diagnostics = SILENT) -> None:
+def apply_rules(rules: MappingRules, operation: Operation, diagnostics: Diagnostics = SILENT) -> None:
     """Apply a mapping's rules to a request, in place. Raises `BadRequest`: an option is of the wrong type."""
     if isinstance(operation, GenerationRequest):
-        _apply_to_generation(rules, operation, notes)
+        _apply_to_generation(rules, operation, diagnostics)
     elif isinstance(operation, ModelLoad):
         request = operation.request
-        request.options = merge_options(rules.options, request.options, rules.forced_options, notes)
+        request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
     elif isinstance(operation, RawBody):
-        _apply_to_raw(rules, operation, notes)
+        _apply_to_raw(rules, operation, diagnostics)
 
 
-def _apply_to_generation(rules: MappingRules, request: GenerationRequest, notes: Diagnostics) -> None:
-    request.options = merge_options(rules.options, request.options, rules.forced_options, notes)
+def _apply_to_generation(rules: MappingRules, request: GenerationRequest, diagnostics: Diagnostics) -> None:
+    request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
     if request.think is not None and not request.requires_thinking and rules.rules_out("thinking"):
         request.think = None  # a wish, of a model that is known not to think
     if request.prompt is not None and not request.prompt.is_templated:
         return
     own = "" if request.system else _choose_system(rules, request.turns)
     if own or rules.messages:
-        notes.added("messages", OWN_TURNS)
+        diagnostics.note_added("messages", OWN_TURNS)
     examples: list[Any] = [*rules.messages]
     _place_in_ollama_form(request, own, examples)
     request.turns = _place(request.turns, request.system or own, bool(own), examples, _role_of_turn)
@@ -104,10 +104,10 @@ def _role_of_message(message: Any) -> str:
     return str(message.role)
 
 
-def _apply_to_raw(rules: MappingRules, body: RawBody, notes: Diagnostics) -> None:
+def _apply_to_raw(rules: MappingRules, body: RawBody, diagnostics: Diagnostics) -> None:
     body.merge_options(rules.options, rules.forced_options)
     form = body.form
     if rules.system and form.turns and not body.has_system and body.set_system(rules.system):
-        notes.added(form.system or form.turns, OWN_TURNS)
+        diagnostics.note_added(form.system or form.turns, OWN_TURNS)
     if rules.messages and body.insert_turns([*rules.messages]):
-        notes.added(form.turns, OWN_TURNS)
+        diagnostics.note_added(form.turns, OWN_TURNS)

@@ -45,15 +45,15 @@ class MediaRequest(msgspec.Struct, kw_only=True):
     """A form, or the members of a JSON body."""
 
     @property
-    def sent_type(self) -> str:
+    def content_type(self) -> str:
         """The content type of the body."""
         return self.content.content_type if isinstance(self.content, Form) else "application/json"
 
-    def build(self, target: Target, notes: Diagnostics) -> bytes:
+    def build(self, target: Target, diagnostics: Diagnostics) -> bytes:
         """Give the body under the backend's name of the model; no other member says what answers."""
         if isinstance(self.content, Form):
-            return with_model(self.content, target.model, target.dialect, notes)
-        fields = without_routing(self.content, target.dialect, notes)
+            return with_model(self.content, target.model, target.dialect, diagnostics)
+        fields = without_routing(self.content, target.dialect, diagnostics)
         return msgspec.json.encode({**fields, "model": target.model})
 
     def list_members(self) -> list[str]:

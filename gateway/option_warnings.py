@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from backends.wire.dialect import Dialect
-from gateway.translate.options import KINDS, list_ignored
+from gateway.translate.options import KINDS, list_ignored_options
 
 log = structlog.get_logger("llamagate.options")
 
@@ -19,12 +19,14 @@ MOST_NAMED = 8
 _warned: set[tuple[str, str, str]] = set()
 
 
-def warn_of_ignored(mapping: str, options: Mapping[str, Any], dialect: Dialect) -> None:
+def warn_of_ignored_options(mapping: str, options: Mapping[str, Any], dialect: Dialect) -> None:
     """Log the options that a kind of backend does not get, once per mapping.
 
     What Ollama does not know either counts as one option: clients may make up any number of names.
     """
-    ignored = {option: (mapping, dialect.name, _key(option)) for option in list_ignored(options, dialect)}
+    ignored = {
+        option: (mapping, dialect.name, _key(option)) for option in list_ignored_options(options, dialect)
+    }
     new = set(ignored.values()) - _warned
     if not new:
         return

@@ -47,22 +47,22 @@ from gateway.upstream_calls import UpstreamCalls, read_answer
 rng = Random()  # noqa: S311  # shares load, guards nothing
 
 
-class Answered(msgspec.Struct, frozen=True):
+class EncodedAnswer(msgspec.Struct, frozen=True):
     """A whole answer in the client's API: a struct to encode, or bytes of a media type."""
 
     body: Any
     media_type: str = ""
 
 
-async def run(context: RequestContext, api: ClientApi, body: bytes) -> Answered | Relay:
+async def run(context: RequestContext, api: ClientApi, body: bytes) -> EncodedAnswer | Relay:
     """Answer one request of a client. Raises what the door answers; the record is closed in any case."""
     api, call, routed = await _choose_form(context, api, body)
     call = call or await decode_body(api.parse, body)
     lease = open_lease(context, api.name, call.model, streamed=getattr(call, "stream", False))
     with lease.closing():
         route = routed or await _resolve(context, api, call.model)
-        notes = Diagnostics() if context.wants_report else None
-        return await run_operation(lease, api, api.translate(call, notes), route)
+        diagnostics = Diagnostics() if context.wants_report else None
+        return await run_operation(lease, api, api.translate(call, diagnostics), route)
 
 
 async def _choose_form(
@@ -88,10 +88,12 @@ async def _resolve(context: RequestContext, api: ClientApi, model: str) -> Route
     try:
         return await resolve_route(context.caller, model)
     except NoRoute as error:
-        raise api.explain_not_found(error) from None
+        raise api.explain_missing_model(error) from None
 
 
-async def run_operation(lease: Lease, api: ClientApi, operation: Operation, route: Route) -> Answered | Relay:
+async def run_operation(
+    lease: Lease, api: ClientApi, operation: Operation, route: Route
+) -> EncodedAnswer | Relay:
     """Answer an operation over a route that is known."""
     if isinstance(operation, ModelLoad):
         return await _load_or_unload(lease, api, operation, route)
@@ -136,7 +138,7 @@ async def _recall_replay(lease: Lease, operation: Operation, plan: Plan) -> dict
 
 async def _answer_whole(
     lease: Lease, api: ClientApi, operation: GenerationRequest | RawBody, plan: Plan, calls: UpstreamCalls
-) -> Answered:
+) -> EncodedAnswer:
     """Ask, and answer in one piece."""
 
     async def ask(attempt: Attempt) -> Any:
@@ -157,7 +159,7 @@ async def _answer_whole(
     metrics = measure(answer.usage, answer.timings, lease.measure_times())
     body = api.encode(operation, answer, metrics, time.time_ns())
     lease.settle(metrics, assembly)
-    return Answered(body)
+    return EncodedAnswer(body)
 
 
 def _assemble(request: GenerationRequest, attempt: Attempt, reply: Any) -> CompleteAnswer:
@@ -166,7 +168,9 @@ def _assemble(request: GenerationRequest, attempt: Attempt, reply: Any) -> Compl
     without_echo(request.turns, target, reply)
     if attempt.emulated_stops:
         cut_at_stop(reply, attempt.emulated_stops)
-    return read_whole(reply, shows_thinking=not request.hides_thinking, keeper=_make_collector(attempt))
+    return read_whole(
+        reply, shows_thinking=not request.hides_thinking, replay_collector=_make_collector(attempt)
+    )
 
 
 def _make_collector(attempt: Attempt) -> ReplayCollector | None:
@@ -185,7 +189,7 @@ async def _stream(
     attempt = lease.attempts[-1]
     encoder = api.open_stream(operation)
     if isinstance(operation, GenerationRequest) and operation.prompt is None:
-        encoder.assembly.keeper = _make_collector(attempt)
+        encoder.assembly.replay_collector = _make_collector(attempt)
     shown: Chunks = stream
     if attempt.emulated_stops:
         shown = StopScanningStream(stream, StopScanner(attempt.emulated_stops))
@@ -194,12 +198,12 @@ async def _stream(
     return relay
 
 
-async def _hand_on(lease: Lease, operation: MediaRequest, plan: Plan, calls: UpstreamCalls) -> Answered:
+async def _hand_on(lease: Lease, operation: MediaRequest, plan: Plan, calls: UpstreamCalls) -> EncodedAnswer:
     """Hand a body to a backend, and its answer back."""
     answer = await try_candidates(lease, operation, plan, calls.fetch)
     lease.settle()
     hide = key_redaction.hider(answer.target.upstream)
-    return Answered(answer.body, hide(answer.content_type) or "application/octet-stream")
+    return EncodedAnswer(answer.body, hide(answer.content_type) or "application/octet-stream")
 
 
 async def _embed(
@@ -209,16 +213,16 @@ async def _embed(
     route: Route,
     plan: Plan,
     calls: UpstreamCalls,
-) -> Answered:
+) -> EncodedAnswer:
     """Embed all texts at one target."""
     gathered = await embedding_batches.embed(lease, operation, route, plan, calls)
     metrics = lease.measure_embedding(gathered.tokens)
     body = api.encode(operation, gathered, metrics, time.time_ns())
     lease.settle(metrics)
-    return Answered(body)
+    return EncodedAnswer(body)
 
 
-async def _load_or_unload(lease: Lease, api: ClientApi, load: ModelLoad, route: Route) -> Answered:
+async def _load_or_unload(lease: Lease, api: ClientApi, load: ModelLoad, route: Route) -> EncodedAnswer:
     """Count the model as in use, or no more, and tell backends that load models; nothing is loaded here.
 
     As in Ollama, a load is checked as a request would be, and an unload is not.
@@ -237,7 +241,7 @@ async def _load_or_unload(lease: Lease, api: ClientApi, load: ModelLoad, route: 
     reason = "unload" if is_unload else "load"
     body = api.encode_load(load.request, reason, time.time_ns()) if api.encode_load else {}
     lease.settle()
-    return Answered(body)
+    return EncodedAnswer(body)
 
 
 async def _tell_loaders(lease: Lease, load: ModelLoad, route: Route, *, to_all: bool) -> None:

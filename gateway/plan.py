@@ -14,10 +14,10 @@ import msgspec
 from backends.errors import BackendError, NoTargetLeft, UpstreamUnreachable
 from backends.routing import balance
 from backends.routing.snapshot import Route, Target
-from gateway.capabilities import list_needed
+from gateway.capabilities import list_needed_capabilities
 from gateway.errors import RequestError
 from gateway.operation import Operation
-from gateway.upstream_routes import UpstreamRoute, choose_route, explain_unsupported
+from gateway.upstream_routes import UpstreamRoute, choose_route, explain_inability
 
 KEY_LOCKED = "its API keys cannot be opened, or are for another server"
 
@@ -30,7 +30,7 @@ class Candidate(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class SkippedTarget(msgspec.Struct, frozen=True):
     """A target that is not asked, and why."""
 
     target: Target
@@ -41,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     """The targets of one request, in the order in which they are asked, and those that are not asked."""
 
     candidates: list[Candidate]
-    skipped: list[Skipped] = []
+    skipped: list[SkippedTarget] = []
     failure: BackendError | RequestError | None = None
     """Why there is no candidate."""
 
@@ -55,42 +55,46 @@ class Plan(msgspec.Struct, frozen=True):
 def make_plan(operation: Operation, route: Route, rng: Random) -> Plan:
     """Plan a request over the targets of its route."""
     able: list[tuple[Target, UpstreamRoute]] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedTarget] = []
     for target in route.targets:
         upstream_route = choose_route(operation, target, route.rule)
         if upstream_route is None:
-            skipped.append(Skipped(target, "this kind of backend has no route for what is asked"))
+            skipped.append(SkippedTarget(target, "this kind of backend has no route for what is asked"))
         else:
             able.append((target, upstream_route))
     if not able:
-        return Plan([], skipped, explain_unsupported(operation))
-    open_ones = _leave_out_locked(able, skipped)
+        return Plan([], skipped, explain_inability(operation))
+    open_ones = _leave_out_locked_targets(able, skipped)
     if not open_ones:
         name = able[-1][0].upstream.name
         return Plan([], skipped, UpstreamUnreachable(name, KEY_LOCKED))
     if len(open_ones) > 1 and not route.rule.capabilities:
-        open_ones = _leave_out_unable(open_ones, list_needed(operation), skipped)
+        open_ones = _leave_out_unable_targets(open_ones, list_needed_capabilities(operation), skipped)
     return Plan(_put_in_order(open_ones, rng), skipped)
 
 
-def _leave_out_locked(
-    able: list[tuple[Target, UpstreamRoute]], skipped: list[Skipped]
+def _leave_out_locked_targets(
+    able: list[tuple[Target, UpstreamRoute]], skipped: list[SkippedTarget]
 ) -> list[tuple[Target, UpstreamRoute]]:
     locked = [one for one in able if one[0].upstream.is_locked_out]
     if not locked:
         return able
-    skipped += [Skipped(target, KEY_LOCKED) for target, _ in locked]
+    skipped += [SkippedTarget(target, KEY_LOCKED) for target, _ in locked]
     return [one for one in able if one not in locked]
 
 
-def _leave_out_unable(
-    able: list[tuple[Target, UpstreamRoute]], needed: Collection[str], skipped: list[Skipped]
+def _leave_out_unable_targets(
+    able: list[tuple[Target, UpstreamRoute]], needed: Collection[str], skipped: list[SkippedTarget]
 ) -> list[tuple[Target, UpstreamRoute]]:
     """Leave out what a probe found unable, if others are left; the operator's word outranks probes."""
-    lacks = {target: word for target, _ in able for word in needed if target.probed.can.get(word) is False}
+    lacks = {
+        target: word for target, _ in able for word in needed if target.probe_results.can.get(word) is False
+    }
     if not lacks or len(lacks) == len(able):
         return able
-    skipped += [Skipped(target, f"a probe found that it cannot: {word}") for target, word in lacks.items()]
+    skipped += [
+        SkippedTarget(target, f"a probe found that it cannot: {word}") for target, word in lacks.items()
+    ]
     return [one for one in able if one[0] not in lacks]
 
 

@@ -22,11 +22,11 @@ from gateway.client_api import ClientApi
 from gateway.context import RequestContext
 from gateway.errors import Failure, RequestError
 from gateway.operation import EmbeddingRequest, Operation
-from gateway.pipeline import Answered, run_operation
+from gateway.pipeline import EncodedAnswer, run_operation
 from gateway.relay import Relay
 from gateway.translate import probe_questions
 from gateway.translate.assembly import Assembly, CompleteAnswer
-from gateway.translate.embeddings import Gathered, numbers
+from gateway.translate.embeddings import GatheredVectors, numbers
 from gateway.translate.probe_questions import Answer, Finding, Question
 from gateway.translate.token_usage import Timings, measure
 from gateway.upstream_routes import choose_route
@@ -137,7 +137,9 @@ async def _answer(target: Target, question: Question) -> Answer:
     return answer
 
 
-async def _run(target: Target, capability: str, api: ClientApi, operation: Operation) -> Answered | Relay:
+async def _run(
+    target: Target, capability: str, api: ClientApi, operation: Operation
+) -> EncodedAnswer | Relay:
     """Let the gateway ask, for a while; what it costs is recorded as usage of the team `system`."""
     context = RequestContext(purpose="probe", caller=SYSTEM, detail=capability)
     lease = open_lease(context, "probe", target.model, streamed=operation.stream)
@@ -206,7 +208,7 @@ async def _embedding(target: Target) -> Finding:
     except (UpstreamError, RequestError, TimeoutError) as error:
         question = probe_questions.first_question(target.model)
         return _finding("embedding", _judge_error(error, question))
-    gathered: Gathered = answered.body  # type: ignore[union-attr]  # embeddings are never streamed
+    gathered: GatheredVectors = answered.body  # type: ignore[union-attr]  # embeddings are never streamed
     length = len(numbers(gathered.vectors[0]))
     evidence = f"a vector of {length} numbers came"
     return Finding("embedding", "yes", evidence, length=length, tokens=gathered.tokens)

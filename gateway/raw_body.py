@@ -92,20 +92,22 @@ class RawBody(msgspec.Struct, kw_only=True):
             return self._given_turns
         return self._changed_turns
 
-    def build(self, target: Target, notes: Diagnostics) -> Fields:
+    def build(self, target: Target, diagnostics: Diagnostics) -> Fields:
         """Make the body for one target: its options, and its name of the model."""
         dialect = self.form.names or target.dialect
-        given = without_routing(self.fields, target.dialect, notes)
+        given = without_routing(self.fields, target.dialect, diagnostics)
         if self._changed_turns is not None:
             given = {**given, self.form.turns: encode_raw(self._changed_turns)}
-        fields = _lay_options(self, given, dialect, notes) | {"model": encode_raw(target.model)}
+        fields = _lay_options(self, given, dialect, diagnostics) | {"model": encode_raw(target.model)}
         if (
             self.form.counts_tokens
             and self.stream
             and dialect.accepts_stream_options
             and not self.wants_usage
         ):
-            notes.added("stream_options", "the tokens of a stream are counted whoever wants to know")
+            diagnostics.note_added(
+                "stream_options", "the tokens of a stream are counted whoever wants to know"
+            )
             fields["stream_options"] = encode_raw({**self.stream_options, "include_usage": True})
         return fields
 
@@ -150,10 +152,10 @@ def _is_blank(value: msgspec.Raw) -> bool:
     return bytes(value) in (b"null", b'""', b"[]")
 
 
-def _lay_options(body: RawBody, fields: Fields, dialect: Dialect, notes: Diagnostics) -> Fields:
+def _lay_options(body: RawBody, fields: Fields, dialect: Dialect, diagnostics: Diagnostics) -> Fields:
     """Lay the mapping's defaults under what the client said, and what the mapping forces over it."""
-    defaults = _build_options(body.default_options, dialect, notes)
-    forced = _build_options(body.forced_options, dialect, notes)
+    defaults = _build_options(body.default_options, dialect, diagnostics)
+    forced = _build_options(body.forced_options, dialect, diagnostics)
     given = dict(fields)
     if forced.keys() & LIMITS:
         given = {name: value for name, value in given.items() if name not in LIMITS}
@@ -162,16 +164,16 @@ def _lay_options(body: RawBody, fields: Fields, dialect: Dialect, notes: Diagnos
         said |= LIMITS
     defaults = {name: value for name, value in defaults.items() if name not in said}
     for name in fields.keys() - given.keys() | (forced.keys() & said):
-        notes.changed(
+        diagnostics.note_changed(
             name, name if name in forced else dialect.max_tokens, "the mapping forces another value"
         )
     for name in [*defaults, *(forced.keys() - said)]:
-        notes.added(name, "an option of the mapping")
+        diagnostics.note_added(name, "an option of the mapping")
     return {**given, **defaults, **forced}
 
 
-def _build_options(options: dict[str, Any], dialect: Dialect, notes: Diagnostics) -> Fields:
+def _build_options(options: dict[str, Any], dialect: Dialect, diagnostics: Diagnostics) -> Fields:
     """Give options of the mapping as this kind of backend takes them: no client said them."""
     if not options:
         return {}
-    return encode_fields(fit_body(wire_options(check_options(options), dialect), None, dialect, notes))
+    return encode_fields(fit_body(wire_options(check_options(options), dialect), None, dialect, diagnostics))

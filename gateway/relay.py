@@ -13,7 +13,7 @@ from backends.errors import UpstreamCut, UpstreamOversized
 from backends.routing.snapshot import Target
 from gateway.admission import Lease
 from gateway.client_api import StreamEncoder
-from gateway.errors import Failure, failure_of, trace_of, unknown_failure
+from gateway.errors import Failure, failure_of, internal_failure, trace_of
 from gateway.translate.stop_emulation import StopScanner
 
 log = structlog.get_logger("llamagate.pipeline")
@@ -25,7 +25,7 @@ class Chunks(Protocol):
     target: Target
 
     @property
-    def saw_done(self) -> bool:
+    def has_seen_done(self) -> bool:
         """Whether its mark of an end came."""
 
     async def __anext__(self) -> list[Any]:
@@ -45,9 +45,9 @@ class StopScanningStream:
         self._scanner = scanner
 
     @property
-    def saw_done(self) -> bool:
+    def has_seen_done(self) -> bool:
         """Whether the backend's mark of an end came."""
-        return self._stream.saw_done
+        return self._stream.has_seen_done
 
     async def __anext__(self) -> list[Any]:
         if self._scanner.is_over:
@@ -104,18 +104,18 @@ class Relay:
                 return self._finish()
             encoded = self._encoder.feed(replies, time.time_ns())
             if self._assembly.gathered > self._most_gathered:
-                raise self._explain_oversized()
+                raise self._explain_size_limit()
             if encoded:
                 return encoded
 
-    def _explain_oversized(self) -> UpstreamOversized:
+    def _explain_size_limit(self) -> UpstreamOversized:
         backend = self._stream.target.upstream.name
         return UpstreamOversized(backend, self._most_gathered, "LLAMAGATE_MAX_GATHERED_BYTES")
 
     def _finish(self) -> bytes:
         """Write the end, if the backend said that it is one: a cut answer never looks complete."""
         assembly = self._assembly
-        if not assembly.is_complete and not (self._stream.saw_done and assembly.has_answer):
+        if not assembly.is_complete and not (self._stream.has_seen_done and assembly.has_answer):
             raise UpstreamCut(self._stream.target.upstream.name, "the stream ended before the answer did")
         self._over = True
         self._lease.attempts[-1].ended_ns = time.monotonic_ns()
@@ -131,7 +131,7 @@ class Relay:
         failure = failure_of(error, request_id)
         if failure is None:
             log.error("unexpected error in a stream", exception=trace_of(error))
-        return self.last_words(failure or unknown_failure(request_id))
+        return self.last_words(failure or internal_failure(request_id))
 
     def last_words(self, failure: Failure) -> bytes:
         """Tell a failure after the first byte, in the API's own form."""

@@ -19,18 +19,18 @@ async def resolve_route(caller: Caller, model: str) -> Route:
         raise BadRequest(INVALID_NAME)
     route = registry.current().resolve(model)
     if route is None:
-        raise _explain_unknown(model)
+        raise _explain_unknown_model(model)
     caller.require(model)
     if not route.targets:
         raise NoTargetLeft(model, "all its targets are disabled")
     try:
         narrowed = await catalog.narrow(route)
     except NoRoute:
-        raise _explain_unknown(model) from None
+        raise _explain_unknown_model(model) from None
     if has_scheme(route.alias) and not catalog.is_known(narrowed):
         raise BadRequest(INVALID_NAME)
     return narrowed
 
 
-def _explain_unknown(model: str) -> Exception:
+def _explain_unknown_model(model: str) -> Exception:
     return NoRoute(model) if is_valid(model) else BadRequest(INVALID_NAME)

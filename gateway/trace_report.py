@@ -66,25 +66,27 @@ class TraceReport(msgspec.Struct, frozen=True):
     notes: list[Note]
 
 
-def report_target(target: Target, operation: Any, body: Mapping[str, Any], notes: Diagnostics) -> TraceReport:
+def report_target(
+    target: Target, operation: Any, body: Mapping[str, Any], diagnostics: Diagnostics
+) -> TraceReport:
     """Report on one target: of the request as its API parsed it, which is what the client knows."""
-    told = list_notes(getattr(operation, "private", None) or operation, body, notes)
+    told = list_notes(getattr(operation, "private", None) or operation, body, diagnostics)
     return TraceReport(target.upstream.name, target.model, target.dialect.name, told)
 
 
-def report_members(target: Target, names: Iterable[str], notes: Diagnostics) -> TraceReport:
+def report_members(target: Target, names: Iterable[str], diagnostics: Diagnostics) -> TraceReport:
     """Tell of one target of a body that is handed on: what was not left out went along as it came."""
-    noted = {note.field for note in notes.taken}
+    noted = {note.field for note in diagnostics.taken}
     plain = [Note(name, "mapped", name) for name in names if name not in noted]
-    return TraceReport(target.upstream.name, target.model, target.dialect.name, [*plain, *notes.taken])
+    return TraceReport(target.upstream.name, target.model, target.dialect.name, [*plain, *diagnostics.taken])
 
 
-def list_notes(call: msgspec.Struct, body: Mapping[str, Any], notes: Diagnostics) -> list[Note]:
+def list_notes(call: msgspec.Struct, body: Mapping[str, Any], diagnostics: Diagnostics) -> list[Note]:
     """Tell of every field that was said; what was not said needs no account."""
-    noted = {note.field for note in notes.taken}
+    noted = {note.field for note in diagnostics.taken}
     if isinstance(call, RawBody):
-        return [*_members(call, body, noted), *notes.taken]
-    return [*_fields(call, body, noted), *_parts(call, noted), *notes.taken]
+        return [*_members(call, body, noted), *diagnostics.taken]
+    return [*_fields(call, body, noted), *_parts(call, noted), *diagnostics.taken]
 
 
 def _members(call: RawBody, body: Mapping[str, Any], noted: set[str]) -> Iterator[Note]:

@@ -14,12 +14,12 @@ from gateway.client_api import ClientApi
 from gateway.diagnostics import Diagnostics, TranslationContext
 from gateway.errors import ModelNotFound
 from gateway.mapping_rules import apply_rules
-from gateway.plan import Candidate, Skipped, make_plan
+from gateway.plan import Candidate, SkippedTarget, make_plan
 from gateway.trace_report import TraceReport, report_target
 from gateway.upstream_routes import build_body
 
 
-class Traced(msgspec.Struct, frozen=True):
+class TargetTrace(msgspec.Struct, frozen=True):
     """What one target would get, and why it stands in its place."""
 
     candidate: Candidate
@@ -29,7 +29,7 @@ class Traced(msgspec.Struct, frozen=True):
 
 def trace_request(
     api: ClientApi, body: bytes, snapshot: RoutingSnapshot
-) -> tuple[list[Traced], list[Skipped]]:
+) -> tuple[list[TargetTrace], list[SkippedTarget]]:
     """Plan and translate for every target. Raises `RequestError` as the request itself would."""
     raw = api.raw
     call = (raw or api).parse(body)
@@ -50,9 +50,9 @@ def trace_request(
     return traced, plan.skipped
 
 
-def _trace(operation: Any, candidate: Candidate, rule_notes: Diagnostics) -> Traced:
-    notes = Diagnostics()
-    notes.extend(rule_notes)
-    body, _ = build_body(candidate.route, operation, candidate.target, TranslationContext(notes))
+def _trace(operation: Any, candidate: Candidate, rule_notes: Diagnostics) -> TargetTrace:
+    diagnostics = Diagnostics()
+    diagnostics.extend(rule_notes)
+    body, _ = build_body(candidate.route, operation, candidate.target, TranslationContext(diagnostics))
     members = body if not isinstance(body, bytes) else {}
-    return Traced(candidate, report_target(candidate.target, operation, members, notes), members)
+    return TargetTrace(candidate, report_target(candidate.target, operation, members, diagnostics), members)

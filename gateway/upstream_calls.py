@@ -17,7 +17,7 @@ from gateway.attempt import Attempt
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.generation import GenerationRequest
 from gateway.operation import MediaRequest, ModelLoad, Operation
-from gateway.option_warnings import warn_of_ignored
+from gateway.option_warnings import warn_of_ignored_options
 from gateway.trace_report import report_members, report_target
 from gateway.upstream_routes import Body, UpstreamRoute, build_body
 
@@ -63,7 +63,7 @@ class UpstreamCalls:
             route.path,
             body if isinstance(body, bytes) else msgspec.json.encode(body),
             route.reader(target.dialect.response_parsing),
-            content_type=media.sent_type if media is not None else "application/json",
+            content_type=media.content_type if media is not None else "application/json",
             from_root=route.is_from_root,
             in_lines=route.is_in_lines,
             is_usual=route.is_universal,
@@ -80,14 +80,14 @@ class UpstreamCalls:
             context = TranslationContext(SILENT, self._recalled) if self._recalled else PLAIN
         else:
             context = TranslationContext(Diagnostics(), self._recalled)
-            context.notes.extend(self._rule_notes)
+            context.diagnostics.extend(self._rule_notes)
         body, attempt.emulated_stops = build_body(route, asked, target, context)
         if isinstance(asked, GenerationRequest) and asked.client_options:
-            warn_of_ignored(self._lease.mapping, asked.client_options, target.dialect)
+            warn_of_ignored_options(self._lease.mapping, asked.client_options, target.dialect)
         if reports is not None and isinstance(asked, MediaRequest):
-            reports.append(report_members(target, asked.list_members(), context.notes))
+            reports.append(report_members(target, asked.list_members(), context.diagnostics))
         elif reports is not None and not isinstance(body, bytes):
-            reports.append(report_target(target, asked, body, context.notes))
+            reports.append(report_target(target, asked, body, context.diagnostics))
         return body
 
     def _choose_headers(self, route: UpstreamRoute) -> dict[str, str]:

@@ -44,7 +44,7 @@ class UpstreamRoute(msgspec.Struct, frozen=True, kw_only=True):
     is_universal: bool = True
     """Whether every backend has it, so that a 404 there is about the model."""
     loads_models: bool = False
-    """Whether the backend is told of requests that only load or unload a model."""
+    """Whether requests that only load or unload a model are sent to the backend."""
     emulates_stops: bool = False
     """Whether stop strings that are not sent are looked for in the answer here."""
     client_headers: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ EMBEDDING_ROUTES = {
 
 
 def _build_raw(body: RawBody, target: Target, context: TranslationContext) -> Body:
-    return body.build(target, context.notes)
+    return body.build(target, context.diagnostics)
 
 
 def _pass_events(form: RawForm, *client_headers: str) -> UpstreamRoute:
@@ -178,7 +178,9 @@ def _infill_route(fill: Fill) -> UpstreamRoute:
 @lru_cache(maxsize=64)
 def _media_route(path: str) -> UpstreamRoute:
     return UpstreamRoute(
-        path=path, is_universal=False, build=lambda media, target, context: media.build(target, context.notes)
+        path=path,
+        is_universal=False,
+        build=lambda media, target, context: media.build(target, context.diagnostics),
     )
 
 
@@ -189,18 +191,18 @@ def build_body(
     body = route.build(operation, target, context)
     if not route.emulates_stops or not isinstance(operation, GenerationRequest) or not operation.options:
         return body, []
-    return body, list_unsent_stops(operation.options, target.dialect, body, context.notes)
+    return body, list_unsent_stops(operation.options, target.dialect, body, context.diagnostics)
 
 
-def explain_unsupported(operation: Operation) -> RequestError:
+def explain_inability(operation: Operation) -> RequestError:
     """Tell the client that no target of the model can do what is asked, in its API's own words."""
     model = operation.model
     if isinstance(operation, GenerationRequest) and operation.prompt is not None:
-        return BadRequest(completions.explain_unsupported(model, operation.prompt))
+        return BadRequest(completions.explain_inability(model, operation.prompt))
     if isinstance(operation, EmbeddingRequest) or (
         isinstance(operation, RawBody) and operation.form is EMBEDDINGS
     ):
-        return BadRequest(embeddings.describe_unsupported(model))
+        return BadRequest(embeddings.describe_inability(model))
     if isinstance(operation, MediaRequest):
         return ModelNotFound(f"no backend of model '{model}' has /v1{operation.path}")
     if isinstance(operation, RawBody) and operation.form is COMPLETIONS:

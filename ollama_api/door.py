@@ -17,11 +17,11 @@ from accounts.errors import AccessError
 from accounts.rights import TRACE
 from backends import key_redaction
 from gateway.client_api import ClientApi
-from gateway.errors import Failure, failure_of, reason_of, trace_of, unknown_failure
+from gateway.errors import Failure, failure_of, internal_failure, reason_of, trace_of
 from gateway.pipeline import run
 from gateway.relay import Relay
 from gateway.trace_report import TRACE_HEADER, as_header
-from ollama_api.api_shapes import OLLAMA, Face
+from ollama_api.api_shapes import OLLAMA, ApiShape
 from ollama_api.http import (
     NDJSONStream,
     SSEStream,
@@ -51,7 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     view: View | ClientApi
     methods: tuple[str, ...]
-    face: Face
+    api: ApiShape
     is_public: bool
 
     @property
@@ -74,18 +74,18 @@ def door(
     *methods: str,
     public: bool = False,
     has_body: bool = True,
-    face: Face = OLLAMA,
+    api: ApiShape = OLLAMA,
 ) -> DoorView:
     """Make a Django view of a client view, or of an operation that the gateway answers.
 
     `public`: needs no key, since clients probe it without one. `has_body`: whether the view looks at the body
-    of a POST or DELETE; of a GET no body is read at all. `face`: the API whose route this is.
+    of a POST or DELETE; of a GET no body is read at all. `api`: the API whose route this is.
     """
     answer: View = partial(answer_with, view) if isinstance(view, ClientApi) else view
-    endpoint = Endpoint(view, methods, face, public)
+    endpoint = Endpoint(view, methods, api, public)
 
     async def enter(request: ClientRequest, **captured: str) -> HttpResponseBase:
-        request_id = _open_context(request, face)
+        request_id = _open_context(request, api)
         try:
             response: HttpResponseBase
             if request.method not in methods:
@@ -97,7 +97,7 @@ def door(
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
             response = request.refused(_explain(error, request, endpoint.name))
-        for name in face.id_headers:
+        for name in api.id_headers:
             response[name] = request_id
         if request.context.reports is not None:
             response[TRACE_HEADER] = as_header(request.context.reports)
@@ -131,8 +131,8 @@ async def answer_with(api: ClientApi, request: ClientRequest) -> HttpResponseBas
     return json_response(answered.body) if is_ollama else json_response_without_charset(answered.body)
 
 
-def _write_in(face: Face, request_id: str) -> Callable[[Failure], HttpResponse]:
-    return lambda failure: error_response(failure, face.envelope(failure, request_id))
+def _write_in(api: ApiShape, request_id: str) -> Callable[[Failure], HttpResponse]:
+    return lambda failure: error_response(failure, api.envelope(failure, request_id))
 
 
 def add_request_id(view: DjangoView) -> DjangoView:
@@ -150,21 +150,21 @@ def add_request_id(view: DjangoView) -> DjangoView:
 def _authenticate(request: ClientRequest) -> Caller:
     meta = request.META
     headers = meta.get("HTTP_AUTHORIZATION", ""), meta.get("HTTP_X_API_KEY", "")
-    key_redaction.know_caller(partial(keys.presented_secrets, *headers))
+    key_redaction.know_caller(partial(keys.extract_secrets, *headers))
     return directory.authenticate(
         *headers,
         over_loopback=meta["SERVER_NAME"].startswith(LOOPBACK),
     )
 
 
-def _open_context(request: ClientRequest, face: Face) -> str:
+def _open_context(request: ClientRequest, api: ApiShape) -> str:
     """Open the request's context, before anybody is authenticated; give its id."""
     given: str = request.META.get("HTTP_X_REQUEST_ID", "")
     if REQUEST_ID.fullmatch(given):
         request.context.request_id = given
     request.context.headers = request.scope["headers"]
-    if face is not OLLAMA:
-        request.refused = _write_in(face, request.context.request_id)
+    if api is not OLLAMA:
+        request.refused = _write_in(api, request.context.request_id)
     structlog.contextvars.bind_contextvars(request_id=request.context.request_id)
     return request.context.request_id
 
@@ -194,7 +194,7 @@ def _explain(error: Exception, request: ClientRequest, endpoint: str) -> Failure
     failure = failure_of(error, request.context.request_id)
     if failure is None:
         log.error("unexpected error", exception=trace_of(error))
-        failure = unknown_failure(request.context.request_id)
+        failure = internal_failure(request.context.request_id)
     elif failure.status in REFUSALS:
         _log_refusal(request, endpoint, failure, error)
     elif failure.status >= 500:

@@ -22,11 +22,11 @@ from gateway.errors import RequestError
 from gateway.operation import ModelLoad, Operation
 from gateway.upstream_routes import UpstreamRoute, choose_route
 from ollama_api import urls
-from ollama_api.api_shapes import ANTHROPIC, OLLAMA, OPENAI, Face
+from ollama_api.api_shapes import ANTHROPIC, OLLAMA, OPENAI, ApiShape
 from ollama_api.door import DoorView, Endpoint
 from ollama_api.media import MediaView
 
-API_NAMES: dict[Face, str] = {OLLAMA: "Ollama", OPENAI: "OpenAI", ANTHROPIC: "Anthropic"}
+API_NAMES: dict[ApiShape, str] = {OLLAMA: "Ollama", OPENAI: "OpenAI", ANTHROPIC: "Anthropic"}
 CAPTURED = re.compile(r"<\w+:(\w+)>|\(\?P<\w+>([a-z|]+)\)(?:\\Z)?")
 """What a URL captures: anything by a name, or one of several verbs."""
 COMMON: dict[str, Any] = {
@@ -105,7 +105,7 @@ def _describe(path: str, verb: str, endpoint: Endpoint) -> ListedEndpoint:
     return ListedEndpoint(
         path=path,
         methods=endpoint.methods,
-        api=API_NAMES[endpoint.face],
+        api=API_NAMES[endpoint.api],
         name=api.name if api else endpoint.name,
         is_public=endpoint.is_public,
         operations=tuple(dict.fromkeys(name for form in forms for name in _name_operations(form))),

@@ -12,7 +12,7 @@ from ollama_api.http import plain_response
 from ollama_api.request import ClientRequest
 
 
-async def unknown(request: ClientRequest, path: str) -> HttpResponseBase:
+async def answer_unknown_path(request: ClientRequest, path: str) -> HttpResponseBase:
     """Answer a path that is not ours. Needs no key: there is nothing to see.
 
     A slash at the end is gin's to redirect, `//` and dots are Go's `net/http.ServeMux`'s. So with Ollama, a

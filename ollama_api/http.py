@@ -71,7 +71,7 @@ class NDJSONStream(LineStream):
 
 
 class SSEStream(LineStream):
-    """Server-sent events, for the other faces."""
+    """Server-sent events, for the other APIs."""
 
     media_type = "text/event-stream"
 

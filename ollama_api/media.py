@@ -30,19 +30,21 @@ class MediaView:
         """Hand one request on."""
         return await answer_with(self.make_api(verb, request.META.get("CONTENT_TYPE", "")), request)
 
-    def make_api(self, verb: str, sent_type: str = "") -> ClientApi:
+    def make_api(self, verb: str, content_type: str = "") -> ClientApi:
         """Describe the operation behind one verb, for a body of some content type."""
         path = f"/{self.__name__}/{verb}"
-        return ClientApi(name=f"v1{path}", parse=partial(parse_media, path, sent_type), translate=keep_media)
+        return ClientApi(
+            name=f"v1{path}", parse=partial(parse_media, path, content_type), translate=keep_media
+        )
 
 
 images, audio = MediaView("images"), MediaView("audio")
 
 
-def parse_media(path: str, sent_type: str, body: bytes) -> MediaRequest:
+def parse_media(path: str, content_type: str, body: bytes) -> MediaRequest:
     """Read the model of a form or of a JSON body. Raises `BadRequest`."""
-    if sent_type.lower().startswith("multipart/"):
-        form = multipart.parse(body, sent_type)
+    if content_type.lower().startswith("multipart/"):
+        form = multipart.parse(body, content_type)
         return MediaRequest(model=form.model, path=path, content=form)
     call = parse_raw(RawForm(name="media", path=path), body)
     return MediaRequest(model=call.model, path=path, content=call.fields)

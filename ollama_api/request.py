@@ -33,7 +33,7 @@ class ClientRequest(ASGIRequest):
     last_words: Callable[[Failure], bytes] | None = None
     """Set when the head of a stream is out: what is said from then on is a line of it."""
     refused: Callable[[Failure], HttpResponse] = staticmethod(error_response)
-    """Tells a failure before the head is out, in the shape of the face that was asked."""
+    """Tells a failure before the head is out, in the shape of the API that was asked."""
     answered = False
     """Set when the last byte is on its way: a disconnect after that is no event."""
     _watcher: asyncio.Task[None] | None = None

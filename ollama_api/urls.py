@@ -7,7 +7,7 @@ from ollama_api.anthropic.api import MESSAGES
 from ollama_api.anthropic.views import count_tokens
 from ollama_api.api_shapes import ANTHROPIC, OPENAI
 from ollama_api.door import add_request_id, door
-from ollama_api.fallback import unknown
+from ollama_api.fallback import answer_unknown_path
 from ollama_api.ollama import chat, cloud, embed, generate, manage, model_views
 from ollama_api.openai import chat as openai
 from ollama_api.openai.views import list_models, show_model
@@ -36,23 +36,23 @@ urlpatterns = [
     path("api/experimental/web_search", door(cloud.web_search, "POST")),
     path("api/experimental/web_fetch", door(cloud.web_fetch, "POST")),
     path("api/experimental/model-recommendations", door(cloud.recommendations, "GET")),
-    path("v1/chat/completions", door(openai.CHAT, "POST", face=OPENAI)),
-    path("v1/completions", door(openai.COMPLETIONS, "POST", face=OPENAI)),
-    path("v1/embeddings", door(openai.EMBEDDINGS, "POST", face=OPENAI)),
+    path("v1/chat/completions", door(openai.CHAT, "POST", api=OPENAI)),
+    path("v1/completions", door(openai.COMPLETIONS, "POST", api=OPENAI)),
+    path("v1/embeddings", door(openai.EMBEDDINGS, "POST", api=OPENAI)),
     # No other verbs: what is asked here becomes a path at the backend.
     re_path(
         r"v1/images/(?P<verb>generations|edits|variations)\Z",
-        door(media.images, "POST", face=OPENAI),
+        door(media.images, "POST", api=OPENAI),
     ),
     re_path(
         r"v1/audio/(?P<verb>speech|transcriptions|translations)\Z",
-        door(media.audio, "POST", face=OPENAI),
+        door(media.audio, "POST", api=OPENAI),
     ),
-    path("v1/models", door(list_models, "GET", face=OPENAI)),
-    path("v1/models/<path:name>", door(show_model, "GET", face=OPENAI)),
-    path("v1/responses", door(RESPONSES, "POST", face=OPENAI)),
-    path("v1/messages", door(MESSAGES, "POST", face=ANTHROPIC)),
-    path("v1/messages/count_tokens", door(count_tokens, "POST", face=ANTHROPIC)),
+    path("v1/models", door(list_models, "GET", api=OPENAI)),
+    path("v1/models/<path:name>", door(show_model, "GET", api=OPENAI)),
+    path("v1/responses", door(RESPONSES, "POST", api=OPENAI)),
+    path("v1/messages", door(MESSAGES, "POST", api=ANTHROPIC)),
+    path("v1/messages/count_tokens", door(count_tokens, "POST", api=ANTHROPIC)),
     # Not <path:...>, which does not match a line feed.
-    re_path(r"(?P<path>(?s:.*))\Z", add_request_id(unknown), name="unknown"),
+    re_path(r"(?P<path>(?s:.*))\Z", add_request_id(answer_unknown_path), name="unknown"),
 ]

@@ -16,7 +16,7 @@ operators: Any = get_asgi_application()  # sets Django up: before anything that 
 
 from ollama_api.handler import ClientHandler
 from proxy_site.guard import Guard, Rules
-from proxy_site.lifespan import Lifespan, NotReady, ensure_started
+from proxy_site.lifespan import Lifespan, NotReady, start_once
 from proxy_site.refusals import Refused, refuse, with_nosniff
 
 Scope = MutableMapping[str, Any]
@@ -36,7 +36,7 @@ def is_for_operators(path: str) -> bool:
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """Open the right door. The snapshots are loaded before the first request passes."""
     try:
-        await ensure_started()
+        await start_once()
     except NotReady as error:
         await refuse(Refused(503, str(error)), scope["path"], send)
         return

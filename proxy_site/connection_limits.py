@@ -51,12 +51,12 @@ class ConnectionLimits:
     def admit(self, connection: Connection, address: str) -> bool:
         """Count a new connection, which waits for a request. Says whether there is room for it."""
         network = network_of(address)
-        limit, limit_per_network = allowed_connections()
+        limit, limit_per_network = compute_limits()
         if network and self._per_network[network] >= limit_per_network:
-            self._log_met("too many connections of one address", limit_per_network, network)
+            self._log_limit("too many connections of one address", limit_per_network, network)
             return False
         if len(self._open) >= limit:
-            self._log_met("too many connections", limit, network)
+            self._log_limit("too many connections", limit, network)
             if not self._evict_longest_waiting():
                 return False
         self._count(connection, network)
@@ -100,7 +100,7 @@ class ConnectionLimits:
         connection.evict()
         return True
 
-    def _log_met(self, event: str, limit: int, network: str) -> None:
+    def _log_limit(self, event: str, limit: int, network: str) -> None:
         """Say it, but not for every client that comes while it is so."""
         now = time.monotonic()
         if now - self._logged_at >= LOG_PAUSE_S:
@@ -116,7 +116,7 @@ class LimitedServerState(ServerState):
         self.limits = ConnectionLimits()
 
 
-def allowed_connections() -> tuple[int, int]:
+def compute_limits() -> tuple[int, int]:
     """Give the bound in all, and for one address: what the settings say, as far as descriptors last.
 
     Not set, half of the descriptors are for clients, since each may need another to a backend; and half of

@@ -201,13 +201,13 @@ class RequestCycle:
             data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             self._connection.write(data + LAST_CHUNK if is_last else data)
         elif not self._has_no_body:
-            self._send_counted(body, is_last=is_last)
+            self._send_within_length(body, is_last=is_last)
         if is_last:
             self.is_complete = True
             self._news.set()
             self._connection.answer_is_complete(self)
 
-    def _send_counted(self, body: bytes, *, is_last: bool) -> None:
+    def _send_within_length(self, body: bytes, *, is_last: bool) -> None:
         if self._length_left is not None:
             self._length_left -= len(body)
             if self._length_left < 0 or (is_last and self._length_left):

@@ -15,7 +15,7 @@ from ollama_api.request import Receive, Scope, Send
 from proxy_site.bodies import BodyBudget, BodyRules, CountedBody, too_large, without_body
 from proxy_site.config import ProxyConfig
 from proxy_site.hosts import HostRule
-from proxy_site.origins import DEFAULT_ORIGINS, allowed_origin, answer_preflight, with_origin
+from proxy_site.origins import DEFAULT_ORIGINS, answer_preflight, match_origin, with_origin
 from proxy_site.refusals import Headers, Refused, new_request_id, refuse
 from usage.bounded_log import BoundedLog
 
@@ -88,7 +88,7 @@ class Guard:
         try:
             head = self._read_head(scope)
             origin = self._check(scope, head)
-            length = self._declared_length(scope["path"], head)
+            length = self._read_declared_length(scope["path"], head)
         except Refused as refused:
             await self._refuse(refused, scope, send)
             return
@@ -143,9 +143,9 @@ class Guard:
         if head.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refused(415, "unsupported content encoding: send the body as it is", close=True)
         origin = head.get(b"origin")
-        return None if origin is None else allowed_origin(origin, host or b"", self._rules.origins)
+        return None if origin is None else match_origin(origin, host or b"", self._rules.origins)
 
-    def _declared_length(self, path: str, head: dict[bytes, bytes]) -> int | None:
+    def _read_declared_length(self, path: str, head: dict[bytes, bytes]) -> int | None:
         """Read the declared length: 0 for no body at all, None for a chunked one. Raises `Refused`."""
         if b"transfer-encoding" in head:
             return None

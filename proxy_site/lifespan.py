@@ -29,12 +29,12 @@ class NotReady(RuntimeError):
     """The database could not be read even once, so there is nothing to serve from."""
 
 
-async def ensure_started() -> None:
+async def start_once() -> None:
     """Follow the database, and wait until it has been read once. Costs nothing after that."""
     global _loaded  # one process, one state
     if _loaded:
         return
-    _loaded = await asyncio.to_thread(_start().wait_loaded, LOAD_TIMEOUT_S)
+    _loaded = await asyncio.to_thread(_start().wait_for_caches, LOAD_TIMEOUT_S)
     if not _loaded:
         raise NotReady("the database cannot be read; see the log for why")
 
@@ -72,7 +72,7 @@ class Lifespan:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
-                    await ensure_started()
+                    await start_once()
                 except NotReady as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return

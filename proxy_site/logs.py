@@ -1,7 +1,7 @@
 """Logs: structlog for us and for the libraries, JSON for machines, colours for people.
 
 Prompts, answers, keys and headers are never logged. One line per request comes from `usage.ledger`. No field
-of a line is longer than a bound, whoever writes it: `bound_fields`.
+of a line is longer than a bound, whoever writes it: `limit_fields`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEEPEST = 2
 CUT = "…"
 
 
-def bound_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def limit_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Bound every field of a line: what clients and backends say is as long as they like.
 
     The last of the shared processors, so that tracebacks and lines of other libraries pass it too.
@@ -38,7 +38,7 @@ def bound_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
             if len(value) > LONGEST_TEXT:
                 event[name] = _trace(value) if name == "exception" else _cut(value)
         elif type(value) not in SHORT and name not in FOREIGN:
-            event[name] = _bounded(value, DEEPEST, LONGEST_TEXT)
+            event[name] = _limit(value, DEEPEST, LONGEST_TEXT)
     return event
 
 
@@ -47,24 +47,24 @@ FOREIGN = frozenset({"_record", "_from_structlog"})
 """What `ProcessorFormatter` puts in and takes out again."""
 
 
-def _bounded(value: Any, depth: int, most: int = LONGEST_INNER) -> Any:
+def _limit(value: Any, depth: int, most: int = LONGEST_INNER) -> Any:
     if type(value) in SHORT or (isinstance(value, int) and value.bit_length() < 64):
         return value
     if isinstance(value, int):  # Python refuses to write those that are very long
         return f"a number of {value.bit_length()} bits"
     if depth and isinstance(value, Mapping):
         inner = islice(value.items(), MOST_ITEMS)
-        found = {_cut(str(name), LONGEST_INNER): _bounded(item, depth - 1) for name, item in inner}
+        found = {_cut(str(name), LONGEST_INNER): _limit(item, depth - 1) for name, item in inner}
         return found if len(value) <= MOST_ITEMS else {**found, CUT: len(value) - MOST_ITEMS}
     if depth and isinstance(value, (list, tuple, set, frozenset)):
-        items = [_bounded(item, depth - 1) for item in islice(value, MOST_ITEMS)]
+        items = [_limit(item, depth - 1) for item in islice(value, MOST_ITEMS)]
         return items if len(value) <= MOST_ITEMS else [*items, CUT]
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"{len(value)} bytes"
-    return _cut(value if isinstance(value, str) else _said(value), most)
+    return _cut(value if isinstance(value, str) else _write_value(value), most)
 
 
-def _said(value: Any) -> str:
+def _write_value(value: Any) -> str:
     """Write a value of another kind, such as an exception; of containers that are too deep, their kind."""
     return type(value).__name__ if isinstance(value, Collection) else str(value)
 
@@ -83,7 +83,7 @@ SHARED_PROCESSORS: list[Any] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
-    bound_fields,
+    limit_fields,
 ]
 # What our libraries say at INFO about their own start is noise to an operator.
 QUIET_LOGGERS = ("uvicorn.error", "uvicorn.access", "httpx2", "openai", "daphne", "aiohttp", "asyncio")

@@ -45,7 +45,7 @@ PREFLIGHT: Headers = [
 ]
 
 
-def allowed_origin(origin: bytes, host: bytes, patterns: tuple[str, ...]) -> bytes | None:
+def match_origin(origin: bytes, host: bytes, patterns: tuple[str, ...]) -> bytes | None:
     """Give what to allow; None for the same origin, which needs no word. Raises `Refused`."""
     text = origin.decode("latin1")
     if text in (f"http://{host.decode('latin1')}", f"https://{host.decode('latin1')}"):

@@ -1,11 +1,11 @@
-"""Requests that do not reach their door: told in the shape of the API that was asked."""
+"""Refusals of requests before they reach their door, in the error format of the API that was asked."""
 
 from __future__ import annotations
 
 import os
 
 from gateway.errors import Failure
-from ollama_api.api_shapes import OLLAMA, Face, face_of
+from ollama_api.api_shapes import OLLAMA, ApiShape, find_api_shape
 from ollama_api.http import NOSNIFF
 from ollama_api.json_encoding import to_json
 from ollama_api.request import Message, Send
@@ -34,9 +34,9 @@ def new_request_id() -> str:
 async def refuse(refused: Refused, path: str, send: Send, request_id: str = "") -> None:
     """Answer a request for `path` with a refusal."""
     request_id = request_id or new_request_id()
-    face = face_of(path)
-    body = _body(refused, face, request_id)
-    headers: Headers = [(name.lower().encode(), request_id.encode()) for name in face.id_headers]
+    api = find_api_shape(path)
+    body = _body(refused, api, request_id)
+    headers: Headers = [(name.lower().encode(), request_id.encode()) for name in api.id_headers]
     if body:
         headers.append((b"content-type", b"application/json; charset=utf-8"))
     if refused.retry_after_s is not None:
@@ -46,12 +46,12 @@ async def refuse(refused: Refused, path: str, send: Send, request_id: str = "") 
     await answer(refused.status, headers, body, send)
 
 
-def _body(refused: Refused, face: Face, request_id: str) -> bytes:
+def _body(refused: Refused, api: ApiShape, request_id: str) -> bytes:
     """Write the body. Ollama says nothing with a 403 (`server/routes.go:allowedHostsMiddleware`)."""
-    if face is OLLAMA and refused.status == 403:
+    if api is OLLAMA and refused.status == 403:
         return b""
     failure = Failure(refused.status, refused.message, refused.retry_after_s)
-    return to_json(face.envelope(failure, request_id))
+    return to_json(api.envelope(failure, request_id))
 
 
 async def answer(status: int, headers: Headers, body: bytes, send: Send) -> None:

@@ -150,8 +150,8 @@ AXES_HANDLER = "console.throttle.Throttle"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]
 AXES_FAILURE_LIMIT = PROXY.login_failures
 AXES_COOLOFF_TIME = timedelta(seconds=PROXY.login_lockout_s)
-AXES_USERNAME_CALLABLE = "console.throttle.counted_name"
-AXES_CLIENT_IP_CALLABLE = "console.throttle.counted_address"
+AXES_USERNAME_CALLABLE = "console.throttle.normalize_name"
+AXES_CLIENT_IP_CALLABLE = "console.throttle.normalize_address"
 AXES_LOCKOUT_CALLABLE = "console.throttle.refuse"
 AXES_RESET_ON_SUCCESS = True
 # What is refused is not counted: nobody can prolong the wait of others, and no row grows.

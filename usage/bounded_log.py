@@ -12,7 +12,7 @@ LONGEST_FIELD = 200
 
 
 class BoundedLog:
-    """Warnings of one kind. Those above the bound are left out; their number is told when the window ends."""
+    """Warnings of one kind. Those above the bound are left out; their number is logged at the end."""
 
     def __init__(
         self, log: Any, event: str, *, most: int = MOST_LINES, window_s: float = WINDOW_S, **always: Any

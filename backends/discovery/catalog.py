@@ -58,7 +58,7 @@ class Listing:
         return time.monotonic() - self.looked_at > age_s
 
     @property
-    def was_looked_at(self) -> bool:
+    def has_been_read(self) -> bool:
         """Say whether a look, good or bad, is over."""
         return self.looked_at > float("-inf")
 
@@ -96,9 +96,9 @@ class Listing:
         name = canonical(model)
         if model_lists.describes_singly(self._upstream.dialect) and name not in self._described:
             await self._describe(model)
-        return self.known_card(model)
+        return self.get_known_card(model)
 
-    def known_card(self, model: str) -> ModelCard:
+    def get_known_card(self, model: str) -> ModelCard:
         """Give what is known of a model by now, with the gaps filled from our table."""
         name = canonical(model)
         card = self.cards.get(name) or ModelCard(model)
@@ -145,7 +145,7 @@ def forget() -> None:
 async def cards_of(upstream: Upstream) -> list[ModelCard]:
     """List the backend's models as far as they are known, waiting for the first look only."""
     found = await _look_at(upstream)
-    return [found.known_card(card.id) for card in found.cards.values()]
+    return [found.get_known_card(card.id) for card in found.cards.values()]
 
 
 async def await_first_look(upstream: Upstream) -> None:
@@ -162,13 +162,13 @@ async def card_of(target: Target) -> ModelCard:
 
 def get_known_card(target: Target) -> ModelCard:
     """Give what is known of a target's model by now, without asking anybody."""
-    return listing(target.upstream).known_card(target.model)
+    return listing(target.upstream).get_known_card(target.model)
 
 
 def get_seen_card(target: Target) -> ModelCard | None:
     """Give what was heard of a target's model, if anything: for threads without an event loop to ask in."""
     found = _listings.get((target.upstream.id, target.upstream.base_url))
-    return found.known_card(target.model) if found is not None and found.was_looked_at else None
+    return found.get_known_card(target.model) if found is not None and found.has_been_read else None
 
 
 async def _look_at(upstream: Upstream) -> Listing:

@@ -54,8 +54,8 @@ def abilities(rule: MappingRules, target: Target, card: ModelCard | None) -> dic
     layers: tuple[tuple[Origin, dict[str, bool]], ...] = (
         ("assumed", {word: word in ("completion", "tools") for word in CAPABILITIES}),
         ("name", _by_name(target)),
-        ("backend", card.said if card else {}),
-        ("probe", target.probed.can),
+        ("backend", card.claims if card else {}),
+        ("probe", target.probe_results.can),
     )
     found = {
         word: Fact(can, origin)
@@ -77,8 +77,8 @@ def context_length(rule: MappingRules, card: ModelCard | None) -> Figure | None:
 
 def embedding_length(target: Target, card: ModelCard | None) -> Figure | None:
     """Tell how long the vectors are, if anybody knows."""
-    if target.probed.embedding_length:
-        return Figure(target.probed.embedding_length, "probe")
+    if target.probe_results.embedding_length:
+        return Figure(target.probe_results.embedding_length, "probe")
     return Figure(card.embedding_length, "backend") if card and card.embedding_length else None
 
 

@@ -67,7 +67,7 @@ def _upstream(backend: Backend, probed: dict[int, dict[str, ProbeResults]]) -> U
         verify_tls=backend.verify_tls,
         secrets=readable,
         unreadable=len(secrets) - len(readable),
-        probed=probed.get(backend.id, {}),
+        probe_results=probed.get(backend.id, {}),
     )
 
 

@@ -42,7 +42,7 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     """Live API keys, in turns. Hidden from every repr."""
     unreadable: int = 0
     """How many live credentials could not be opened."""
-    probed: dict[str, ProbeResults] = {}
+    probe_results: dict[str, ProbeResults] = {}
     """By the model's name there."""
     profiles: dict[str, Dialect] = {}
     """The dialect of each model that was asked for, with what is particular to it. Filled on demand."""
@@ -85,9 +85,9 @@ class Target(msgspec.Struct, frozen=True):
         return found if found is not None else self.upstream.profile_of(self.model)
 
     @property
-    def probed(self) -> ProbeResults:
+    def probe_results(self) -> ProbeResults:
         """What a probe found of it."""
-        return self.upstream.probed.get(self.model, NOT_PROBED)
+        return self.upstream.probe_results.get(self.model, NOT_PROBED)
 
 
 class MappingRules(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ class MappingRules(msgspec.Struct, frozen=True):
 
 def note_inabilities(rule: MappingRules, targets: tuple[Target, ...]) -> MappingRules:
     """Note what none of these targets can, as far as they were probed."""
-    lacking = [{word for word, can in target.probed.can.items() if not can} for target in targets]
+    lacking = [{word for word, can in target.probe_results.can.items() if not can} for target in targets]
     lacks = frozenset(set.intersection(*lacking)) if lacking else frozenset()
     return rule if lacks == rule.lacks else msgspec.structs.replace(rule, lacks=lacks)
 

@@ -56,7 +56,7 @@ class Stream:
         self.target = target
         self._read_event = reader.read
         self._read_rest = reader.end
-        self.saw_done = False
+        self.has_seen_done = False
         self._response = response
         self._content = response.content
         self._decoder = decoder
@@ -75,24 +75,24 @@ class Stream:
             begun = await self._first_bytes()
             if not _begins(begun, EVENTS_BEGIN):
                 return await self._begin_whole(begun)
-            self._held += self._decoded(begun)
+            self._held += self._decode_events(begun)
         elif self._response.content_type in UNTYPED:
-            self._held += await self._begin_untyped()
+            self._held += await self._begin_without_type()
         elif self._response.content_type != self._decoder.media_type:
             raise await self._another_type()
         if any(map(says_something, self._held)):
             return self._silence.start()
         while not self._over:
             data = await self._bytes()
-            came = self._decoded(data)
+            came = self._decode_events(data)
             self._held += came
             if any(map(says_something, came)):
                 return self._silence.start()
             size += len(data)
-            self._check_held(size)
+            self._check_held_size(size)
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
 
-    def _check_held(self, size: int) -> None:
+    def _check_held_size(self, size: int) -> None:
         """Refuse to hold any more events that say nothing. `size`: bytes that they came as."""
         limit = min(MOST_BYTES_BEFORE_TEXT, settings.PROXY.max_gathered_bytes)
         if size > limit:
@@ -100,12 +100,12 @@ class Stream:
         if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
             raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
 
-    async def _begin_untyped(self) -> list[Any]:
+    async def _begin_without_type(self) -> list[Any]:
         """Accept what looks like a stream, although its type does not say so."""
         begun = await self._first_bytes()
         if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
             raise self._no_stream(begun)
-        return self._decoded(begun)
+        return self._decode_events(begun)
 
     async def _first_bytes(self) -> bytes:
         """Read until there is more than blank lines, which mean nothing here."""
@@ -129,10 +129,10 @@ class Stream:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
         body = await read_answer(self.target, self._response, begun)
         (reply,) = self._decode_all([body.strip()]) or (None,)
-        self._over = self.saw_done = True
+        self._over = self.has_seen_done = True
         if reply is None or not reply.choices:
             raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
-        if not isinstance(reply.choices, list):  # a face of its own, whose events no whole answer tells
+        if not isinstance(reply.choices, list):  # an API of its own, whose events no whole answer tells
             raise UpstreamGarbled(self.target.upstream.name, "200 with a whole answer, not a stream")
         for choice in reply.choices:
             choice.delta = choice.delta or choice.message
@@ -147,7 +147,7 @@ class Stream:
             return held
         if self._over:
             raise StopAsyncIteration
-        return self._decoded(await self._bytes())
+        return self._decode_events(await self._bytes())
 
     async def _bytes(self) -> bytes:
         """Give what one read brings; empty at the end. Raises what went wrong before it."""
@@ -156,11 +156,11 @@ class Stream:
         try:
             data = await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(forget_frames(error)) from None
+            raise self._explain_break(forget_frames(error)) from None
         self._silence.touch()
         return data
 
-    def _decoded(self, data: bytes) -> list[Any]:
+    def _decode_events(self, data: bytes) -> list[Any]:
         """Decode the events that are whole with these bytes; none at all mean the end of the stream."""
         try:
             events = self._decoder.feed(data) if data else self._end()
@@ -184,7 +184,7 @@ class Stream:
                 if len(event) <= LONGEST_MARK:
                     event = event.strip()
                     if event == DONE:
-                        self._over = self.saw_done = True
+                        self._over = self.has_seen_done = True
                         break
                     if not event:
                         continue
@@ -224,7 +224,7 @@ class Stream:
         self._over = True
         return self._decoder.finish()
 
-    def _broken(self, error: Exception) -> UpstreamError:
+    def _explain_break(self, error: Exception) -> UpstreamError:
         name = self.target.upstream.name
         if self._silence.fired:
             return UpstreamTimeout(name, self._idle_s)
@@ -233,7 +233,7 @@ class Stream:
     async def aclose(self) -> None:
         """Give the connection back if the answer is complete, else drop it at once."""
         self._silence.stop()
-        if self.saw_done and not self._content.at_eof():
+        if self.has_seen_done and not self._content.at_eof():
             await self._drain()
         if self._content.at_eof() and self._content.exception() is None:
             self._response.release()

@@ -157,7 +157,7 @@ async def _request(target: Target, outgoing: transport.OutgoingRequest) -> aioht
     try:
         response = await transport.request(upstream, outgoing)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-        raise UpstreamUnreachable(upstream.name, _why_not_connected(error)) from None
+        raise UpstreamUnreachable(upstream.name, _explain_connection_error(error)) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
     if response.status != 200 or _is_encoded(response):
@@ -168,7 +168,7 @@ async def _request(target: Target, outgoing: transport.OutgoingRequest) -> aioht
     return response
 
 
-def _why_not_connected(error: Exception) -> str:
+def _explain_connection_error(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ForbiddenAddress):
         return str(cause)

@@ -27,7 +27,7 @@ RESEND_WITHIN_S = 1.0
 begun to work on the request, and would do so twice."""
 
 
-class Sent:
+class CallState:
     """What is known of a call on its way."""
 
     __slots__ = ("_loop", "_reused_at")
@@ -45,7 +45,7 @@ class Sent:
         return self._reused_at is not None and self._loop.time() - self._reused_at < RESEND_WITHIN_S
 
 
-CALL: ContextVar[Sent | None] = ContextVar("call", default=None)
+CALL: ContextVar[CallState | None] = ContextVar("call", default=None)
 """The call that a connection is wanted for."""
 
 
@@ -133,5 +133,5 @@ def open_session(*, pools: bool) -> aiohttp.ClientSession:
 def _open_socket(address: Any) -> new_socket:
     """Make the socket for an address as resolved: (family, type, protocol, name, socket address)."""
     family, kind, protocol, _, where = address
-    addresses.require_allowed(where[0])
+    addresses.require_allowed_address(where[0])
     return new_socket(family, kind, protocol)

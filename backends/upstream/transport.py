@@ -22,7 +22,7 @@ from openai._models import FinalRequestOptions
 from yarl import URL
 
 from backends.routing.snapshot import Upstream
-from backends.upstream.connections import CALL, Sent, open_session
+from backends.upstream.connections import CALL, CallState, open_session
 from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
@@ -73,7 +73,7 @@ async def request(upstream: Upstream, outgoing: OutgoingRequest) -> aiohttp.Clie
     """
     secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
     call = _prepare(upstream, secret, outgoing)
-    sent = Sent()
+    sent = CallState()
     try:
         return await _send(session(), outgoing, call, sent, verify_tls=upstream.verify_tls)
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
@@ -112,7 +112,7 @@ async def _send(
     through: aiohttp.ClientSession,
     outgoing: OutgoingRequest,
     call: PreparedCall,
-    sent: Sent,
+    sent: CallState,
     *,
     verify_tls: bool,
 ) -> aiohttp.ClientResponse:

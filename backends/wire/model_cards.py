@@ -141,8 +141,8 @@ class ModelCard(msgspec.Struct, frozen=True):
     """The fields that are not the backend's word, but our table's."""
 
     @property
-    def said(self) -> dict[str, bool]:
-        """What the backend says that the model can do or cannot, in Ollama's words; the rest is open."""
+    def claims(self) -> dict[str, bool]:
+        """Capabilities that the backend states the model has or lacks, in Ollama's words."""
         found: dict[str, bool] = {}
         if self.modalities:
             found |= {"vision": "image" in self.modalities, "audio": "audio" in self.modalities}

@@ -200,7 +200,7 @@ def decode_reply(data: bytes) -> Reply:
 
 
 def says_something(reply: Any) -> bool:
-    """Whether an event begins to answer. Faces that read events of their own kind say so in `choices`."""
+    """Whether an event begins to answer. APIs that read events of their own kind say so in `choices`."""
     choices = reply.choices
     return any(map(_has_words, choices)) if isinstance(choices, list) else bool(choices)
 

@@ -50,12 +50,12 @@ class TagSplitter:
         thinking = self._inside() if self._place == "inside" else ""
         if self._place == "closed":
             self._skip_space("text")
-        return thinking, self._released() if self._place == "text" else ""
+        return thinking, self._release() if self._place == "text" else ""
 
     def end(self) -> tuple[str, str]:
         """Take the end: what was held back did not become a tag."""
         is_thinking = self._place == "inside" or (self._place == "begin" and self._is_open)
-        rest, self._place = self._released(), "text"
+        rest, self._place = self._release(), "text"
         return (rest, "") if is_thinking else ("", rest)
 
     def _begin(self) -> None:
@@ -90,7 +90,7 @@ class TagSplitter:
         thinking, self._held = self._held[: len(self._held) - tail], self._held[len(self._held) - tail :]
         return thinking
 
-    def _released(self) -> str:
+    def _release(self) -> str:
         held = "".join([*self._space, self._held])
         self._space.clear()
         self._held = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from backends.checks import plain_secrets_stored
+from backends.checks import list_plain_secrets
 from console.configfile.apply_access import apply_teams, prune_teams
 from console.configfile.apply_routing import apply_backends, apply_mappings, prune_backends, prune_mappings
 from console.configfile.parsing import list_entries
@@ -32,7 +32,7 @@ def apply(config: Config, run: Run, *, dry_run: bool = False) -> None:
             prune_teams(run, config.teams)
         if run.problems:
             raise ConfigError(run.problems)
-        run.notes += plain_secrets_stored()
+        run.notes += list_plain_secrets()
         if dry_run:
             transaction.set_rollback(True)
 

@@ -54,13 +54,13 @@ class _TeamKeys:
                 f"{path}.key", "a client key has 32 to 256 letters, digits and . _ ~ - (nothing else)."
             )
             return
-        key = self.stored.get(entry.name) or self._renamed(secret)
+        key = self.stored.get(entry.name) or self._find_renamed_key(secret)
         if key is None:
             self._create(entry, secret, path)
         else:
             self._update(key, entry, secret, path)
 
-    def _renamed(self, secret: str | None) -> ClientKey | None:
+    def _find_renamed_key(self, secret: str | None) -> ClientKey | None:
         """Find the same key under a name that the file no longer has."""
         if secret is None:
             return None
@@ -100,7 +100,7 @@ class _TeamKeys:
         if not self._is_free(key, path):
             return False
         services.save_client_key(key)
-        self.run.changed(what, "another secret")
+        self.run.note_changed(what, "another secret")
         return True
 
     def _is_free(self, key: ClientKey, path: str) -> bool:
@@ -129,10 +129,12 @@ def prune_teams(run: Run, entries: Sequence[TeamEntry]) -> None:
             if key.revoked_at is None:
                 revoke(run, key)
         if not team_keys:
-            run.removed(f"team {team.name}")
+            run.note_removed(f"team {team.name}")
             services.delete_team(team)
         elif team.enabled:
-            run.removed(f"team {team.name} (disabled; it stays, because its keys must stay known as revoked)")
+            run.note_removed(
+                f"team {team.name} (disabled; it stays, because its keys must stay known as revoked)"
+            )
             team.enabled = False
             services.save_team(team, fields=["enabled"])
 
@@ -140,4 +142,4 @@ def prune_teams(run: Run, entries: Sequence[TeamEntry]) -> None:
 def revoke(run: Run, key: ClientKey) -> None:
     """Refuse a key from now on."""
     services.revoke_client_key(key)
-    run.removed(f"key {key.team.name}/{key.name}")
+    run.note_removed(f"key {key.team.name}/{key.name}")

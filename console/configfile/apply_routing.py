@@ -80,7 +80,7 @@ def _apply_api_keys(
             continue
         if run.prune and isinstance(entry.api_keys, list):
             services.revoke_credential(credential)
-            run.removed(f"API key {backend.name}/{label}")
+            run.note_removed(f"API key {backend.name}/{label}")
         elif not credential.is_for(backend):
             run.refuse(f"{path}.base_url", _elsewhere(credential))
 
@@ -100,7 +100,7 @@ def _apply_api_key(run: Run, backend: Backend, entry: ApiKey, stored: Credential
     how = _difference(stored, secret)
     if how:
         services.set_credential(stored, secret)
-        run.changed(what, how)
+        run.note_changed(what, how)
 
 
 def _elsewhere(stored: Credential) -> str:
@@ -123,7 +123,7 @@ def _difference(stored: Credential, secret: str) -> str:
 
 def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str, Backend]) -> set[int]:
     """Bring the file's mappings in, with exactly the targets that it names. Gives their ids."""
-    stored = _Stored()
+    stored = _StoredMappings()
     kept: set[int] = set()
     for place, entry in enumerate(entries):
         path = f"mappings[{place}]"
@@ -149,15 +149,15 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
     return kept
 
 
-def _remove_namesakes(run: Run, stored: _Stored, mapping: ModelMapping, name: str) -> None:
+def _remove_namesakes(run: Run, stored: _StoredMappings, mapping: ModelMapping, name: str) -> None:
     """Delete what clients cannot tell from a mapping: it would be deleted later, and stands in the way."""
     for namesake in stored.list_namesakes(name):
         if namesake.pk != mapping.pk:
-            run.removed(f"mapping {namesake.name}")
+            run.note_removed(f"mapping {namesake.name}")
             services.delete_mapping(namesake)
 
 
-class _Stored:
+class _StoredMappings:
     """The mappings of the database, found by name as a request would find them."""
 
     def __init__(self) -> None:
@@ -193,7 +193,7 @@ def _apply_targets(
         save = partial(services.save_target, target)
         run.settle(target, wanted, what, f"{path}.targets[{place}]", save)
     for target in stored.values():
-        run.removed(f"target {mapping.name} -> {target.model} on {target.backend.name}")
+        run.note_removed(f"target {mapping.name} -> {target.model} on {target.backend.name}")
         services.delete_target(target)
     if len(run.changes) > changes_before:
         # Clients are told when a mapping last changed, and its targets are part of it.
@@ -216,7 +216,7 @@ def _backend_of(run: Run, entry: TargetEntry, backends: dict[str, Backend], path
 def prune_mappings(run: Run, kept: set[int]) -> None:
     """Delete the mappings that the file does not name."""
     for mapping in ModelMapping.objects.exclude(pk__in=kept):
-        run.removed(f"mapping {mapping.name}")
+        run.note_removed(f"mapping {mapping.name}")
         services.delete_mapping(mapping)
 
 
@@ -232,5 +232,5 @@ def prune_backends(run: Run, entries: Sequence[BackendEntry]) -> None:
                 f"{users[0]!r} leads there: name the backend here, or change the mapping.",
             )
             continue
-        run.removed(f"backend {backend.name}")
+        run.note_removed(f"backend {backend.name}")
         services.delete_backend(backend)

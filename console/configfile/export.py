@@ -43,10 +43,10 @@ def export() -> str:
         {"mappings": [_mapping(mapping) for mapping in _mappings()]},
         {"teams": [_team(team, placeholders) for team in _teams()]},
     ]
-    return "\n".join([HEADER + _left_out(), *map(write_yaml, sections)])
+    return "\n".join([HEADER + _list_omissions(), *map(write_yaml, sections)])
 
 
-def _left_out() -> str:
+def _list_omissions() -> str:
     """Name what a profile of an earlier release holds and no file should."""
     lines = [
         f"#   backend {backend.name}: profile.{place}\n"

@@ -89,7 +89,7 @@ def _explain(message: str) -> Problem:
     located = LOCATED.fullmatch(message)
     text, path = (located["text"], located["path"] or "") if located else (message, "")
     if unknown := UNKNOWN.fullmatch(text):
-        return _unknown_field(path, unknown["field"])
+        return _explain_unknown_field(path, unknown["field"])
     if missing := MISSING.fullmatch(text):
         return Problem(_join(path, missing["field"]), "is missing: add it.")
     if expected := EXPECTED.fullmatch(text):
@@ -97,7 +97,7 @@ def _explain(message: str) -> Problem:
     return Problem(path, text)
 
 
-def _unknown_field(path: str, field: str) -> Problem:
+def _explain_unknown_field(path: str, field: str) -> Problem:
     struct = STRUCTS.get(re.sub(r"\[\d+\]|\[\.\.\.\]", "", path))
     known = [] if struct is None else [info.name for info in msgspec.structs.fields(struct)]
     advice = f"Known fields: {', '.join(known)}."
@@ -126,22 +126,22 @@ def _twice(config: Config) -> Iterable[Problem]:
     backends, mappings, teams = (
         list_entries(part) for part in (config.backends, config.mappings, config.teams)
     )
-    yield from _find_repeated("backends", "name", [entry.name for entry in backends])
-    yield from _find_repeated("mappings", "name", [canonical(entry.name) for entry in mappings])
-    yield from _find_repeated("teams", "name", [entry.name for entry in teams])
+    yield from _find_duplicates("backends", "name", [entry.name for entry in backends])
+    yield from _find_duplicates("mappings", "name", [canonical(entry.name) for entry in mappings])
+    yield from _find_duplicates("teams", "name", [entry.name for entry in teams])
     for place, backend in enumerate(backends):
         labels = [key.label for key in list_entries(backend.api_keys)]
-        yield from _find_repeated(f"backends[{place}].api_keys", "label", labels)
+        yield from _find_duplicates(f"backends[{place}].api_keys", "label", labels)
     for place, mapping in enumerate(mappings):
         targets = [f"{target.model} on {target.backend}" for target in mapping.targets]
-        yield from _find_repeated(f"mappings[{place}].targets", "", targets)
+        yield from _find_duplicates(f"mappings[{place}].targets", "", targets)
     for place, team in enumerate(teams):
-        yield from _find_repeated(
+        yield from _find_duplicates(
             f"teams[{place}].keys", "name", [key.name for key in list_entries(team.keys)]
         )
 
 
-def _find_repeated(path: str, field: str, names: list[str]) -> Iterable[Problem]:
+def _find_duplicates(path: str, field: str, names: list[str]) -> Iterable[Problem]:
     first: dict[str, int] = {}
     for place, name in enumerate(names):
         before = first.setdefault(name, place)

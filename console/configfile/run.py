@@ -35,15 +35,15 @@ class Run:
     """Client keys that were made, by team/name: to be shown once."""
     problems: list[Problem] = field(default_factory=list)
 
-    def added(self, what: str) -> None:
+    def note_added(self, what: str) -> None:
         """Note a new thing."""
         self.changes.append(f"+ {what}")
 
-    def changed(self, what: str, how: str) -> None:
+    def note_changed(self, what: str, how: str) -> None:
         """Note a changed thing."""
         self.changes.append(f"~ {what}: {how}")
 
-    def removed(self, what: str) -> None:
+    def note_removed(self, what: str) -> None:
         """Note a thing that is gone, or out of use."""
         self.changes.append(f"- {what}")
 
@@ -81,10 +81,10 @@ class Run:
             self._refuse_fields(error, path)
             return False
         if is_new:
-            self.added(what)
+            self.note_added(what)
         elif different:
             told = [describe(name, before[name], getattr(row, name)) for name in different]
-            self.changed(what, ", ".join(told))
+            self.note_changed(what, ", ".join(told))
         return True
 
     def _refuse_fields(self, error: ValidationError, path: str) -> None:
@@ -109,7 +109,7 @@ def same(left: Any, right: Any) -> bool:
 
 def describe(name: str, before: Any, after: Any) -> str:
     """Say how one field changes, on one line."""
-    shown = f"{_text(plain_secrets.masked(before))} -> {_text(plain_secrets.masked(after))}"
+    shown = f"{_text(plain_secrets.mask(before))} -> {_text(plain_secrets.mask(after))}"
     return f"{FILE_NAMES.get(name, name)} {shown}" if len(shown) <= SHOWN_LENGTH else f"{name} changed"
 
 

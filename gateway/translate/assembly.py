@@ -49,7 +49,7 @@ class Assembly:
         "finish_reason",
         "gathered",
         "has_text",
-        "keeper",
+        "replay_collector",
         "timings",
         "usage",
     )
@@ -66,7 +66,7 @@ class Assembly:
         """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
         self._calls = Calls()
         self._salt = 0
-        self.keeper: ReplayCollector | None = None
+        self.replay_collector: ReplayCollector | None = None
         """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
 
     def take(self, reply: Reply) -> AnswerPart | None:
@@ -90,9 +90,9 @@ class Assembly:
             for call in delta.tool_calls:
                 self._calls.add(call)
             self.gathered += weight_of_calls(delta.tool_calls)
-        if self.keeper is not None:
+        if self.replay_collector is not None:
             self.gathered += weight(delta.reasoning_content, delta.reasoning_details, delta.thinking_blocks)
-            self.keeper.take(
+            self.replay_collector.take(
                 delta.reasoning_content or "",
                 reasoning_details=delta.reasoning_details,
                 thinking_blocks=delta.thinking_blocks,
@@ -122,11 +122,11 @@ class Assembly:
         is_cut = DONE_REASONS.get(self.finish_reason or "") == "length"
         return self._calls.whole(self._salt, is_cut=is_cut)
 
-    def kept(self) -> dict[str, ReplayData]:
-        """Give what is to be kept until the calls' results come, by the calls' keys."""
-        if self.keeper is None or not self._calls:
+    def collect_replay_data(self) -> dict[str, ReplayData]:
+        """Give the data to store until the calls' results come, by the calls' keys."""
+        if self.replay_collector is None or not self._calls:
             return {}
-        return self.keeper.kept(self.tool_calls(0), self._calls.extras())
+        return self.replay_collector.collect_replay_data(self.tool_calls(0), self._calls.extras())
 
     def done_reason(self) -> str:
         """Map the end. Raises `BadRequest` when the backend filtered everything."""
@@ -167,9 +167,9 @@ class CompleteAnswer:
 
 
 def read_whole(
-    reply: Reply, *, shows_thinking: bool = True, keeper: ReplayCollector | None = None
+    reply: Reply, *, shows_thinking: bool = True, replay_collector: ReplayCollector | None = None
 ) -> CompleteAnswer:
     """Read an answer that was not streamed."""
     assembly = Assembly(shows_thinking=shows_thinking)
-    assembly.keeper = keeper
+    assembly.replay_collector = replay_collector
     return CompleteAnswer(assembly, assembly.take(reply) or AnswerPart())

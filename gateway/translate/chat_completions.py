@@ -28,49 +28,51 @@ ROOM_FOR_TEXT = 1024
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
-def build_chat(request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN) -> Fields:
+def build_chat(request: GenerationRequest, target: Target, context: TranslationContext = PLAIN) -> Fields:
     """Make the body of a chat completion. Only what was said is sent; null never is. Raises `BadRequest`."""
-    dialect, notes = target.dialect, aside.notes
-    notes.extend(request.turn_notes)
-    turns = _build_turns(request, dialect, aside)
+    dialect, diagnostics = target.dialect, context.diagnostics
+    diagnostics.extend(request.turn_notes)
+    turns = _build_turns(request, dialect, context)
     body: Fields = {
-        **add_dialect_fields(dialect.body, OWN_FIELD, notes),
+        **add_dialect_fields(dialect.body, OWN_FIELD, diagnostics),
         "model": target.model,
-        "messages": normalize_messages(turns, dialect, notes),
-        **wire_options(request.options, dialect, notes),
+        "messages": normalize_messages(turns, dialect, diagnostics),
+        **wire_options(request.options, dialect, diagnostics),
     }
-    _merge(body, think_fields(request.think, dialect, notes))
+    _merge(body, think_fields(request.think, dialect, diagnostics))
     if request.keep_alive is not None:
-        body |= keep_alive_fields(request, dialect, notes)
+        body |= keep_alive_fields(request, dialect, diagnostics)
     if request.response_format is not None:
-        body |= build_fields(request.response_format, dialect, notes)
+        body |= build_fields(request.response_format, dialect, diagnostics)
     if request.logprobs:
         body |= {"logprobs": True} | ({"top_logprobs": request.top_logprobs} if request.top_logprobs else {})
     elif request.top_logprobs:
-        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
+        diagnostics.note_dropped("top_logprobs", NEEDS_LOGPROBS)
     if dialect.prefill is not None and ends_with_assistant(turns):
-        body |= add_dialect_fields(dialect.prefill.body, "the model is to go on with its own turn", notes)
+        body |= add_dialect_fields(
+            dialect.prefill.body, "the model is to go on with its own turn", diagnostics
+        )
     if request.tools:
-        body |= tools_fields({"tools": request.tools, **request.tool_fields}, dialect, notes)
-    return fit_body(body | usage_fields(request, dialect, notes), request.think, dialect, notes)
+        body |= tools_fields({"tools": request.tools, **request.tool_fields}, dialect, diagnostics)
+    return fit_body(body | usage_fields(request, dialect, diagnostics), request.think, dialect, diagnostics)
 
 
-def _build_turns(request: GenerationRequest, dialect: Dialect, aside: TranslationContext) -> list[Turn]:
+def _build_turns(request: GenerationRequest, dialect: Dialect, context: TranslationContext) -> list[Turn]:
     """Give the conversation with what this kind of backend wants in it beside the conversation."""
-    notes = aside.notes
+    diagnostics = context.diagnostics
     turns = drop_unwanted_reasoning(request.turns, dialect)
     if THOUGHT in dialect.replay_fields:
-        _note_thinking(request, notes)
+        _note_thinking(request, diagnostics)
     if request.response_format is not None:
-        turns = ask_in_words(request.response_format, turns, dialect, notes)
-    return replay_reasoning(turns, aside.recalled, dialect, notes) if dialect.replay_fields else turns
+        turns = ask_in_words(request.response_format, turns, dialect, diagnostics)
+    return replay_reasoning(turns, context.recalled, dialect, diagnostics) if dialect.replay_fields else turns
 
 
-def _note_thinking(request: GenerationRequest, notes: Diagnostics) -> None:
+def _note_thinking(request: GenerationRequest, diagnostics: Diagnostics) -> None:
     """Say that the thinking in Ollama's messages goes along with the calls behind it."""
     for place, message in enumerate(getattr(request.private, "messages", ())):
         if message.thinking and message.tool_calls:
-            notes.mapped(f"messages[{place}].thinking", "messages")
+            diagnostics.note_mapped(f"messages[{place}].thinking", "messages")
 
 
 def _merge(body: Fields, fields: Fields) -> None:
@@ -82,37 +84,43 @@ def _merge(body: Fields, fields: Fields) -> None:
         body[name] = value
 
 
-def add_dialect_fields(fields: Fields, why: str, notes: Diagnostics) -> Fields:
+def add_dialect_fields(fields: Fields, why: str, diagnostics: Diagnostics) -> Fields:
     """Give fields that no client said."""
     for name in fields:
-        notes.added(name, why)
+        diagnostics.note_added(name, why)
     return fields
 
 
-def fit_body(body: Fields, think: Any, dialect: Dialect, notes: Diagnostics) -> Fields:
+def fit_body(body: Fields, think: Any, dialect: Dialect, diagnostics: Diagnostics) -> Fields:
     """Take out and bring back to the edge what this kind of backend, or this model of it, refuses."""
     if dialect.drop_params:
-        _drop(body, dialect.drop_params, dialect, "this model or kind of backend refuses it", notes)
+        _drop(body, dialect.drop_params, dialect, "this model or kind of backend refuses it", diagnostics)
     if dialect.drop_params_when_reasoning and thinks(think, dialect):
         _drop(
-            body, dialect.drop_params_when_reasoning, dialect, "this model refuses it while it thinks", notes
+            body,
+            dialect.drop_params_when_reasoning,
+            dialect,
+            "this model refuses it while it thinks",
+            diagnostics,
         )
     for name, (least, most) in dialect.param_ranges.items():
         value = body.get(name)
         if isinstance(value, int | float) and not least <= value <= most:
             body[name] = min(max(value, least), most)
-            notes.changed(name_as_client(name, dialect), name, f"{value} is outside of {least} to {most}")
-    _raise_limit(body, _least_limit(body, think, dialect), dialect, notes)
+            diagnostics.note_changed(
+                name_as_client(name, dialect), name, f"{value} is outside of {least} to {most}"
+            )
+    _raise_limit(body, _least_limit(body, think, dialect), dialect, diagnostics)
     return body
 
 
-def _raise_limit(body: Fields, least: int, dialect: Dialect, notes: Diagnostics) -> None:
+def _raise_limit(body: Fields, least: int, dialect: Dialect, diagnostics: Diagnostics) -> None:
     """Leave room for an answer behind what the model thinks, where both count against one limit."""
     limit, why = body.get(dialect.max_tokens), "it counts what the model thinks, too"
     if limit is not None and limit < least:
-        notes.changed("options.num_predict", dialect.max_tokens, f"raised: {why}")
+        diagnostics.note_changed("options.num_predict", dialect.max_tokens, f"raised: {why}")
     elif limit is None and _budget(body):
-        notes.added(dialect.max_tokens, why)
+        diagnostics.note_added(dialect.max_tokens, why)
     else:
         return
     body[dialect.max_tokens] = least
@@ -134,11 +142,11 @@ def _budget(body: Fields) -> int:
     return budget if isinstance(budget, int) else 0
 
 
-def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, notes: Diagnostics) -> None:
+def _drop(body: Fields, names: Iterable[str], dialect: Dialect, why: str, diagnostics: Diagnostics) -> None:
     for name in names:
         if name in body:
             del body[name]
-            notes.dropped(name_as_client(name, dialect), why)
+            diagnostics.note_dropped(name_as_client(name, dialect), why)
 
 
 def name_as_client(wire_name: str, dialect: Dialect) -> str:
@@ -147,22 +155,24 @@ def name_as_client(wire_name: str, dialect: Dialect) -> str:
     return next((f"options.{option}" for option in options), wire_name)
 
 
-def tools_fields(tools: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
+def tools_fields(tools: Fields, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> Fields:
     """Give the fields about tools as this kind of backend takes them."""
-    given = client_tools(tools["tools"], dialect, notes)
+    given = client_tools(tools["tools"], dialect, diagnostics)
     if not given:
         for name in tools:
-            notes.dropped(name, NO_TOOL)
+            diagnostics.note_dropped(name, NO_TOOL)
         return {}
     tools, choice = {**tools, "tools": given}, tools.get("tool_choice")
     if isinstance(choice, str) and choice in dialect.tool_choices:
         tools = {**tools, "tool_choice": dialect.tool_choices[choice]}
-        notes.changed("tool_choice", "tool_choice", "another word for it here")
+        diagnostics.note_changed("tool_choice", "tool_choice", "another word for it here")
     if dialect.drop_schema_keywords:
         unwanted = frozenset(dialect.drop_schema_keywords)
         cleaned = _without(tools["tools"], unwanted)
         if cleaned != tools["tools"]:
-            notes.changed("tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}")
+            diagnostics.note_changed(
+                "tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}"
+            )
             tools = {**tools, "tools": cleaned}
     return tools
 
@@ -192,36 +202,38 @@ def thinks(think: Any, dialect: Dialect) -> bool:
     return bool(think) or (dialect.think.off is None and dialect.reasons_by_default)
 
 
-def usage_fields(request: GenerationRequest, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
+def usage_fields(request: GenerationRequest, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> Fields:
     """Ask for a stream, and for its token counts where a server has to be asked."""
     if not request.stream:
         return {}
     if not dialect.accepts_stream_options:
         return {"stream": True}
-    notes.added("stream_options", "the tokens of a stream are counted only when asked for")
+    diagnostics.note_added("stream_options", "the tokens of a stream are counted only when asked for")
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
-def keep_alive_fields(request: GenerationRequest, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
+def keep_alive_fields(
+    request: GenerationRequest, dialect: Dialect, diagnostics: Diagnostics = SILENT
+) -> Fields:
     """Say how long the model is to stay loaded, to a server that takes a time; "for ever" is none."""
     seconds = keep_alive_s(request.keep_alive) if dialect.keep_alive else None
     if seconds is None:
         return {}
     if math.isinf(seconds):
-        notes.dropped("keep_alive", "only a time can be said there, and for ever is none")
+        diagnostics.note_dropped("keep_alive", "only a time can be said there, and for ever is none")
         return {}
-    notes.mapped("keep_alive", dialect.keep_alive)
+    diagnostics.note_mapped("keep_alive", dialect.keep_alive)
     return {dialect.keep_alive: max(1, math.ceil(seconds))}
 
 
-def think_fields(think: Any, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
+def think_fields(think: Any, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> Fields:
     """Give the dialect's switch for `think`. Absent says nothing: the backend's own default holds."""
     style = dialect.think
     if think is None:
         return {}
     found = style.off if think is False else style.levels.get(think) if isinstance(think, str) else style.on
     if found is None:
-        notes.dropped("think", "this kind of backend has no switch for it")
+        diagnostics.note_dropped("think", "this kind of backend has no switch for it")
         return {}
-    notes.mapped("think", ", ".join(found) or "its own default")
+    diagnostics.note_mapped("think", ", ".join(found) or "its own default")
     return found

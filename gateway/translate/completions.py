@@ -39,7 +39,7 @@ UNTEMPLATED = {
 }
 
 
-def explain_unsupported(model: str, prompt: Prompt) -> str:
+def explain_inability(model: str, prompt: Prompt) -> str:
     """Say that no backend of the model can do it, in Ollama's words where it has some."""
     if prompt.needs_ollama:
         return NO_TEMPLATE if prompt.template else NO_CONTEXT
@@ -48,7 +48,7 @@ def explain_unsupported(model: str, prompt: Prompt) -> str:
 
 def find_infill(target: Target, rules: MappingRules) -> Fill | None:
     """Say how a target fills in the middle: its dialect's way, or OpenAI's if that is known to work."""
-    probed = target.probed.can.get("insert")
+    probed = target.probe_results.can.get("insert")
     if probed is False and not rules.capabilities:
         return None
     is_claimed = "insert" in rules.capabilities or probed is True
@@ -58,52 +58,52 @@ def find_infill(target: Target, rules: MappingRules) -> Fill | None:
 
 
 def build_completion(
-    request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN
+    request: GenerationRequest, target: Target, context: TranslationContext = PLAIN
 ) -> dict[str, Any]:
     """Make the body of a completion. Raises `BadRequest`."""
     prompt = request.prompt or Prompt()
-    return {"prompt": prompt.text, **_build_shared(request, prompt, target, aside.notes)}
+    return {"prompt": prompt.text, **_build_shared_fields(request, prompt, target, context.diagnostics)}
 
 
 def build_infill(
-    fill: Fill, request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN
+    fill: Fill, request: GenerationRequest, target: Target, context: TranslationContext = PLAIN
 ) -> dict[str, Any]:
     """Make the body of a completion between two texts. Raises `BadRequest`."""
     prompt = request.prompt or Prompt()
-    shared = _build_shared(request, prompt, target, aside.notes)
+    shared = _build_shared_fields(request, prompt, target, context.diagnostics)
     return {fill.prompt: prompt.text, fill.suffix: prompt.suffix, **shared}
 
 
-def _build_shared(
-    request: GenerationRequest, prompt: Prompt, target: Target, notes: Diagnostics
+def _build_shared_fields(
+    request: GenerationRequest, prompt: Prompt, target: Target, diagnostics: Diagnostics
 ) -> dict[str, Any]:
     if prompt.images:
         raise BadRequest(NO_IMAGES)
     dialect = target.dialect
     body: dict[str, Any] = {
-        **add_dialect_fields(dialect.body, OWN_FIELD, notes),
+        **add_dialect_fields(dialect.body, OWN_FIELD, diagnostics),
         "model": target.model,
-        **wire_options(request.options, dialect, notes),
+        **wire_options(request.options, dialect, diagnostics),
     }
     if request.response_format is not None:
-        body |= _form(request.response_format, dialect, notes)
+        body |= _form(request.response_format, dialect, diagnostics)
     if request.logprobs:
         body["logprobs"] = max(1, request.top_logprobs)
     if request.logprobs and "logprobs" not in dialect.drop_params:
-        notes.mapped("top_logprobs", "logprobs")
+        diagnostics.note_mapped("top_logprobs", "logprobs")
     elif request.top_logprobs:
-        notes.dropped("top_logprobs", NEEDS_LOGPROBS)
+        diagnostics.note_dropped("top_logprobs", NEEDS_LOGPROBS)
     if prompt.system:
-        notes.dropped("system", UNTEMPLATED["system"])
+        diagnostics.note_dropped("system", UNTEMPLATED["system"])
     if request.think not in (None, ""):
-        notes.dropped("think", UNTEMPLATED["think"])
-    body |= keep_alive_fields(request, dialect, notes)
-    return fit_body(body | usage_fields(request, dialect, notes), None, dialect, notes)
+        diagnostics.note_dropped("think", UNTEMPLATED["think"])
+    body |= keep_alive_fields(request, dialect, diagnostics)
+    return fit_body(body | usage_fields(request, dialect, diagnostics), None, dialect, diagnostics)
 
 
-def _form(form: ResponseFormat, dialect: Dialect, notes: Diagnostics) -> dict[str, Any]:
+def _form(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostics) -> dict[str, Any]:
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
     if not dialect.completions_schema_field:
-        return build_fields(form, dialect, notes)
-    notes.mapped("format", dialect.completions_schema_field)
+        return build_fields(form, dialect, diagnostics)
+    diagnostics.note_mapped("format", dialect.completions_schema_field)
     return {dialect.completions_schema_field: ANY_OBJECT if form.schema is None else form.schema}

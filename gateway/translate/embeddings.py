@@ -27,7 +27,7 @@ PATH = "/embeddings"
 NO_VECTOR = msgspec.Raw(b"[]")
 
 
-class Gathered:
+class GatheredVectors:
     """The answers of several calls, put back in the order of the inputs."""
 
     def __init__(self, inputs: int) -> None:
@@ -44,12 +44,12 @@ class Gathered:
         self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
 
 
-def describe_not_found(model: str) -> str:
+def describe_missing_model(model: str) -> str:
     """Tell that nothing has this name, in the words that Ollama has for it here."""
     return f'model "{model}" not found, try pulling it first'
 
 
-def describe_unsupported(model: str) -> str:
+def describe_inability(model: str) -> str:
     """Tell that no backend of a model embeds."""
     return f'"{model}" does not support embeddings'
 

@@ -1,6 +1,6 @@
 """What a conversation has to look like for one kind of backend. Pure.
 
-Works on chat completions' turns, so it serves every face. For most kinds of backend it changes nothing.
+Works on chat completions' turns, so it serves every client API. For most kinds of backend it changes nothing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ IMAGES_OF_RESULTS = {"type": "text", "text": "Images of the tools' results:"}
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
-def normalize_messages(turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT) -> list[Turn]:
+def normalize_messages(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
     if dialect.merge_system_messages != "none":
-        turns = _join_system_turns(turns, dialect.merge_system_messages == "all", notes)
+        turns = _join_system_turns(turns, dialect.merge_system_messages == "all", diagnostics)
     results = [] if dialect.accepts_tool_result_images else [turn for turn in turns if turn["role"] == "tool"]
     if results and any(map(has_image, results)):
-        turns = _move_images_behind(turns, notes)
+        turns = _move_images_behind(turns, diagnostics)
     if dialect.requires_alternating_roles:
-        turns = _alternate_roles(turns, notes)
+        turns = _alternate_roles(turns, diagnostics)
     if dialect.tool_calls_without_content == "omit":
         turns = [_drop_empty_content(turn) for turn in turns]
     if dialect.requires_short_tool_call_ids:
-        turns = [_shorten_ids(turn, notes) for turn in turns]
+        turns = [_shorten_ids(turn, diagnostics) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.message and ends_with_assistant(turns):
         turns = [*turns[:-1], {**turns[-1], **dialect.prefill.message}]
-        notes.added("messages", "the last turn is marked as one to go on with")
+        diagnostics.note_added("messages", "the last turn is marked as one to go on with")
     if not dialect.accepts_images and any(has_image(turn) for turn in turns):
         raise BadRequest("this model does not support image input")
     return turns
@@ -67,24 +67,26 @@ def take_echo(text: str, target: Target, reply: Reply) -> None:
         message.content = message.content.removeprefix(text)
 
 
-def _join_system_turns(turns: list[Turn], everywhere: bool, notes: Diagnostics) -> list[Turn]:
+def _join_system_turns(turns: list[Turn], everywhere: bool, diagnostics: Diagnostics) -> list[Turn]:
     """Join the system turns at the beginning, or all of them."""
     first = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
     systems = [turn for turn in turns if turn["role"] == "system"] if everywhere else turns[:first]
     is_fine = systems == turns[:first] and len(systems) <= 1
     if is_fine:
         return turns
-    notes.changed("messages", "messages", "this kind of backend takes one system turn, at the beginning")
+    diagnostics.note_changed(
+        "messages", "messages", "this kind of backend takes one system turn, at the beginning"
+    )
     rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
     return [{"role": "system", "content": _join_contents(systems)}, *rest]
 
 
-def _alternate_roles(turns: list[Turn], notes: Diagnostics) -> list[Turn]:
+def _alternate_roles(turns: list[Turn], diagnostics: Diagnostics) -> list[Turn]:
     """Join neighbours of one role; calls and results stay what they are."""
     groups: list[list[Turn]] = []
     for turn in turns:
         if groups and _may_join(groups[-1][-1], turn):
-            notes.changed("messages", "messages", f"neighbouring {turn['role']} turns became one")
+            diagnostics.note_changed("messages", "messages", f"neighbouring {turn['role']} turns became one")
             groups[-1].append(turn)
         else:
             groups.append([turn])
@@ -125,7 +127,7 @@ def _drop_empty_content(turn: Turn) -> Turn:
     return {name: member for name, member in turn.items() if name != "content"}
 
 
-def _shorten_ids(turn: Turn, notes: Diagnostics) -> Turn:
+def _shorten_ids(turn: Turn, diagnostics: Diagnostics) -> Turn:
     """Give calls, and the results that name them, ids that this kind of backend takes."""
     shortened = dict(turn)
     if "tool_calls" in turn:
@@ -133,7 +135,7 @@ def _shorten_ids(turn: Turn, notes: Diagnostics) -> Turn:
     if "tool_call_id" in turn:
         shortened["tool_call_id"] = _short_id(turn["tool_call_id"])
     if shortened != turn:
-        notes.changed("messages", "messages", "ids of tool calls are nine letters and digits here")
+        diagnostics.note_changed("messages", "messages", "ids of tool calls are nine letters and digits here")
     return shortened
 
 
@@ -143,9 +145,11 @@ def _short_id(given: str) -> str:
     return hashlib.blake2s(given.encode(), digest_size=8).hexdigest()[:9]
 
 
-def _move_images_behind(turns: list[Turn], notes: Diagnostics) -> list[Turn]:
+def _move_images_behind(turns: list[Turn], diagnostics: Diagnostics) -> list[Turn]:
     """Move images out of results, behind the last result: nothing may stand between those of one turn."""
-    notes.changed("messages", "messages", "images of tools' results stand in a user's turn behind them here")
+    diagnostics.note_changed(
+        "messages", "messages", "images of tools' results stand in a user's turn behind them here"
+    )
     moved: list[Turn] = []
     images: list[dict[str, Any]] = []
     for turn in [*turns, END]:

@@ -79,13 +79,13 @@ def parse(body: bytes, content_type: str) -> Form:
     return Form(body, boundary, parts, model)
 
 
-def with_model(form: Form, model: str, dialect: Dialect, notes: Diagnostics = SILENT) -> bytes:
+def with_model(form: Form, model: str, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> bytes:
     """Write the form with another model, and without fields by which a client would choose one or a place."""
     view = memoryview(form.body)
     opening, pieces = b"--" + form.boundary.encode() + b"\r\n", []
     for part in form.parts:
         if part.name != MODEL and is_routing_field(part.name, dialect):
-            notes.dropped(part.name, WHY)
+            diagnostics.note_dropped(part.name, WHY)
             continue
         value = model.encode() if part.name == MODEL else view[part.start : part.end]
         pieces += [opening, part.head, b"\r\n\r\n", value, b"\r\n"]

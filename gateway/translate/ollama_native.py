@@ -26,22 +26,24 @@ UNSAID: Fields = {
 """Members that are sent as they are, and what they are when nothing is said."""
 
 
-def build_chat(request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN) -> Fields:
+def build_chat(request: GenerationRequest, target: Target, context: TranslationContext = PLAIN) -> Fields:
     """Make the body of a chat. Raises `BadRequest`."""
     form = request.ollama or OllamaForm()
-    body = _begin_body(target, aside.notes) | {"messages": form.messages}
+    body = _begin_body(target, context.diagnostics) | {"messages": form.messages}
     for place, message in enumerate(getattr(request.private, "messages", ())):
         if message.thinking:
-            aside.notes.mapped(f"messages[{place}].thinking", "messages")
+            context.diagnostics.note_mapped(f"messages[{place}].thinking", "messages")
     if form.tools:
         body["tools"] = form.tools
-    return body | _build_shared(request, form, aside.notes)
+    return body | _build_shared_fields(request, form, context.diagnostics)
 
 
-def build_generation(request: GenerationRequest, target: Target, aside: TranslationContext = PLAIN) -> Fields:
+def build_generation(
+    request: GenerationRequest, target: Target, context: TranslationContext = PLAIN
+) -> Fields:
     """Make the body of a generation. Raises `BadRequest`."""
     prompt, form = request.prompt or Prompt(), request.ollama or OllamaForm()
-    body = _begin_body(target, aside.notes) | {"prompt": prompt.text}
+    body = _begin_body(target, context.diagnostics) | {"prompt": prompt.text}
     said = {
         "suffix": prompt.suffix,
         "images": prompt.images,
@@ -53,28 +55,28 @@ def build_generation(request: GenerationRequest, target: Target, aside: Translat
     for name, value in said.items():
         if value:
             body[name] = value
-            aside.notes.mapped(name, name)
-    return body | _build_shared(request, form, aside.notes)
+            context.diagnostics.note_mapped(name, name)
+    return body | _build_shared_fields(request, form, context.diagnostics)
 
 
-def _begin_body(target: Target, notes: Diagnostics) -> Fields:
-    return {**add_dialect_fields(target.dialect.body, OWN_FIELD, notes), "model": target.model}
+def _begin_body(target: Target, diagnostics: Diagnostics) -> Fields:
+    return {**add_dialect_fields(target.dialect.body, OWN_FIELD, diagnostics), "model": target.model}
 
 
-def _build_shared(request: GenerationRequest, form: OllamaForm, notes: Diagnostics) -> Fields:
+def _build_shared_fields(request: GenerationRequest, form: OllamaForm, diagnostics: Diagnostics) -> Fields:
     body: Fields = {"stream": request.stream}
     if request.options:
         body["options"] = request.options
     for name in request.options:
-        notes.mapped(f"options.{name}", "options")
+        diagnostics.note_mapped(f"options.{name}", "options")
     if request.response_format is not None:
         body["format"] = form.format
-        notes.mapped("format", "format")
+        diagnostics.note_mapped("format", "format")
     for name, unsaid in UNSAID.items():
         value = getattr(request, name)
         if value != unsaid:
             body[name] = value
-            notes.mapped(name, name)
+            diagnostics.note_mapped(name, name)
     return body
 
 

@@ -56,7 +56,7 @@ def merge_options(
     defaults: Mapping[str, Any],
     given: Mapping[str, Any],
     forced: Mapping[str, Any],
-    notes: Diagnostics = SILENT,
+    diagnostics: Diagnostics = SILENT,
 ) -> dict[str, Any]:
     """Lay the mapping's defaults under, and its forced options over, what the client gave; check the types.
 
@@ -67,9 +67,9 @@ def merge_options(
     if not defaults and not forced:
         return check_options(said)
     for name in forced:
-        notes.added(f"options.{name}", "the mapping forces it")
+        diagnostics.note_added(f"options.{name}", "the mapping forces it")
     for name in defaults.keys() - said.keys() - forced.keys():
-        notes.added(f"options.{name}", "the mapping's default")
+        diagnostics.note_added(f"options.{name}", "the mapping's default")
     return check_options({**defaults, **said, **forced})
 
 
@@ -82,39 +82,41 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def wire_options(options: Mapping[str, Any], dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
+def wire_options(
+    options: Mapping[str, Any], dialect: Dialect, diagnostics: Diagnostics = SILENT
+) -> dict[str, Any]:
     """Give the body fields for checked options."""
     fields: dict[str, Any] = {}
     for name, value in options.items():
         wire_name = dialect.max_tokens if name == "num_predict" else dialect.options.get(name)
         if wire_name is None:
-            notes.dropped(
+            diagnostics.note_dropped(
                 f"options.{name}", ABOUT_LOADING.get(name, "this kind of backend has no such field")
             )
         elif reason := _means_nothing(name, value):
-            notes.dropped(f"options.{name}", reason)
+            diagnostics.note_dropped(f"options.{name}", reason)
         else:
-            fields[wire_name] = _convert_value(name, value, wire_name, dialect, notes)
+            fields[wire_name] = _convert_value(name, value, wire_name, dialect, diagnostics)
     return fields
 
 
-def _convert_value(name: str, value: Any, wire_name: str, dialect: Dialect, notes: Diagnostics) -> Any:
+def _convert_value(name: str, value: Any, wire_name: str, dialect: Dialect, diagnostics: Diagnostics) -> Any:
     if name == "stop" and len(value) > dialect.max_stop_sequences:
         why = f"only the first {dialect.max_stop_sequences} of {len(value)} are sent: more are refused there"
-        notes.changed("options.stop", wire_name, why)
+        diagnostics.note_changed("options.stop", wire_name, why)
         return value[: dialect.max_stop_sequences]
     if name == "repeat_last_n" and value < 0:
-        notes.changed(
+        diagnostics.note_changed(
             "options.repeat_last_n",
             wire_name,
             "below 0 means the whole context: more tokens than any has are sent",
         )
         return WHOLE_CONTEXT
-    notes.mapped(f"options.{name}", wire_name)
+    diagnostics.note_mapped(f"options.{name}", wire_name)
     return value
 
 
-def list_ignored(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
+def list_ignored_options(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """Name what the client set and this kind of backend has no field for. Ollama gets all it knows."""
     taken = KINDS if dialect.protocol == "ollama" else dialect.options
     return [

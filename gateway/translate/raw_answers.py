@@ -135,14 +135,14 @@ class Event(msgspec.Struct):
         return read_usage(self.fields)
 
 
-class _Counted(msgspec.Struct):
+class _UsageFields(msgspec.Struct):
     """Token counts, as both protocols name them."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
 
 
-_decode_counted = msgspec.json.Decoder(_Counted | None).decode
+_decode_counted = msgspec.json.Decoder(_UsageFields | None).decode
 _decode_name = msgspec.json.Decoder(str | None).decode
 
 

@@ -23,7 +23,7 @@ ReplayData = dict[str, Any]
 
 BLANK = " "
 THOUGHT = "reasoning_content"
-"""The member of a turn for what was thought before its calls, which clients of some faces send back."""
+"""The member of a turn for what was thought before its calls, which clients of some APIs send back."""
 JOINED = ("text", "summary", "data", "thinking")
 """Members of a reasoning detail that come in pieces."""
 
@@ -52,7 +52,7 @@ def _names(call: dict[str, Any]) -> list[str]:
     return names(call["id"], call["function"]["name"], call["function"]["arguments"])
 
 
-def _find_recalled(call: dict[str, Any], recalled: Mapping[str, ReplayData]) -> ReplayData:
+def _find_replay_data(call: dict[str, Any], recalled: Mapping[str, ReplayData]) -> ReplayData:
     found = (recalled[name] for name in _names(call) if name in recalled)
     return next(found, {})
 
@@ -65,25 +65,27 @@ def drop_unwanted_reasoning(turns: list[Turn], dialect: Dialect) -> list[Turn]:
 
 
 def replay_reasoning(
-    turns: list[Turn], recalled: Mapping[str, ReplayData], dialect: Dialect, notes: Diagnostics = SILENT
+    turns: list[Turn], recalled: Mapping[str, ReplayData], dialect: Dialect, diagnostics: Diagnostics = SILENT
 ) -> list[Turn]:
     """Put back what was given along with the calls of these turns."""
-    return [_replay_turn(turn, recalled, dialect, notes) if "tool_calls" in turn else turn for turn in turns]
+    return [
+        _replay_turn(turn, recalled, dialect, diagnostics) if "tool_calls" in turn else turn for turn in turns
+    ]
 
 
 def _replay_turn(
-    turn: Turn, recalled: Mapping[str, ReplayData], dialect: Dialect, notes: Diagnostics
+    turn: Turn, recalled: Mapping[str, ReplayData], dialect: Dialect, diagnostics: Diagnostics
 ) -> Turn:
-    found = [_find_recalled(call, recalled) for call in turn["tool_calls"]]
+    found = [_find_replay_data(call, recalled) for call in turn["tool_calls"]]
     calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
     more: ReplayData = next((kept["turn"] for kept in found if kept.get("turn")), {})
     wanted = {
         name: value for name, value in more.items() if name in dialect.replay_fields and name not in turn
     }
     if any(found):
-        notes.added("messages", f"what {dialect.label} gave with its tool calls and wants back")
+        diagnostics.note_added("messages", f"what {dialect.label} gave with its tool calls and wants back")
     elif not any(name in turn for name in dialect.replay_fields):
-        notes.changed(
+        diagnostics.note_changed(
             "messages",
             "messages",
             "nothing is kept that the backend gave with these tool calls: sent without",
@@ -111,8 +113,10 @@ class ReplayCollector:
             if more and name in self._names:
                 self._lists.setdefault(name, _Details()).add(more)
 
-    def kept(self, calls: Iterable[AnswerToolCall], extras: Iterable[Any]) -> dict[str, ReplayData]:
-        """Give what is to be kept, by the call's key; nothing where nothing came."""
+    def collect_replay_data(
+        self, calls: Iterable[AnswerToolCall], extras: Iterable[Any]
+    ) -> dict[str, ReplayData]:
+        """Give the data to store, by the call's key; empty where the backend sent none."""
         turn: dict[str, Any] = {name: details.whole() for name, details in self._lists.items()}
         if self._text:
             turn[THOUGHT] = "".join(self._text)

@@ -1,4 +1,4 @@
-"""The form that an answer shall have, in each dialect's way: told in a field, in words, or both. Pure."""
+"""The form that an answer shall have, in each dialect's way: by a field, by an instruction, or both. Pure."""
 
 from __future__ import annotations
 
@@ -36,19 +36,23 @@ def parse_ollama_format(raw: msgspec.Raw) -> ResponseFormat | None:
     return ResponseFormat(wanted)
 
 
-def build_fields(form: ResponseFormat, dialect: Dialect, notes: Diagnostics = SILENT) -> dict[str, Any]:
+def build_fields(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> dict[str, Any]:
     """Give the body fields."""
     style = dialect.format
     if style == "prompt":
-        notes.changed("format", "messages", "this kind of backend has no such field: asked for in words")
+        diagnostics.note_changed(
+            "format", "messages", "this kind of backend has no such field: asked for in words"
+        )
         return {}
     if style == "object" or (form.schema is None and style == "openai"):
         if form.schema is not None:
-            notes.changed("format", "response_format", "no schemas here: any JSON, and the schema in words")
+            diagnostics.note_changed(
+                "format", "response_format", "no schemas here: any JSON, and the schema in words"
+            )
         return {"response_format": {"type": "json_object"}}
     schema = ANY_OBJECT if form.schema is None else form.schema
     if form.schema is None:
-        notes.changed("format", "response_format", "only schemas here: one that allows any object")
+        diagnostics.note_changed("format", "response_format", "only schemas here: one that allows any object")
     if style == "value":
         return {"response_format": {"type": "json_object", "value": schema}}
     return {
@@ -60,7 +64,7 @@ def build_fields(form: ResponseFormat, dialect: Dialect, notes: Diagnostics = SI
 
 
 def ask_in_words(
-    form: ResponseFormat, turns: list[Turn], dialect: Dialect, notes: Diagnostics = SILENT
+    form: ResponseFormat, turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT
 ) -> list[Turn]:
     """Say in words what no field can, or what has to be in words too; the turns as they are if nothing is."""
     if dialect.format in ("prompt", "object") and form.schema is not None:
@@ -71,7 +75,7 @@ def ask_in_words(
         words = JSON_WORD
     else:
         return turns
-    notes.added("messages", f"a system turn: {words[:60]}")
+    diagnostics.note_added("messages", f"a system turn: {words[:60]}")
     place = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
     return [*turns[:place], {"role": "system", "content": words}, *turns[place:]]
 

@@ -38,7 +38,7 @@ def is_routing_field(name: str, dialect: Dialect) -> bool:
     return base in dialect.routing_params or base in _inner(dialect.routing_params)
 
 
-def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILENT) -> Fields:
+def without_routing(fields: Fields, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> Fields:
     """Leave out a client's members by which this kind of backend chooses a model or a place.
 
     In whatever case: some servers do not tell cases apart.
@@ -50,16 +50,16 @@ def without_routing(fields: Fields, dialect: Dialect, notes: Diagnostics = SILEN
     if found:
         fields = {name: value for name, value in fields.items() if name not in found}
         for name in found:
-            notes.dropped(name, WHY)
+            diagnostics.note_dropped(name, WHY)
     inner = _inner(members)
     if inner or dialect.routing_tool_types:
         for name in [name for name in fields if name in inner or name == TOOLS]:
-            fields = _within(fields, name, inner.get(name, NONE), dialect.routing_tool_types, notes)
+            fields = _within(fields, name, inner.get(name, NONE), dialect.routing_tool_types, diagnostics)
     return fields
 
 
 def client_tools(
-    tools: list[dict[str, Any]], dialect: Dialect, notes: Diagnostics = SILENT
+    tools: list[dict[str, Any]], dialect: Dialect, diagnostics: Diagnostics = SILENT
 ) -> list[dict[str, Any]]:
     """Leave out of decoded tools what would choose a model or a place."""
     members = _inner(dialect.routing_params).get(TOOLS, NONE)
@@ -69,8 +69,8 @@ def client_tools(
         (place, tool) for place, tool in enumerate(tools) if not _routes(tool, dialect.routing_tool_types)
     ]
     for place in sorted(set(range(len(tools))) - {place for place, _ in kept}):
-        notes.dropped(f"{TOOLS}[{place}]", WHY)
-    return [_without(tool, members, f"{TOOLS}[{place}]", notes) for place, tool in kept]
+        diagnostics.note_dropped(f"{TOOLS}[{place}]", WHY)
+    return [_without(tool, members, f"{TOOLS}[{place}]", diagnostics) for place, tool in kept]
 
 
 @lru_cache(maxsize=256)
@@ -84,27 +84,29 @@ def _inner(members: Names) -> Mapping[str, Names]:
     return {outer: frozenset(names) for outer, names in found.items()}
 
 
-def _within(fields: Fields, name: str, members: Names, types: Iterable[str], notes: Diagnostics) -> Fields:
+def _within(
+    fields: Fields, name: str, members: Names, types: Iterable[str], diagnostics: Diagnostics
+) -> Fields:
     """Look into one member: an object, or a list of objects. A text that may hold one goes as a whole."""
     value = fields[name]
     kind = bytes(memoryview(value)[:1])
     if kind == b'"' and members:
-        notes.dropped(name, WHY)
+        diagnostics.note_dropped(name, WHY)
         return {other: member for other, member in fields.items() if other != name}
     types = types if name == TOOLS else ()
     if not _may_hold(bytes(value), members, types):
         return fields
     if kind == b"{":
         inner = _object(value)
-        kept = _without(inner, members, name, notes)
+        kept = _without(inner, members, name, diagnostics)
         return fields if kept is inner else {**fields, name: _raw(kept)}
     if kind != b"[":
         return fields
     parts = _parts.decode(value)
-    left = _without_parts(parts, name, members, types, notes)
+    left = _without_parts(parts, name, members, types, diagnostics)
     if name == TOOLS and parts and not left:
         for other in [other for other in fields if other in ABOUT_TOOLS]:
-            notes.dropped(other, NO_TOOL)
+            diagnostics.note_dropped(other, NO_TOOL)
         return {other: member for other, member in fields.items() if other not in ABOUT_TOOLS}
     return fields if left == parts else {**fields, name: _raw(left)}
 
@@ -120,7 +122,7 @@ def _may_hold(data: bytes, members: Names, types: Iterable[str]) -> bool:
 
 
 def _without_parts(
-    parts: list[msgspec.Raw], name: str, members: Names, types: Iterable[str], notes: Diagnostics
+    parts: list[msgspec.Raw], name: str, members: Names, types: Iterable[str], diagnostics: Diagnostics
 ) -> list[msgspec.Raw]:
     left = []
     for place, part in enumerate(parts):
@@ -129,20 +131,20 @@ def _without_parts(
             continue
         inner, where = _object(part), f"{name}[{place}]"
         if _routes({"type": _text(inner.get("type"))}, types):
-            notes.dropped(where, WHY)
+            diagnostics.note_dropped(where, WHY)
             continue
-        kept = _without(inner, members, where, notes)
+        kept = _without(inner, members, where, diagnostics)
         left.append(part if kept is inner else _raw(kept))
     return left
 
 
 def _without(
-    part: dict[str, ValueT], members: Names, where: str, notes: Diagnostics = SILENT
+    part: dict[str, ValueT], members: Names, where: str, diagnostics: Diagnostics = SILENT
 ) -> dict[str, ValueT]:
     """Leave members out of an object; the same one comes back where there are none of them."""
     found = [name for name in part if name.casefold() in members]
     for name in found:
-        notes.dropped(f"{where}.{name}", WHY)
+        diagnostics.note_dropped(f"{where}.{name}", WHY)
     return {name: value for name, value in part.items() if name not in found} if found else part
 
 

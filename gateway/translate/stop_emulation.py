@@ -19,7 +19,7 @@ LONGEST_STOP = 1024
 
 
 def list_unsent_stops(
-    options: Mapping[str, Any], dialect: Dialect, body: Any, notes: Diagnostics = SILENT
+    options: Mapping[str, Any], dialect: Dialect, body: Any, diagnostics: Diagnostics = SILENT
 ) -> list[str]:
     """Give the stop strings that are wanted and did not go into a body."""
     wanted = options.get("stop")
@@ -29,9 +29,11 @@ def list_unsent_stops(
     kept_back = [stop for stop in wanted if stop and stop not in sent]
     looked_for = [stop for stop in kept_back if len(stop) <= LONGEST_STOP][:MOST_STOPS]
     if looked_for:
-        notes.changed("options.stop", "", f"{len(looked_for)} not sent: looked for in the answer here")
+        diagnostics.note_changed(
+            "options.stop", "", f"{len(looked_for)} not sent: looked for in the answer here"
+        )
     if len(looked_for) < len(kept_back):
-        notes.dropped(
+        diagnostics.note_dropped(
             "options.stop", f"not looked for beyond {MOST_STOPS} strings or {LONGEST_STOP} characters"
         )
     return looked_for
@@ -67,7 +69,7 @@ class StopScanner:
         part = choice.delta or choice.message
         came: Any = (part.content if part is not None else choice.text) or ""
         self._chunks += bool(came)
-        shown = self._shown(came, is_last=choice.finish_reason is not None)
+        shown = self._scan(came, is_last=choice.finish_reason is not None)
         if self.is_over:
             choice.finish_reason, choice.logprobs = "stop", None
             if not self._is_counted:  # and never will be: a token a chunk is the nearest that is known
@@ -77,7 +79,7 @@ class StopScanner:
         else:
             choice.text = shown
 
-    def _shown(self, came: str, *, is_last: bool) -> str:
+    def _scan(self, came: str, *, is_last: bool) -> str:
         text = self._held + came
         found = [(end, -search.length) for search in self._searches if (end := search.find(came))]
         if found:

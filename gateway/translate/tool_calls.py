@@ -52,11 +52,11 @@ class Calls:
             if usual is not None:
                 usual.extra = delta.extra_content or usual.extra
                 return usual.arguments.add(function.arguments)
-        call = self._continued_by(delta) or self._begun()
+        call = self._find_continued_call(delta) or self._begin_call()
         call.add(delta)
         self._note(call)
 
-    def _continued_by(self, delta: ToolCallDelta) -> _Call | None:
+    def _find_continued_call(self, delta: ToolCallDelta) -> _Call | None:
         """Find the latest call that a fragment is another piece of."""
         found = {call.place: call for call in self._candidates(delta) if call is not None}
         latest_first = (found[place] for place in sorted(found, reverse=True))
@@ -72,7 +72,7 @@ class Calls:
             return (by_id,)
         return (self._by_name.get(name) if name else self._calls[-1] if self._calls else None,)
 
-    def _begun(self) -> _Call:
+    def _begin_call(self) -> _Call:
         if len(self._calls) == MOST_CALLS:
             raise AnswerUnusable(f"the backend sent more than {MOST_CALLS} tool calls in one answer")
         call = _Call(len(self._calls))

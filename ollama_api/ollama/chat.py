@@ -31,15 +31,15 @@ def parse_body(body: bytes) -> ChatRequest:
 
 def to_operation(call: ChatRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest | ModelLoad:
     """Make the neutral request. One without messages only loads or unloads. Raises `BadRequest`."""
-    notes = diagnostics or SILENT
+    diagnostics = diagnostics or SILENT
     request = GenerationRequest(
         model=call.model,
         stream=call.stream,
         verb="chat",
-        turns=messages.to_openai(call.messages, notes),
+        turns=messages.to_openai(call.messages, diagnostics),
         turn_notes=diagnostics,
         ollama=OllamaForm(messages=call.messages, tools=call.tools, format=call.format),
-        tools=_complete_tools(call.tools, notes) if call.tools else [],
+        tools=_complete_tools(call.tools, diagnostics) if call.tools else [],
         response_format=parse_ollama_format(call.format),
         options=call.options,
         client_options=call.options,
@@ -97,7 +97,7 @@ class _ChatLines:
     def line(self, piece: AnswerPart, now_ns: int) -> bytes:
         """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
         if piece.thinking or piece.logprobs:
-            return self._encoded(now_ns, _message(piece, ()), done=False, logprobs=piece.logprobs or [])
+            return self._encode_line(now_ns, _message(piece, ()), done=False, logprobs=piece.logprobs or [])
         return b'%b%b","message":{"role":"assistant","content":%b},"done":false}\n' % (
             self._head,
             rfc3339(now_ns).encode(),
@@ -108,11 +108,11 @@ class _ChatLines:
         """Write the gathered tool calls in a line of their own, then the final line."""
         calls = assembly.tool_calls(now_ns)
         said = (
-            self._encoded(now_ns, ReplyMessage("assistant", "", tool_calls=calls), done=False)
+            self._encode_line(now_ns, ReplyMessage("assistant", "", tool_calls=calls), done=False)
             if calls
             else b""
         )
-        return said + self._encoded(
+        return said + self._encode_line(
             now_ns,
             ReplyMessage("assistant", ""),
             done=True,
@@ -120,7 +120,7 @@ class _ChatLines:
             **msgspec.structs.asdict(metrics),
         )
 
-    def _encoded(self, now_ns: int, message: ReplyMessage, **fields: Any) -> bytes:
+    def _encode_line(self, now_ns: int, message: ReplyMessage, **fields: Any) -> bytes:
         return (
             to_json(ChatReply(model=self._model, created_at=rfc3339(now_ns), message=message, **fields))
             + b"\n"
@@ -131,10 +131,10 @@ def _message(piece: AnswerPart, calls: tuple[AnswerToolCall, ...]) -> ReplyMessa
     return ReplyMessage("assistant", piece.content, piece.thinking, calls)
 
 
-def _complete_tools(given: list[dict[str, Any]], notes: Diagnostics) -> list[dict[str, Any]]:
+def _complete_tools(given: list[dict[str, Any]], diagnostics: Diagnostics) -> list[dict[str, Any]]:
     tools = [_complete_tool(tool) for tool in given]
     if tools != given:
-        notes.changed("tools", "tools", "with the types and parameters that were left out")
+        diagnostics.note_changed("tools", "tools", "with the types and parameters that were left out")
     return tools
 
 

@@ -18,8 +18,8 @@ from gateway.errors import BadRequest, ModelNotFound
 from gateway.operation import EmbeddingRequest as Operation
 from gateway.translate.embeddings import (
     NO_VECTOR,
-    Gathered,
-    describe_not_found,
+    GatheredVectors,
+    describe_missing_model,
     is_base64,
     numbers,
     unit_vector,
@@ -69,7 +69,9 @@ def embeddings_to_operation(call: EmbeddingRequest, diagnostics: Diagnostics | N
     )
 
 
-def encode_embed(request: Operation, gathered: Gathered, metrics: AnswerMetrics, now_ns: int) -> EmbedReply:
+def encode_embed(
+    request: Operation, gathered: GatheredVectors, metrics: AnswerMetrics, now_ns: int
+) -> EmbedReply:
     """Write the answer of /api/embed. Raises `AnswerUnusable`."""
     if not request.texts:
         return EmbedReply(model=request.model, embeddings=[])
@@ -84,7 +86,7 @@ def encode_embed(request: Operation, gathered: Gathered, metrics: AnswerMetrics,
 
 
 def encode_embeddings(
-    request: Operation, gathered: Gathered, metrics: AnswerMetrics, now_ns: int
+    request: Operation, gathered: GatheredVectors, metrics: AnswerMetrics, now_ns: int
 ) -> EmbeddingReply:
     """Write the answer of /api/embeddings. Raises `AnswerUnusable`."""
     if not request.texts:
@@ -93,9 +95,9 @@ def encode_embeddings(
     return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
 
 
-def explain_not_found(error: NoRoute) -> ModelNotFound:
+def explain_missing_model(error: NoRoute) -> ModelNotFound:
     """Tell that nothing has this name, in the words that Ollama has for it here."""
-    return ModelNotFound(describe_not_found(error.model))
+    return ModelNotFound(describe_missing_model(error.model))
 
 
 EMBED = ClientApi(
@@ -103,12 +105,12 @@ EMBED = ClientApi(
     parse=parse_embed,
     translate=embed_to_operation,
     encode=encode_embed,
-    explain_not_found=explain_not_found,
+    explain_missing_model=explain_missing_model,
 )
 EMBEDDINGS = ClientApi(
     name="embeddings",
     parse=parse_embeddings,
     translate=embeddings_to_operation,
     encode=encode_embeddings,
-    explain_not_found=explain_not_found,
+    explain_missing_model=explain_missing_model,
 )

@@ -105,7 +105,7 @@ class _GenerateLines:
     def line(self, piece: AnswerPart, now_ns: int) -> bytes:
         """Write a `done:false` line; the usual one, text alone, without the detour over a struct."""
         if piece.thinking or piece.logprobs:
-            return self._encoded(
+            return self._encode_line(
                 now_ns, piece.content, thinking=piece.thinking, done=False, logprobs=piece.logprobs or []
             )
         return b'%b%b","response":%b,"done":false}\n' % (
@@ -116,7 +116,7 @@ class _GenerateLines:
 
     def last(self, assembly: Assembly, metrics: AnswerMetrics, now_ns: int) -> bytes:
         """Write the final line. Tool calls that nobody asked for are not shown."""
-        return self._encoded(
+        return self._encode_line(
             now_ns,
             "",
             done=True,
@@ -125,7 +125,7 @@ class _GenerateLines:
             **msgspec.structs.asdict(metrics),
         )
 
-    def _encoded(self, now_ns: int, text: str, **fields: Any) -> bytes:
+    def _encode_line(self, now_ns: int, text: str, **fields: Any) -> bytes:
         return (
             to_json(GenerateReply(model=self._model, created_at=rfc3339(now_ns), response=text, **fields))
             + b"\n"

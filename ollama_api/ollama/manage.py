@@ -51,11 +51,11 @@ async def pull(request: ClientRequest) -> HttpResponseBase:
     """Read the backends' lists anew; the pull succeeds if the name leads somewhere then."""
     caller = request.context.caller
     call = await decode_body(parse.pull, request.body)
-    if not is_acceptable(call.wanted):
+    if not is_acceptable(call.model_name):
         raise BadRequest(INVALID_NAME)
     await _refresh_lists()
     try:
-        await resolve_route(caller, call.wanted)
+        await resolve_route(caller, call.model_name)
     except NoRoute:
         return _respond_with_progress(call.stream, [Progress("pulling manifest")], NOT_FOUND)
     steps = ("pulling manifest", "verifying sha256 digest", "writing manifest", "success")
@@ -108,7 +108,7 @@ async def delete(request: ClientRequest) -> HttpResponseBase:
     """Delete an alias. What only a pattern serves is the operator's, and stays."""
     caller = request.context.caller
     call = await decode_body(parse.delete, request.body)
-    name = call.wanted
+    name = call.model_name
     if not name:
         raise BadRequest("model is required")
     if not is_valid(name):
@@ -141,7 +141,7 @@ async def _refuse_deletion(caller: Caller, name: str) -> NoReturn:
 async def push(request: ClientRequest) -> HttpResponseBase:
     """Refuse, in words that the command line shows."""
     call = await decode_body(parse.push, request.body)
-    if not call.wanted:
+    if not call.model_name:
         raise BadRequest("model is required")
     raise Refused(NO_PUSH)
 

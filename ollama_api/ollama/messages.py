@@ -21,15 +21,15 @@ from ollama_api.ollama.types import Message, ToolCall
 ANY_CALL = ("any", "call")
 
 
-def to_openai(messages: Iterable[Message], notes: Diagnostics = SILENT) -> list[dict[str, Any]]:
+def to_openai(messages: Iterable[Message], diagnostics: Diagnostics = SILENT) -> list[dict[str, Any]]:
     """Translate a conversation. Thinking stays with the calls behind it, for backends that want it back."""
-    linker = _Linker(notes)
+    linker = _Linker(diagnostics)
     translated: list[dict[str, Any]] = []
     for turn, message in enumerate(messages):
         if message.role != "tool" or message.tool_calls:
-            translated += linker.close_unanswered()
+            translated += linker.close_unanswered_calls()
         translated.append(_message(turn, message, linker))
-    return translated + linker.close_unanswered()
+    return translated + linker.close_unanswered_calls()
 
 
 def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
@@ -69,7 +69,9 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
     if call_id is None:
         # An id that matches nothing would be refused by the backend; the text is what the model needs.
         name = f" ({message.tool_name})" if message.tool_name else ""
-        linker.notes.changed("messages", "messages", "a tool's result that answers no call: a user's turn")
+        linker.diagnostics.note_changed(
+            "messages", "messages", "a tool's result that answers no call: a user's turn"
+        )
         text = f"Tool result{name}: {message.content}"
         return {"role": "user", "content": content_with_images(text, message.images)}
     return {
@@ -82,8 +84,8 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
 class _Linker:
     """The calls of the last assistant turn that have no result yet."""
 
-    def __init__(self, notes: Diagnostics) -> None:
-        self.notes = notes
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self.diagnostics = diagnostics
         self._waiting: dict[tuple[str, str], deque[dict[str, Any]]] = {}
         """What a call may be found by -> such calls, in order, the answered ones among them."""
         self._answered: set[int] = set()
@@ -106,12 +108,12 @@ class _Linker:
                     return str(call["id"])
         return None
 
-    def close_unanswered(self) -> list[dict[str, Any]]:
+    def close_unanswered_calls(self) -> list[dict[str, Any]]:
         """Close the calls that nobody answered: many backends refuse a call without a result."""
         if not self._waiting:
             return []
         left = [call["id"] for call in self._waiting[ANY_CALL] if id(call) not in self._answered]
         self._waiting = {}
         if left:
-            self.notes.added("messages", "an empty result for each tool call that has none")
+            self.diagnostics.note_added("messages", "an empty result for each tool call that has none")
         return [{"role": "tool", "tool_call_id": call_id, "content": ""} for call_id in left]

@@ -88,7 +88,7 @@ def show_reply(model: DescribedModel, basename: str | None = None) -> ShowReply:
     )
 
 
-def overlaid(model: DescribedModel, system: str, options: dict[str, Any]) -> DescribedModel:
+def overlay_mapping(model: DescribedModel, system: str, options: dict[str, Any]) -> DescribedModel:
     """Describe what a model would be with this system prompt and these options: `/set` of the command line.
 
     Source: Ollama `server/routes.go:GetModelInfo`.

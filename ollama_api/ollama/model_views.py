@@ -46,7 +46,9 @@ async def show(request: ClientRequest) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
-    model = model_metadata.overlaid(await _describe(request.context.caller, name), call.system, call.options)
+    model = model_metadata.overlay_mapping(
+        await _describe(request.context.caller, name), call.system, call.options
+    )
     return json_response(model_metadata.show_reply(model, name if is_copilot else None))
 
 

@@ -231,7 +231,7 @@ class NameRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     stream: bool = True
 
     @property
-    def wanted(self) -> str:
+    def model_name(self) -> str:
         """The name that was given, in either field."""
         return self.model or self.name
 

@@ -43,7 +43,7 @@ def describe() -> dict[str, Any]:
         "servers": [{"url": "http://127.0.0.1:11434"}],
         # The empty one: on loopback no key is needed unless the operator wants it.
         "security": [*({name: []} for name in SECURITY), {}],
-        "tags": [{"name": face} for face in ERRORS],
+        "tags": [{"name": api} for api in ERRORS],
         "paths": _paths(),
         "components": {
             "schemas": dict(sorted((schemas(KINDS) | SCHEMAS).items())),
@@ -82,7 +82,7 @@ def _parameter(path: str, name: str) -> Schema:
 def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": _identifier(operation),
-        "tags": [operation.face],
+        "tags": [operation.api],
         "summary": operation.summary,
     }
     if operation.public:
@@ -108,14 +108,14 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _error_name(operation: Operation, status: int) -> str:
-    return f"Head{status}" if operation.method == "head" else f"{operation.face}{status}"
+    return f"Head{status}" if operation.method == "head" else f"{operation.api}{status}"
 
 
 def _errors() -> dict[str, Any]:
-    """Describe every error of every face once."""
+    """Describe every error of every API once."""
     errors: dict[str, Any] = {}
     for operation in OPERATIONS:
-        content = {} if operation.method == "head" else {JSON: ERRORS[operation.face]}
+        content = {} if operation.method == "head" else {JSON: ERRORS[operation.api]}
         for status in operation.errors:
             response = _response(HTTPStatus(status).phrase, content)
             if status in RETRIED:

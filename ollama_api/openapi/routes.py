@@ -29,14 +29,14 @@ from ollama_api.ollama.types import (
 from ollama_api.responses.types import Response, ResponsesRequest
 
 Schema = dict[str, Any]
-Face = Literal["Ollama", "OpenAI", "Anthropic"]
+ApiName = Literal["Ollama", "OpenAI", "Anthropic"]
 
 TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}
 JSON, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
 FORM, BYTES, PLAIN = "multipart/form-data", "application/octet-stream", "text/plain"
 ANSWERING = (400, 401, 403, 404, 429, 502, 503, 504)
-"""What may be told instead of an answer of a backend."""
+"""Errors that may come in place of an answer of a backend."""
 
 
 def ref(kind: Any) -> Schema:
@@ -55,7 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    face: Face = "Ollama"
+    api: ApiName = "Ollama"
     body: dict[str, Schema] = {}
     """Media type -> schema."""
     answer: dict[str, Schema] = {}
@@ -135,7 +135,7 @@ KINDS = (
     ResponsesRequest,
     Response,
 )
-ERRORS: dict[Face, Schema] = {
+ERRORS: dict[ApiName, Schema] = {
     "Ollama": ref("Error"),
     "OpenAI": ref("OpenAIError"),
     "Anthropic": ref(ErrorBody),
@@ -171,13 +171,13 @@ def describe_raw_route(path: str, summary: str) -> Operation:
     """Describe a route whose bodies only the backend reads."""
     body, answer = {JSON: VERB, FORM: VERB}, {JSON: OBJECT, BYTES: {}}
     return Operation(
-        method="post", path=path, summary=summary, body=body, answer=answer, face="OpenAI", errors=ANSWERING
+        method="post", path=path, summary=summary, body=body, answer=answer, api="OpenAI", errors=ANSWERING
     )
 
 
 MODELS = {JSON: members(models={"type": "array", "items": ref(ModelEntry)})}
-OPENAI = {"face": "OpenAI", "errors": ANSWERING}
-ANTHROPIC = {"face": "Anthropic", "errors": ANSWERING}
+OPENAI = {"api": "OpenAI", "errors": ANSWERING}
+ANTHROPIC = {"api": "Anthropic", "errors": ANSWERING}
 CHANGING = {"errors": (400, 401, 403, 404)}
 CLOUD = {"status": None}
 OPERATIONS = (
@@ -287,7 +287,7 @@ OPERATIONS = (
         "/v1/models",
         "The models of the caller",
         answer={JSON: members(object={"const": "list"}, data={"type": "array", "items": ref("OpenAIModel")})},
-        face="OpenAI",
+        api="OpenAI",
         errors=(401,),
     ),
     ollama(
@@ -295,7 +295,7 @@ OPERATIONS = (
         "/v1/models/{name}",
         "One model",
         answer={JSON: ref("OpenAIModel")},
-        face="OpenAI",
+        api="OpenAI",
         errors=(400, 401, 403, 404),
     ),
     ollama("post", "/v1/responses", "Respond", ResponsesRequest, answer=events(ref(Response)), **OPENAI),
@@ -313,7 +313,7 @@ OPERATIONS = (
         "Estimate the tokens of a request",
         MessagesBody,
         answer={JSON: TOKENS},
-        face="Anthropic",
+        api="Anthropic",
         errors=(400, 401, 403, 404),
     ),
 )

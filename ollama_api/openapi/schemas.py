@@ -102,4 +102,4 @@ def _field(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _omit_default() -> None:
-    """Stand for a default that is not told: a field without one would count as required."""
+    """Stand for a default that is left out of the schema: a field without one would count as required."""

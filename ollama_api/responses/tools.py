@@ -110,7 +110,7 @@ def check(tools: list[Tool], choice: Any) -> None:
     if isinstance(choice, str):
         _check_word(choice, known)
         return
-    for name in _list_allowed(choice):
+    for name in _list_allowed_functions(choice):
         if name not in known:
             raise BadRequest(f'tool_choice: there is no function "{name}" in tools')
 
@@ -122,7 +122,7 @@ def _check_word(choice: str, known: Functions) -> None:
         raise BadRequest(f'tool_choice: "{choice}" needs tools')
 
 
-def _list_allowed(choice: dict[str, Any]) -> list[str]:
+def _list_allowed_functions(choice: dict[str, Any]) -> list[str]:
     """Name the functions that an object of a choice allows."""
     kind = choice.get("type")
     if kind in CALLED:
@@ -143,12 +143,12 @@ def _name_tool(tool: Any) -> str:
 
 
 def wire_fields(
-    tools: list[Tool], choice: Any, parallel: bool | None, notes: Diagnostics = SILENT
+    tools: list[Tool], choice: Any, parallel: bool | None, diagnostics: Diagnostics = SILENT
 ) -> dict[str, Any]:
     """Make the fields of a chat completion. Without tools there are none: OpenAI refuses a choice then."""
     known = functions(tools)
     for place in list_left_out(tools):
-        notes.dropped(f"tools[{place}]", NOT_RUN)
+        diagnostics.note_dropped(f"tools[{place}]", NOT_RUN)
     if not known:
         return {}
     names = list(known)
@@ -159,7 +159,7 @@ def wire_fields(
         fields["tool_choice"] = {"type": "function", "function": {"name": _name_tool(choice)}}
     elif choice is not None:
         # Few backends know a list of allowed tools; what is not sent is not called.
-        names = _list_allowed(choice)
+        names = _list_allowed_functions(choice)
         fields["tool_choice"] = choice.get("mode", "auto")
     if parallel is not None:
         fields["parallel_tool_calls"] = parallel

@@ -29,7 +29,7 @@ from gateway.operation import ModelLoad
 from gateway.plan import Candidate
 from gateway.translate.assembly import read_whole
 from gateway.translate.token_usage import Timings, measure
-from gateway.upstream_routes import UpstreamRoute, build_body, choose_route, explain_unsupported
+from gateway.upstream_routes import UpstreamRoute, build_body, choose_route, explain_inability
 from ollama_api.json_encoding import to_json
 from usage.ledger import UsageRecord
 
@@ -118,7 +118,7 @@ def build(
     apply_rules(rules, operation, rule_notes)
     route = choose_route(request, to, rules)
     if route is None:
-        raise explain_unsupported(request)
+        raise explain_inability(request)
     taken = notes if notes is not None else Diagnostics()
     taken.extend(rule_notes)
     body, _ = build_body(route, request, to, TranslationContext(taken, recalled or {}))

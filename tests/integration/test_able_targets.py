@@ -40,7 +40,7 @@ def test_who_can_is_asked_in_the_usual_order(client: Client) -> None:
     assert text_of(client.chat().lines) == "first"
 
 
-def test_so_it_is_on_the_other_faces(client: Client) -> None:
+def test_so_it_is_on_the_other_apis(client: Client) -> None:
     user = {"role": "user", "content": "Hi"}
     tool = {"name": "clock", "input_schema": {"type": "object"}}
     said = client.post("/v1/messages", {"model": "m", "max_tokens": 9, "messages": [user], "tools": [tool]})

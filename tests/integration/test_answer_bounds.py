@@ -41,7 +41,7 @@ TEXT = {"content": "x" * 4000}
 PROBABILITY = [{"token": "a" * 4000, "logprob": -1.0}]
 
 SPEAKS = Send(_event({"content": "I will "}))
-FACES: dict[str, tuple[str, bytes, Json]] = {
+APIS: dict[str, tuple[str, bytes, Json]] = {
     "chat: arguments": ("/api/chat", _event(CALL), {}),
     "chat: arguments as an object": ("/api/chat", _event(OBJECT), {}),
     "chat: arguments in tiny pieces": ("/api/chat", _event(TINY) * 100, {}),
@@ -58,7 +58,7 @@ FACES: dict[str, tuple[str, bytes, Json]] = {
 }
 
 
-@pytest.mark.parametrize(("path", "piece", "more"), FACES.values(), ids=FACES)
+@pytest.mark.parametrize(("path", "piece", "more"), APIS.values(), ids=APIS)
 def test_what_is_kept_until_the_end_has_a_bound(
     client: Client, fake: FakeBackend, change: Change, path: str, piece: bytes, more: Json
 ) -> None:

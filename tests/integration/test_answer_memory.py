@@ -68,7 +68,7 @@ def alive() -> Counter[str]:
 
 
 Body = dict[str, Any]
-FACES: dict[str, tuple[str, Body]] = {
+APIS: dict[str, tuple[str, Body]] = {
     "chat": ("/api/chat", {}),
     "chat with stops": ("/api/chat", {"options": {"stop": ["1", "2", "3", "4", "5"]}}),
     "completions": ("/v1/chat/completions", {"stream": True}),
@@ -78,17 +78,17 @@ FACES: dict[str, tuple[str, Body]] = {
 }
 
 
-def _body(face: str) -> tuple[str, Body]:
-    path, more = FACES[face]
+def _body(api: str) -> tuple[str, Body]:
+    path, more = APIS[api]
     return path, {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
 
 
-def ask(client: Client, fake: FakeBackend, face: str) -> None:
-    client.post(*_body(face))
+def ask(client: Client, fake: FakeBackend, api: str) -> None:
+    client.post(*_body(api))
 
 
-def leave(client: Client, fake: FakeBackend, face: str) -> None:
-    with client.open("POST", *_body(face)):
+def leave(client: Client, fake: FakeBackend, api: str) -> None:
+    with client.open("POST", *_body(api)):
         fake.wait_for(lambda: any(one.state == "open" and one.bytes_written for one in fake.streams))
 
 
@@ -104,18 +104,18 @@ ENDS: dict[str, tuple[Script | None, Callable[[Client, FakeBackend, str], None]]
 
 
 @pytest.mark.parametrize(("script", "act"), ENDS.values(), ids=ENDS)
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("api", APIS)
 def test_an_answer_leaves_nothing_behind(
     client: Client,
     fake: FakeBackend,
     without_collector: None,
-    face: str,
+    api: str,
     script: Script | None,
     act: Callable[[Client, FakeBackend, str], None],
 ) -> None:
-    ask(client, fake, face)
+    ask(client, fake, api)
     fake.script("m", script)
-    act(client, fake, face)
+    act(client, fake, api)
     eventually(lambda: not alive(), 5, "the end of all that belongs to the answer")
 
 

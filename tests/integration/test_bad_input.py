@@ -67,7 +67,7 @@ def undo_changes() -> None:
 
 
 def assert_told(sample: Sample, answer: Answer) -> None:
-    """The status is one that is meant, and a refusal is a sentence in the face's own shape."""
+    """The status is one that is meant, and a refusal is a sentence in the API's own shape."""
     text = answer.body.decode()
     assert answer.status in documented(sample), (answer.status, text)
     assert answer.status < 500 or answer.status in MEANT, (answer.status, text)

@@ -34,7 +34,7 @@ FORMS = (
 )
 ECHO = f"{' '.join(FORMS)} got: {PROMPT}; said: {ANSWER}"
 ERROR = {"error": {"message": ECHO, "type": ECHO, "code": KEY, "param": OTHER}}
-FACES: dict[str, Json] = {
+APIS: dict[str, Json] = {
     "/api/chat": {"messages": [{"role": "user", "content": PROMPT}]},
     "/api/generate": {"prompt": PROMPT},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": PROMPT}]},
@@ -122,7 +122,7 @@ def test_no_answer_and_no_line_holds_a_key_or_a_prompt(
 ) -> None:
     asked = [
         (path, {"model": "m", **body, "stream": stream})
-        for path, body in FACES.items()
+        for path, body in APIS.items()
         for stream in (False, True)
     ]
     echo.script("m", ENDS[end])

@@ -205,9 +205,9 @@ class TestTheMigration:
             served
         )
         assert served == {"zeta": "zeta:latest", "foo": "library/foo", "qwen*": "qwen*", "single": "Single"}
-        aside = {name for name, row in stored.items() if row.canonical_name is None}
-        assert aside == {"zeta", "foo:latest", "foo", "off", "qwen*:latest"}
-        assert not any(stored[name].enabled for name in aside)
+        context = {name for name, row in stored.items() if row.canonical_name is None}
+        assert context == {"zeta", "foo:latest", "foo", "off", "qwen*:latest"}
+        assert not any(stored[name].enabled for name in context)
         assert len(stored) == len(rows)
         registry.routing.reload()
         assert {rule.name for rule in registry.current().exact.values()} == {

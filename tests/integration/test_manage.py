@@ -333,7 +333,7 @@ def test_who_did_it_is_kept(client: Client) -> None:
     assert RouteChange.objects.get(name="b").detail == "from a"
 
 
-def test_a_change_is_seen_by_the_next_request_on_every_face(client: Client) -> None:
+def test_a_change_is_seen_by_the_next_request_on_every_api(client: Client) -> None:
     for number in range(5):
         name = f"alias{number}"
         copy(client, "m", name)

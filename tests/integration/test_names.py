@@ -48,15 +48,15 @@ DRESSED = [
 ]
 OFTEN_TOO_LONG = ["m" * 594, "library/" * 100 + "m", "m" + ":latest" * 100, "a/" * 50_000 + "m"]
 
-FACES: dict[str, dict[str, Any]] = {
+APIS: dict[str, dict[str, Any]] = {
     "/api/chat": {"messages": [{"role": "user", "content": "hi"}], "stream": False},
     "/api/generate": {"prompt": "hi", "stream": False},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
     "/v1/responses": {"input": "hi"},
     "/v1/messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5},
 }
-ALL_FACES = {
-    **FACES,
+ALL_APIS = {
+    **APIS,
     "/api/embed": {"input": "hi"},
     "/api/embeddings": {"prompt": "hi"},
     "/api/show": {},
@@ -92,11 +92,11 @@ def asked(fake: FakeBackend) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [*DRESSED, *OFTEN_TOO_LONG], ids=lambda name: ascii(name)[:40])
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("api", APIS)
 def test_no_spelling_misses_the_forced_options(
-    world: None, client: Client, fake: FakeBackend, face: str, name: str
+    world: None, client: Client, fake: FakeBackend, api: str, name: str
 ) -> None:
-    answer = client.post(face, {"model": name, **FACES[face]})
+    answer = client.post(api, {"model": name, **APIS[api]})
     assert answer.status in (200, 400, 404), answer.text
     for body in asked(fake):
         assert (body["model"], body.get("seed")) == ("m", FORCED)
@@ -126,7 +126,7 @@ def test_no_spelling_gets_past_a_teams_list(
         if dressed == "m:"
         else dressed[::-1].replace("m", "ledom-terces", 1)[::-1]
     )
-    answer = client.post("/api/chat", {"model": name, **FACES["/api/chat"]}, **bearer)
+    answer = client.post("/api/chat", {"model": name, **APIS["/api/chat"]}, **bearer)
     assert answer.status in (400, 403, 404)
     assert asked(fake) == []
 
@@ -134,22 +134,22 @@ def test_no_spelling_gets_past_a_teams_list(
 def test_the_team_of_the_report(world: None, client: Client, fake: FakeBackend) -> None:
     _, secret = factories.key(factories.team(models=("l*",)))
     bearer = {"Authorization": f"Bearer {secret}"}
-    for face, body in ALL_FACES.items():
-        answer = client.post(face, {"model": "library/library/secret-model", **body}, **bearer)
-        assert answer.status == 403, (face, answer.text)
+    for api, body in ALL_APIS.items():
+        answer = client.post(api, {"model": "library/library/secret-model", **body}, **bearer)
+        assert answer.status == 403, (api, answer.text)
     assert asked(fake) == []
 
 
 @pytest.mark.parametrize("name", ["m:latest:latest", "m:", "no\x1bname", "x" * 594, "*"], ids=ascii)
-@pytest.mark.parametrize("face", ALL_FACES)
+@pytest.mark.parametrize("api", ALL_APIS)
 def test_what_is_no_name_is_told_in_the_shape_of_each_api(
-    world: None, client: Client, face: str, name: str
+    world: None, client: Client, api: str, name: str
 ) -> None:
-    answer = client.post(face, {"model": name, **ALL_FACES[face]})
+    answer = client.post(api, {"model": name, **ALL_APIS[api]})
     assert answer.status == 400
     told = answer.json["error"]
-    assert (told["message"] if face.startswith("/v1") else told) == INVALID
-    if face.startswith("/v1/messages"):
+    assert (told["message"] if api.startswith("/v1") else told) == INVALID
+    if api.startswith("/v1/messages"):
         assert answer.json["type"] == "error"
 
 

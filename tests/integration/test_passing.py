@@ -71,10 +71,10 @@ def streamed(*events: Json) -> Script:
     return Script([event(data) for data in events], content_type="text/event-stream")
 
 
-def ask(client: Client, face: str, **fields: Any) -> Answer:
+def ask(client: Client, api: str, **fields: Any) -> Answer:
     body = {"model": "m", "messages": [], "input": "hi", "own_field": [1], **fields}
-    del body["input" if face == "messages" else "messages"]
-    return client.post(f"/v1/{face}", body)
+    del body["input" if api == "messages" else "messages"]
+    return client.post(f"/v1/{api}", body)
 
 
 def events_of(answer: Answer) -> list[Json]:
@@ -148,42 +148,42 @@ def test_a_response_passes_with_the_mappings_rules(client: Client, fake: FakeBac
 
 
 @pytest.mark.parametrize(
-    ("face", "sent", "inner"),
+    ("api", "sent", "inner"),
     [("messages", MESSAGE_EVENTS, "message"), ("responses", RESPONSE_EVENTS, "response")],
 )
 def test_a_stream_passes_under_the_clients_name(
-    client: Client, fake: FakeBackend, ledger: RecordSpy, face: str, sent: tuple[Json, ...], inner: str
+    client: Client, fake: FakeBackend, ledger: RecordSpy, api: str, sent: tuple[Json, ...], inner: str
 ) -> None:
-    fake.route("POST", f"/{face}", streamed(*sent))
-    answer = ask(client, face, stream=True)
+    fake.route("POST", f"/{api}", streamed(*sent))
+    answer = ask(client, api, stream=True)
     assert answer.headers["content-type"] == "text/event-stream"
     renamed = [{**data, inner: {**data[inner], "model": "m"}} if inner in data else data for data in sent]
     assert events_of(answer) == renamed
     (record,) = ledger.wait(1)
-    assert (record["prompt_tokens"], record["completion_tokens"]) == (5, 7 if face == "messages" else 2)
+    assert (record["prompt_tokens"], record["completion_tokens"]) == (5, 7 if api == "messages" else 2)
 
 
-@pytest.mark.parametrize("face", ["messages", "responses"])
-def test_a_failure_before_the_answer_has_a_status(client: Client, fake: FakeBackend, face: str) -> None:
+@pytest.mark.parametrize("api", ["messages", "responses"])
+def test_a_failure_before_the_answer_has_a_status(client: Client, fake: FakeBackend, api: str) -> None:
     said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded", "code": 529}}
-    fake.route("POST", f"/{face}", streamed(said))
-    answer = ask(client, face, stream=True)
+    fake.route("POST", f"/{api}", streamed(said))
+    answer = ask(client, api, stream=True)
     assert answer.status == 503
     assert answer.json["error"]["message"] == "Overloaded"
 
 
-@pytest.mark.parametrize(("face", "sent"), [("messages", MESSAGE_EVENTS), ("responses", RESPONSE_EVENTS)])
+@pytest.mark.parametrize(("api", "sent"), [("messages", MESSAGE_EVENTS), ("responses", RESPONSE_EVENTS)])
 def test_a_cut_stream_ends_with_an_error(
-    client: Client, fake: FakeBackend, ledger: RecordSpy, face: str, sent: tuple[Json, ...]
+    client: Client, fake: FakeBackend, ledger: RecordSpy, api: str, sent: tuple[Json, ...]
 ) -> None:
-    fake.route("POST", f"/{face}", streamed(*sent[:-1]))
-    *_, last = events_of(ask(client, face, stream=True))
+    fake.route("POST", f"/{api}", streamed(*sent[:-1]))
+    *_, last = events_of(ask(client, api, stream=True))
     assert last["type"] == "error"
     assert "closed the stream" in json.dumps(last)
     assert outcomes(ledger.wait(1)) == ["error"]
 
 
-def test_an_error_in_mid_stream_is_told_in_the_faces_shape(client: Client, fake: FakeBackend) -> None:
+def test_an_error_in_mid_stream_is_told_in_the_apis_shape(client: Client, fake: FakeBackend) -> None:
     broken = {"type": "error", "error": {"type": "api_error", "message": "boom"}}
     fake.route("POST", "/messages", streamed(*MESSAGE_EVENTS[:3], broken))
     *_, last = events_of(ask(client, "messages", stream=True))
@@ -233,12 +233,12 @@ def test_an_unknown_model_and_a_bad_body_are_told_as_ever(client: Client) -> Non
     assert client.post("/v1/messages", b"{").status == 400
 
 
-@pytest.mark.parametrize(("face", "body"), [("messages", MESSAGE), ("responses", RESPONSE)])
+@pytest.mark.parametrize(("api", "body"), [("messages", MESSAGE), ("responses", RESPONSE)])
 def test_a_whole_answer_where_a_stream_was_asked_for_is_the_backends_fault(
-    client: Client, fake: FakeBackend, face: str, body: Json
+    client: Client, fake: FakeBackend, api: str, body: Json
 ) -> None:
-    fake.route("POST", f"/{face}", whole(body))
-    answer = ask(client, face, stream=True)
+    fake.route("POST", f"/{api}", whole(body))
+    answer = ask(client, api, stream=True)
     assert answer.status == 502
 
 

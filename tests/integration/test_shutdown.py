@@ -46,7 +46,7 @@ def test_past_the_deadline_everybody_is_told_and_let_go(process: ServedProcess, 
 @pytest.mark.parametrize(
     ("path", "more"), [("/v1/chat/completions", {}), ("/v1/messages", {"max_tokens": 9})]
 )
-def test_before_the_first_byte_each_face_is_told_in_its_own_shape(
+def test_before_the_first_byte_each_api_is_told_in_its_own_shape(
     process: ServedProcess, fake: FakeBackend, path: str, more: Json
 ) -> None:
     fake.script("m", scripts.silent())

@@ -84,7 +84,7 @@ def test_each_target_that_was_tried_is_told(client: Client, fake: FakeBackend) -
         ("/api/generate", {"prompt": "x"}, "prompt"),
     ],
 )
-def test_every_face_has_one(client: Client, path: str, more: Json, field: str) -> None:
+def test_every_api_has_one(client: Client, path: str, more: Json, field: str) -> None:
     body = {"model": "m", "messages": CHAT["messages"], **more}
     if path == "/api/generate":
         del body["messages"]

@@ -260,7 +260,7 @@ MISFITS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize(("field", "value", "text"), [(field, *rest) for field, rest in MISFITS.items()])
-def test_a_field_of_a_wrong_type_is_told_as_on_every_face(
+def test_a_field_of_a_wrong_type_is_told_as_on_every_api(
     client: Client, field: str, value: Any, text: str
 ) -> None:
     answer = client.post("/v1/chat/completions", chat_body() | {field: value})

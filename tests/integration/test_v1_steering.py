@@ -84,14 +84,14 @@ def test_a_name_that_stands_there_twice_is_sent_once(client: Client, fake: FakeB
     assert fake.requests[-1].json["model"] == "theirs"
 
 
-@pytest.mark.parametrize("face", ["messages", "responses"])
+@pytest.mark.parametrize("api", ["messages", "responses"])
 def test_where_a_request_goes_is_found_by_the_model_that_is_sent(
-    client: Client, fake: FakeBackend, face: str
+    client: Client, fake: FakeBackend, api: str
 ) -> None:
     """Not by another that stands there too: `plain` has no such route, and is not asked for it."""
     factories.mapping("plain", factories.backend(fake, "plain"))
-    asked = json.dumps({"model": "m", **BODIES[face], "Model": "plain"})
-    client.call("POST", f"/v1/{face}", asked.encode())
+    asked = json.dumps({"model": "m", **BODIES[api], "Model": "plain"})
+    client.call("POST", f"/v1/{api}", asked.encode())
     assert fake.requests[-1].path == "/v1/chat/completions"
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events, as strictly as the faces write them."""
+"""Server-sent events, as strictly as the APIs write them."""
 
 import json
 from collections.abc import Iterable, Iterator

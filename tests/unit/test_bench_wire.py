@@ -90,10 +90,10 @@ class _Face(Connection):
 async def _ask_upstream(method: str, path: str, body: object = None) -> tuple[int, bytes]:
     serving = await asyncio.get_running_loop().create_server(upstream.UpstreamConnection, "127.0.0.1", 0)
     async with serving, asyncio.timeout(10):
-        face = await _Face.open("127.0.0.1", serving.sockets[0].getsockname()[1])
-        answer = await face.ask(method, path, b"" if body is None else json.dumps(body).encode())
-        face.close()
-    return face.status, answer
+        api = await _Face.open("127.0.0.1", serving.sockets[0].getsockname()[1])
+        answer = await api.ask(method, path, b"" if body is None else json.dumps(body).encode())
+        api.close()
+    return api.status, answer
 
 
 @pytest.mark.parametrize("model", [script.BURST, script.WRITES, script.paced(1)])

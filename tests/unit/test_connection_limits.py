@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 
 from proxy_site import connection_limits
-from proxy_site.connection_limits import ConnectionLimits, allowed_connections, network_of
+from proxy_site.connection_limits import ConnectionLimits, compute_limits, network_of
 
 LOOPBACK, OTHER = "127.0.0.1", "192.0.2.1"
 
@@ -150,4 +150,4 @@ def test_descriptors_bound_what_settings_say(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (descriptors, descriptors))
     bound(settings, limit, per_address)
-    assert allowed_connections() == allowed
+    assert compute_limits() == allowed

@@ -16,7 +16,7 @@ from backends.wire.openai_types import EmbeddingReply as Upstream
 from backends.wire.openai_types import decode_embeddings
 from gateway.answer import AnswerMetrics
 from gateway.errors import AnswerUnusable
-from gateway.translate.embeddings import EmbeddingPart, Gathered, build_part, vectors
+from gateway.translate.embeddings import EmbeddingPart, GatheredVectors, build_part, vectors
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama import parse
 from ollama_api.ollama.embed import (
@@ -35,10 +35,10 @@ def reply(*vectors: Any, indexes: list[int] | None = None, **more: Any) -> Upstr
     return decode_embeddings(json.dumps({"data": data, **more}).encode())
 
 
-def gathered(answer: Upstream, inputs: int | None = None, dialect: str = "generic") -> Gathered:
+def gathered(answer: Upstream, inputs: int | None = None, dialect: str = "generic") -> GatheredVectors:
     """Take one answer for so many inputs, all of its own if not said."""
     inputs = len(answer.data or ()) if inputs is None else inputs
-    found = Gathered(inputs)
+    found = GatheredVectors(inputs)
     found.dialect = DIALECTS[dialect]
     found.put(range(inputs), answer)
     return found
@@ -55,12 +55,12 @@ def embedded(answer: Upstream, dialect: str = "generic", **fields: Any) -> list[
     return vectors
 
 
-def write(asked: EmbedRequest, found: Gathered, total_ns: int = 5, load_ns: int = 1) -> EmbedReply:
+def write(asked: EmbedRequest, found: GatheredVectors, total_ns: int = 5, load_ns: int = 1) -> EmbedReply:
     metrics = AnswerMetrics(total_ns, load_ns, found.tokens)
     return encode_embed(embed_to_operation(asked), found, metrics, 0)
 
 
-def write_single(found: Gathered) -> EmbeddingReply:
+def write_single(found: GatheredVectors) -> EmbeddingReply:
     operation = embeddings_to_operation(EmbeddingRequest(model="alias", prompt="x"))
     return encode_embeddings(operation, found, AnswerMetrics(), 0)
 

@@ -29,7 +29,7 @@ from gateway.errors import (
     ModelNotFound,
     NotOffered,
     failure_of,
-    unknown_failure,
+    internal_failure,
 )
 from ollama_api.http import error_response
 from ollama_api.json_encoding import error_line
@@ -334,7 +334,7 @@ def test_a_missing_key_is_told_with_how_to_send_one(error: Exception) -> None:
 
 def test_a_fault_of_ours_tells_nothing_of_itself() -> None:
     assert failure_of(ZeroDivisionError("secret"), "rid") is None
-    assert unknown_failure("rid").message == "internal error (request rid)"
+    assert internal_failure("rid").message == "internal error (request rid)"
 
 
 def test_what_a_backend_asks_to_wait_is_passed_on() -> None:

@@ -97,6 +97,6 @@ def test_a_backends_own_fields_go_to_ollama_too() -> None:
 
 def test_a_form_that_is_told_in_words_is_not_told_as_lost() -> None:
     call = responses.parse(b'{"model":"m","input":"hi","text":{"format":{"type":"json_object"}}}')
-    notes = Diagnostics()
-    body = replay.build(responses.RESPONSES, call, target("anthropic"), rule(), notes)
-    assert LOST not in [note.why for note in list_notes(call, body, notes)]
+    diagnostics = Diagnostics()
+    body = replay.build(responses.RESPONSES, call, target("anthropic"), rule(), diagnostics)
+    assert LOST not in [note.why for note in list_notes(call, body, diagnostics)]

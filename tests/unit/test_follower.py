@@ -45,7 +45,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rows]:
         objects.values_list.return_value = [("routing", 1)]
         following = Follower([RevisionedCache("routing", rows.load)], poll_s=0.02)
         following.start()
-        assert following.wait_loaded(5)
+        assert following.wait_for_caches(5)
         yield rows
         rows.answering.set()
         following.stop()

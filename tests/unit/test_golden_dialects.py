@@ -28,17 +28,17 @@ MODELS = json.loads((FOLDER / "models.json").read_text())
 
 def asked(dialect: str, model: str, request: dict[str, Any]) -> Any:
     """Give the body, without what every kind gets, and what the trace tells of it."""
-    notes = Diagnostics()
+    diagnostics = Diagnostics()
     call = parse.chat(json.dumps({"model": "m", **request}).encode())
     try:
         target = replay.target(dialect, model)
-        made = replay.build(CHAT, call, target, replay.rule(), notes)
+        made = replay.build(CHAT, call, target, replay.rule(), diagnostics)
     except BadRequest as refused:
         return {"refused": refused.message}
     body = json.loads(to_json(made))
     told = [
         f"{note.field or '+'} {note.verdict}{' to ' + note.to if note.to else ''}: {note.why}"
-        for note in list_notes(call, body, notes)
+        for note in list_notes(call, body, diagnostics)
         if note.verdict != "mapped"
     ]
     return {"body": body, "trace": told}

@@ -25,7 +25,9 @@ from tests.golden.replay import rule
 
 
 def target(model: str = "house-model", dialect: str = "generic", **probed: Any) -> Target:
-    there = Upstream(1, "there", "http://there/v1", DIALECTS[dialect], probed={model: ProbeResults(**probed)})
+    there = Upstream(
+        1, "there", "http://there/v1", DIALECTS[dialect], probe_results={model: ProbeResults(**probed)}
+    )
     return Target(there, model)
 
 

@@ -192,8 +192,8 @@ def test_the_same_history_gives_the_same_bytes(history: list[Message]) -> None:
 
 def test_a_call_that_nobody_answered_gets_an_empty_result_before_anything_else_is_said() -> None:
     history = [TWO, result("1", call_id="b"), Message(role="user", content="go on"), asks(call("h", "c"))]
-    notes = Diagnostics()
-    sent = to_openai(history, notes)
+    diagnostics = Diagnostics()
+    sent = to_openai(history, diagnostics)
     assert [(turn["role"], turn.get("tool_call_id"), turn["content"]) for turn in sent] == [
         ("assistant", None, ""),
         ("tool", "b", "1"),
@@ -202,7 +202,7 @@ def test_a_call_that_nobody_answered_gets_an_empty_result_before_anything_else_i
         ("assistant", None, ""),
         ("tool", "c", ""),
     ]
-    assert [note.verdict for note in notes.taken] == ["added", "added"]
+    assert [note.verdict for note in diagnostics.taken] == ["added", "added"]
 
 
 def test_images_go_along_whatever_becomes_of_their_turn() -> None:

@@ -32,10 +32,10 @@ def form(*parts: str, model: str = "m", end: str = "--\r\n") -> bytes:
 
 
 def rewritten(
-    body: bytes, content_type: str = TYPE, dialect: str = "openai", notes: Diagnostics | None = None
+    body: bytes, content_type: str = TYPE, dialect: str = "openai", diagnostics: Diagnostics | None = None
 ) -> bytes:
     found = multipart.parse(body, content_type)
-    return multipart.with_model(found, "theirs", DIALECTS[dialect], notes or Diagnostics())
+    return multipart.with_model(found, "theirs", DIALECTS[dialect], diagnostics or Diagnostics())
 
 
 def by_email(body: bytes, content_type: str) -> list[tuple[str, bytes]]:
@@ -174,11 +174,13 @@ def test_what_follows_the_end_is_not_sent_on() -> None:
 
 
 def test_fields_that_choose_are_left_out_and_noted() -> None:
-    notes = Diagnostics()
+    diagnostics = Diagnostics()
     names = ["api_base", "Models", "provider[order][]", "metadata", "fallbacks[]"]
     given = form(*[field(name) for name in names], field("prompt"))
-    assert rewritten(given, dialect="generic", notes=notes) == form(field("prompt"), model="theirs")
-    assert [(note.field, note.why) for note in notes.taken] == [(name, WHY) for name in names]
+    assert rewritten(given, dialect="generic", diagnostics=diagnostics) == form(
+        field("prompt"), model="theirs"
+    )
+    assert [(note.field, note.why) for note in diagnostics.taken] == [(name, WHY) for name in names]
 
 
 WORDS = (

@@ -18,7 +18,7 @@ from core.model_names import (
     matches,
     shortest,
     strip_tag,
-    trimmed,
+    trim,
 )
 
 PARTS = st.text("abcXYZ019-_./:", min_size=1, max_size=12)
@@ -148,8 +148,8 @@ AFFIXED = st.lists(
 def test_the_canonical_form_is_final(name: str) -> None:
     once = canonical(name)
     assert canonical(once) == once
-    assert trimmed(trimmed(name)) == trimmed(name)
-    assert len(trimmed(name)) == len(canonical(trimmed(name))), "places are the same in both"
+    assert trim(trim(name)) == trim(name)
+    assert len(trim(name)) == len(canonical(trim(name))), "places are the same in both"
 
 
 @given(ANYTHING | AFFIXED, ANYTHING | AFFIXED)
@@ -163,7 +163,7 @@ def test_what_is_the_same_name_is_covered_alike(name: str, other: str) -> None:
 def test_a_star_stands_for_what_is_canonical_itself(name: str, pattern: str) -> None:
     stem = Pattern(pattern).match(name)
     if stem is not None:
-        assert trimmed(stem) == stem
+        assert trim(stem) == stem
 
 
 SPELLINGS = [

@@ -1,4 +1,4 @@
-"""Every sequence of tests/golden/streams, at each face and however the network cuts it."""
+"""Every sequence of tests/golden/streams, at each API and however the network cuts it."""
 
 import json
 from itertools import groupby, pairwise
@@ -29,7 +29,7 @@ REQUEST = json.dumps(
 ).encode()
 OLLAMA_REQUEST = b'{"model":"alias","messages":[{"role":"user","content":"hi"}]}'
 Pair = tuple[ClientApi, Any]
-FACES: dict[str, Pair] = {
+APIS: dict[str, Pair] = {
     "chat": (CHAT, parse.chat(OLLAMA_REQUEST)),
     "messages": (MESSAGES, anthropic_request.parse(REQUEST)),
     "openai": (OPENAI_CHAT, openai.parse_chat(REQUEST)),
@@ -37,7 +37,7 @@ FACES: dict[str, Pair] = {
 
 
 class Told(NamedTuple):
-    """What a client reads out of an answer, whatever its face."""
+    """What a client reads out of an answer, whatever its API."""
 
     status: int
     content: str
@@ -49,9 +49,9 @@ class Told(NamedTuple):
     counts: tuple[int, int] = (0, 0)
 
 
-def play(face: str, case: Case, reads: list[bytes]) -> replay.Outcome:
-    endpoint, call = FACES[face]
-    if face == "openai":
+def play(api: str, case: Case, reads: list[bytes]) -> replay.Outcome:
+    endpoint, call = APIS[api]
+    if api == "openai":
         call = openai.parse_chat(REQUEST)
     return replay.stream(
         endpoint,
@@ -63,10 +63,10 @@ def play(face: str, case: Case, reads: list[bytes]) -> replay.Outcome:
     )
 
 
-def told(face: str, outcome: replay.Outcome) -> Told:
+def told(api: str, outcome: replay.Outcome) -> Told:
     if outcome.status != 200:
         return Told(outcome.status, "", "", (), "", json.loads(outcome.body)["error"])
-    return READERS[face](outcome.body)
+    return READERS[api](outcome.body)
 
 
 def in_chat(body: bytes) -> Told:
@@ -146,16 +146,16 @@ def in_openai(body: bytes) -> Told:
 READERS = {"chat": in_chat, "messages": in_messages, "openai": in_openai}
 
 
-def check(face: str, case: Case, found: Told) -> None:
+def check(api: str, case: Case, found: Told) -> None:
     assert found.status == case.status
     assert case.error in found.error if case.error else found.error == ""
     assert bool(found.end) is not bool(case.error), "an answer that failed has no end, and any other has one"
-    if face == "openai":
+    if api == "openai":
         assert found.content == case.content or not case.passes
         return
     assert (found.content, found.thinking, found.calls) == (case.content, case.thinking, case.calls)
     assert found.end == ("" if case.error else case.done_reason)
-    if face == "chat" and case.counts:
+    if api == "chat" and case.counts:
         assert found.counts == case.counts
 
 
@@ -168,22 +168,22 @@ NAMES = [case.name for case in CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-@pytest.mark.parametrize("face", FACES)
-def test_as_written(face: str, case: Case) -> None:
-    check(face, case, told(face, play(face, case, list(case.reads))))
+@pytest.mark.parametrize("api", APIS)
+def test_as_written(api: str, case: Case) -> None:
+    check(api, case, told(api, play(api, case, list(case.reads))))
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-@pytest.mark.parametrize("face", FACES)
-def test_however_it_is_cut(face: str, case: Case) -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_however_it_is_cut(api: str, case: Case) -> None:
     data = b"".join(case.reads)
-    check(face, case, told(face, play(face, case, [data])))
-    check(face, case, told(face, play(face, case, cut_at(data, list(range(len(data)))))))
+    check(api, case, told(api, play(api, case, [data])))
+    check(api, case, told(api, play(api, case, cut_at(data, list(range(len(data)))))))
 
     @settings(max_examples=10, database=None, deadline=None)
     @given(st.lists(st.integers(0, len(data)), max_size=12).map(sorted))
     def cut(places: list[int]) -> None:
-        check(face, case, told(face, play(face, case, cut_at(data, places))))
+        check(api, case, told(api, play(api, case, cut_at(data, places))))
 
     cut()
 
@@ -211,7 +211,7 @@ async def test_a_stream_of_another_type_is_one(content_type: str, size: int) -> 
     stream = upstream.Stream(replay.target(), answer, Reader(), SSEDecoder())
     await stream.begin()
     said = [reply.choices[0].delta.content async for batch in stream for reply in batch]
-    assert (said, stream.saw_done) == (["a"], True)
+    assert (said, stream.has_seen_done) == (["a"], True)
 
 
 @pytest.mark.parametrize(
@@ -224,11 +224,11 @@ async def test_a_stream_of_another_type_is_one(content_type: str, size: int) -> 
         b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"n":' + b"9" * 4000 + b"}",
     ],
 )
-@pytest.mark.parametrize("face", FACES)
-def test_a_whole_answer_of_odd_types_is_one_or_a_clean_error(face: str, answer: bytes) -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_a_whole_answer_of_odd_types_is_one_or_a_clean_error(api: str, answer: bytes) -> None:
     """Never a fault of ours, for which `replay` raises."""
     case = Case("odd", "", (answer,), content_type="application/json")
-    found = told(face, play(face, case, [answer]))
+    found = told(api, play(api, case, [answer]))
     assert found.content[:1] == "a" or found.status == 502
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from backends.wire.dialects import DIALECTS
 from gateway.diagnostics import Diagnostics
 from gateway.errors import BadRequest
-from gateway.translate.options import KINDS, list_ignored, merge_options, wire_options
+from gateway.translate.options import KINDS, list_ignored_options, merge_options, wire_options
 from ollama_api.ollama.generate import API as GENERATE
 from ollama_api.ollama.types import GenerateRequest
 from tests.golden import replay
@@ -110,9 +110,9 @@ def test_merging_changes_none_of_its_three_sources() -> None:
 
 def test_what_is_not_sent_is_named_unless_it_is_only_about_loading() -> None:
     asked = {"top_k": 4, "num_ctx": 1, "num_predict": 1, "bogus": 1, "temperature": 1, "mirostat": 1}
-    assert list_ignored(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
-    assert list_ignored(asked, LLAMACPP) == ["bogus", "mirostat"]
-    assert list_ignored(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
+    assert list_ignored_options(asked, GENERIC) == ["top_k", "bogus", "mirostat"]
+    assert list_ignored_options(asked, LLAMACPP) == ["bogus", "mirostat"]
+    assert list_ignored_options(asked, DIALECTS["ollama"]) == ["bogus", "mirostat"]
 
 
 def test_every_option_that_a_dialect_maps_is_one_of_ollamas() -> None:
@@ -140,9 +140,11 @@ def test_whatever_comes_is_refused_or_sent_without_a_null(options: dict[str, Any
 
 def test_a_penalty_over_the_whole_context_is_said_as_llama_cpp_takes_it() -> None:
     """It refuses -1: "Value must be between 0 <= value <= 2147483647, but got -1"."""
-    notes = Diagnostics()
-    assert wire_options({"repeat_last_n": -1}, DIALECTS["llamacpp"], notes) == {"repeat_last_n": 10_000_000}
-    assert [note.verdict for note in notes.taken] == ["changed"]
+    diagnostics = Diagnostics()
+    assert wire_options({"repeat_last_n": -1}, DIALECTS["llamacpp"], diagnostics) == {
+        "repeat_last_n": 10_000_000
+    }
+    assert [note.verdict for note in diagnostics.taken] == ["changed"]
     assert wire_options({"repeat_last_n": 0}, DIALECTS["llamacpp"]) == {"repeat_last_n": 0}
 
 

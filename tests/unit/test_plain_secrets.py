@@ -74,7 +74,7 @@ def test_they_are_found_wherever_they_are_sent(profile: Any, found: list[str]) -
 )
 def test_what_only_sounds_like_one_is_left_alone(profile: Any) -> None:
     assert plain_secrets.find(profile) == []
-    assert plain_secrets.without(profile) == profile == plain_secrets.masked(profile)
+    assert plain_secrets.without(profile) == profile == plain_secrets.mask(profile)
 
 
 def test_what_is_nested_too_deep_to_look_into_is_taken_for_one() -> None:
@@ -82,7 +82,7 @@ def test_what_is_nested_too_deep_to_look_into_is_taken_for_one() -> None:
     for _ in range(5000):
         deep = {"a": deep}
     assert len(plain_secrets.find({"body": deep})) == 1
-    assert plain_secrets.HIDDEN in str(plain_secrets.masked({"body": deep}))
+    assert plain_secrets.HIDDEN in str(plain_secrets.mask({"body": deep}))
     assert plain_secrets.HIDDEN not in str(plain_secrets.without({"body": deep}))
 
 
@@ -94,11 +94,11 @@ def test_no_dialect_of_ours_holds_one() -> None:
 def test_they_can_be_left_out_and_hidden() -> None:
     profile = {"headers": {"X-Auth-Token": "s", "X-Team": "ai"}, "body": {"list": [{"api_key": "s"}, 1]}}
     assert plain_secrets.without(profile) == {"headers": {"X-Team": "ai"}, "body": {"list": [{}, 1]}}
-    masked = plain_secrets.masked(profile)
+    masked = plain_secrets.mask(profile)
     assert masked["headers"] == {"X-Auth-Token": plain_secrets.HIDDEN, "X-Team": "ai"}
     assert masked["body"] == {"list": [{"api_key": plain_secrets.HIDDEN}, 1]}
 
 
 def test_what_was_hidden_is_no_value_that_could_be_stored_instead() -> None:
-    masked = plain_secrets.masked({"headers": {"X-Team": "Bearer abc"}})
+    masked = plain_secrets.mask({"headers": {"X-Team": "Bearer abc"}})
     assert plain_secrets.find(masked) == ["headers.X-Team"]

@@ -116,7 +116,7 @@ def target_of(*secrets: str) -> Target:
 def test_every_key_of_the_backend_and_the_callers_own() -> None:
     others, callers = "tp-" + "Z9y8X7w6" * 4, "lg-0a1b2c3d-" + "Q1w2E3r4" * 4
     basic = "Basic " + base64.b64encode(f"x:{callers}".encode()).decode()
-    key_redaction.know_caller(lambda: keys.presented_secrets(basic, ""))
+    key_redaction.know_caller(lambda: keys.extract_secrets(basic, ""))
     try:
         error = error_in(
             target_of(KEY, others), {"message": f"{KEY}|{others}|{callers}|{basic}", "code": 401}
@@ -127,7 +127,7 @@ def test_every_key_of_the_backend_and_the_callers_own() -> None:
 
 
 def test_a_dummy_of_the_callers_is_a_word() -> None:
-    key_redaction.know_caller(lambda: keys.presented_secrets("Bearer ollama", ""))
+    key_redaction.know_caller(lambda: keys.extract_secrets("Bearer ollama", ""))
     try:
         assert error_in(target_of(), "is ollama up?").message == "is ollama up?"
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ollama_api.api_shapes import ANTHROPIC, OLLAMA, OPENAI, face_of
+from ollama_api.api_shapes import ANTHROPIC, OLLAMA, OPENAI, find_api_shape
 from ollama_api.urls import urlpatterns
 from proxy_site import guard
 from tests.unit.guarded import CHUNKED, LIMIT, RULES, Client, ask, length
@@ -47,17 +47,17 @@ async def refused(headers: list[tuple[bytes, bytes]], asked: Ask, path: str) -> 
     return client
 
 
-@pytest.mark.parametrize(("path", "face"), PATHS.items())
-def test_a_path_is_enough_to_know_the_api(path: str, face: Any) -> None:
-    assert face_of(path) is face
+@pytest.mark.parametrize(("path", "api"), PATHS.items())
+def test_a_path_is_enough_to_know_the_api(path: str, api: Any) -> None:
+    assert find_api_shape(path) is api
 
 
 def test_the_routes_agree() -> None:
     """Each fails in its own words in the shape in which it would be refused before."""
     routes = [route for route in urlpatterns if route.name != "unknown"]
-    faces = {str(route.pattern): inspect.getclosurevars(route.callback).nonlocals["face"] for route in routes}
-    assert len(faces) > 30
-    assert faces == {pattern: face_of(f"/{pattern}") for pattern in faces}
+    apis = {str(route.pattern): inspect.getclosurevars(route.callback).nonlocals["api"] for route in routes}
+    assert len(apis) > 30
+    assert apis == {pattern: find_api_shape(f"/{pattern}") for pattern in apis}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/nothing"])

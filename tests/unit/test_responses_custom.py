@@ -35,8 +35,8 @@ PATCHES = {"type": "custom_tool_call", "call_id": "c", "name": "apply_patch", "i
 TARGET = Target(Upstream(1, "b", "http://b", DIALECTS["generic"]), "up")
 
 
-def sent(notes: Diagnostics | None = None, **fields: Any) -> dict[str, Any]:
-    body = replay.build(responses.RESPONSES, parsed(**fields), TARGET, MappingRules("m", ()), notes)
+def sent(diagnostics: Diagnostics | None = None, **fields: Any) -> dict[str, Any]:
+    body = replay.build(responses.RESPONSES, parsed(**fields), TARGET, MappingRules("m", ()), diagnostics)
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
     return decoded
 
@@ -108,10 +108,10 @@ def test_a_custom_tool_may_stand_in_a_namespace() -> None:
 
 
 def test_what_agents_offer_beside_their_own_tools_is_left_out() -> None:
-    notes = Diagnostics()
-    body = sent(notes, tools=[SEARCH, CLOCK, {"type": "image_generation"}], tool_choice="auto")
+    diagnostics = Diagnostics()
+    body = sent(diagnostics, tools=[SEARCH, CLOCK, {"type": "image_generation"}], tool_choice="auto")
     assert names(body) == ["clock"]
-    assert [note.field for note in notes.taken if note.verdict == "dropped"] == ["tools[0]", "tools[2]"]
+    assert [note.field for note in diagnostics.taken if note.verdict == "dropped"] == ["tools[0]", "tools[2]"]
 
 
 def test_what_a_search_found_before_is_left_out() -> None:

@@ -20,18 +20,18 @@ from tests.golden import replay
 from tests.golden.replay import rule, target
 
 TURNS = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one, "}]
-FACES = {
+APIS = {
     "/api/chat": (parse.chat, CHAT, {"messages": TURNS}),
     "/v1/messages": (anthropic_request.parse, MESSAGES, {"messages": TURNS, "max_tokens": 9}),
     "/v1/responses": (responses.parse, RESPONSES, {"input": TURNS}),
 }
 
 
-@pytest.mark.parametrize(("read", "endpoint", "body"), FACES.values(), ids=FACES.keys())
+@pytest.mark.parametrize(("read", "endpoint", "body"), APIS.values(), ids=APIS.keys())
 @pytest.mark.parametrize(
     ("dialect", "said"), [("llamacpp", "two"), ("vllm", "one, two")]
 )  # the latter does not repeat a turn, so this is its own answer
-def test_a_turn_that_is_gone_on_with_is_not_repeated_on_any_face(
+def test_a_turn_that_is_gone_on_with_is_not_repeated_on_any_api(
     read: Any, endpoint: ClientApi, body: dict[str, Any], dialect: str, said: str
 ) -> None:
     call = read(json.dumps({"model": "m", **body}).encode())

@@ -48,14 +48,14 @@ def sent(
     body: bytes | Json,
     dialect: Dialect,
     rule: MappingRules = RULE,
-    face: str = "chat",
-    notes: Diagnostics | None = None,
+    api: str = "chat",
+    diagnostics: Diagnostics | None = None,
 ) -> Json:
     """Give what a backend of this kind would read, strictly: a name that stands there twice fails."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    call = parse_raw(FORMS[face], raw)
-    apply_rules(rule, call, notes or Diagnostics())
-    made = msgspec.json.encode(call.build(target_of(dialect), notes or Diagnostics()))
+    call = parse_raw(FORMS[api], raw)
+    apply_rules(rule, call, diagnostics or Diagnostics())
+    made = msgspec.json.encode(call.build(target_of(dialect), diagnostics or Diagnostics()))
     found: Json = json.loads(made, object_pairs_hook=_once)
     return found
 
@@ -71,13 +71,13 @@ def _once(pairs: list[tuple[str, Any]]) -> Json:
 
 @pytest.mark.parametrize(("name", "member"), CHOOSING)
 def test_each_member_of_each_kind_is_left_out_and_noted(name: str, member: str) -> None:
-    notes = Diagnostics()
-    body = sent({**CHAT_BODY, member: ["other"], "user": "ana"}, DIALECTS[name], notes=notes)
+    diagnostics = Diagnostics()
+    body = sent({**CHAT_BODY, member: ["other"], "user": "ana"}, DIALECTS[name], diagnostics=diagnostics)
     assert body == {**CHAT_BODY, "model": "theirs", "user": "ana"}
-    assert [(note.field, note.verdict, note.why) for note in notes.taken] == [(member, "dropped", WHY)]
+    assert [(note.field, note.verdict, note.why) for note in diagnostics.taken] == [(member, "dropped", WHY)]
 
 
-@pytest.mark.parametrize("face", FORMS)
+@pytest.mark.parametrize("api", FORMS)
 @pytest.mark.parametrize(
     ("dialect", "members"),
     [
@@ -90,8 +90,8 @@ def test_each_member_of_each_kind_is_left_out_and_noted(name: str, member: str) 
         ("vllm", {"kv_transfer_params": {"remote_host": "evil"}}),
     ],
 )
-def test_on_every_face_that_passes(face: str, dialect: str, members: Json) -> None:
-    body = sent({**CHAT_BODY, **members}, DIALECTS[dialect], face=face)
+def test_on_every_api_that_passes(api: str, dialect: str, members: Json) -> None:
+    body = sent({**CHAT_BODY, **members}, DIALECTS[dialect], api=api)
     assert body == {**CHAT_BODY, "model": "theirs"}
 
 
@@ -120,9 +120,9 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("body", SPELLINGS)
-@pytest.mark.parametrize("face", FORMS)
-def test_one_model_is_sent_however_it_is_written(body: bytes, face: str) -> None:
-    found = sent(body, DIALECTS["generic"], face=face)
+@pytest.mark.parametrize("api", FORMS)
+def test_one_model_is_sent_however_it_is_written(body: bytes, api: str) -> None:
+    found = sent(body, DIALECTS["generic"], api=api)
     assert [found[name] for name in found if name.casefold() == "model"] == ["theirs"]
     assert "evil" not in json.dumps(found)
 
@@ -163,9 +163,9 @@ def test_whatever_stands_there_twice(pairs: list[tuple[str, str]]) -> None:
     ],
 )
 def test_parts_of_members(dialect: str, member: str, given: Any, kept: Any) -> None:
-    notes = Diagnostics()
-    assert sent({**CHAT_BODY, member: given}, DIALECTS[dialect], notes=notes)[member] == kept
-    assert (kept == given) == (not notes.taken)
+    diagnostics = Diagnostics()
+    assert sent({**CHAT_BODY, member: given}, DIALECTS[dialect], diagnostics=diagnostics)[member] == kept
+    assert (kept == given) == (not diagnostics.taken)
 
 
 def test_a_text_that_may_hold_members_goes_as_a_whole() -> None:
@@ -182,10 +182,10 @@ FUSION = {"type": "openrouter:fusion", "parameters": {"analysis_models": ["x"]}}
 
 def test_tools_that_ask_other_models_are_left_out() -> None:
     given = {**CHAT_BODY, "tools": [FUSION, FUNCTION, {"type": "OpenRouter:advisor"}], "tool_choice": "auto"}
-    notes = Diagnostics()
-    found = sent(given, DIALECTS["openrouter"], notes=notes)
+    diagnostics = Diagnostics()
+    found = sent(given, DIALECTS["openrouter"], diagnostics=diagnostics)
     assert (found["tools"], found["tool_choice"]) == ([FUNCTION], "auto")
-    assert [note.field for note in notes.taken] == ["tools[0]", "tools[2]"]
+    assert [note.field for note in diagnostics.taken] == ["tools[0]", "tools[2]"]
 
 
 def test_where_no_tool_is_left_nothing_is_said_of_tools() -> None:
@@ -225,9 +225,9 @@ def test_an_operator_may_let_members_through() -> None:
 
 
 def test_the_trace_tells_names_and_no_values() -> None:
-    notes = Diagnostics()
+    diagnostics = Diagnostics()
     call = parse_raw(raw_forms.CHAT, json.dumps({**CHAT_BODY, "api_key": "secret-value"}).encode())
-    body = call.build(target_of(DIALECTS["litellm"]), notes)
-    told = {note.field: (note.verdict, note.why) for note in list_notes(call, body, notes)}
+    body = call.build(target_of(DIALECTS["litellm"]), diagnostics)
+    told = {note.field: (note.verdict, note.why) for note in list_notes(call, body, diagnostics)}
     assert told["api_key"] == ("dropped", WHY)
     assert "secret-value" not in repr(told)

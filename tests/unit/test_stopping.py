@@ -138,10 +138,10 @@ def test_what_did_not_go_into_the_body_is_looked_for(
 
 
 def test_what_is_looked_for_is_bounded_and_the_trace_tells() -> None:
-    notes = Diagnostics()
+    diagnostics = Diagnostics()
     stops = [f"stop {number}" for number in range(MOST_STOPS + 1)] + ["x" * (LONGEST_STOP + 1)]
-    assert list_unsent_stops({"stop": stops}, DIALECTS["generic"], {}, notes) == stops[:MOST_STOPS]
-    assert [(note.verdict, note.why) for note in notes.taken] == [
+    assert list_unsent_stops({"stop": stops}, DIALECTS["generic"], {}, diagnostics) == stops[:MOST_STOPS]
+    assert [(note.verdict, note.why) for note in diagnostics.taken] == [
         ("changed", "64 not sent: looked for in the answer here"),
         ("dropped", "not looked for beyond 64 strings or 1024 characters"),
     ]

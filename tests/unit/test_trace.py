@@ -105,14 +105,14 @@ def sent(
     endpoint: ClientApi, read: Any, request: dict[str, Any], target: Any
 ) -> tuple[dict[str, Any], list[Note]] | None:
     """Translate; None when it is refused, which is an answer and loses nothing."""
-    rule, notes = replay.rule(), Diagnostics()
+    rule, diagnostics = replay.rule(), Diagnostics()
     try:
         call = read(json.dumps(request).encode())
         replay.check(endpoint, call, rule)
-        body = replay.build(endpoint, call, target, rule, notes)
+        body = replay.build(endpoint, call, target, rule, diagnostics)
     except BadRequest:
         return None
-    return body, list_notes(call, body, notes)
+    return body, list_notes(call, body, diagnostics)
 
 
 def said(request: dict[str, Any]) -> set[str]:
@@ -191,7 +191,7 @@ def test_nothing_of_what_was_said_and_shown_is_lost(dialect: str, messages: list
 
 
 SYSTEM_AND_EXAMPLE = {"system": "Be kind.", "messages": ({"role": "user", "content": "example"},)}
-ON_EVERY_FACE: dict[str, tuple[ClientApi, Any, dict[str, Any]]] = {
+ON_EVERY_API: dict[str, tuple[ClientApi, Any, dict[str, Any]]] = {
     "/api/chat": (CHAT, parse.chat, {"messages": [{"role": "user", "content": "hi"}]}),
     "/api/generate": (GENERATE, parse.generate, {"prompt": "hi"}),
     "/v1/chat/completions": (
@@ -208,14 +208,14 @@ ON_EVERY_FACE: dict[str, tuple[ClientApi, Any, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("face", ON_EVERY_FACE)
+@pytest.mark.parametrize("api", ON_EVERY_API)
 @pytest.mark.parametrize("own", [{name: value} for name, value in SYSTEM_AND_EXAMPLE.items()])
-def test_what_a_mapping_puts_before_a_conversation_is_told(face: str, own: dict[str, Any]) -> None:
-    endpoint, read, request = ON_EVERY_FACE[face]
-    call, notes = read(json.dumps({"model": "m", **request}).encode()), Diagnostics()
+def test_what_a_mapping_puts_before_a_conversation_is_told(api: str, own: dict[str, Any]) -> None:
+    endpoint, read, request = ON_EVERY_API[api]
+    call, diagnostics = read(json.dumps({"model": "m", **request}).encode()), Diagnostics()
     rule = msgspec.structs.replace(replay.rule(), **own)
-    body = replay.build(endpoint, call, replay.target(), rule, notes)
+    body = replay.build(endpoint, call, replay.target(), rule, diagnostics)
     assert ("Be kind." if "system" in own else "example") in to_json(body).decode()
-    assert Note("", "added", "messages", OWN_TURNS) in notes.taken
+    assert Note("", "added", "messages", OWN_TURNS) in diagnostics.taken
     replay.build(endpoint, call, replay.target(), replay.rule(), (plain := Diagnostics()))
     assert OWN_TURNS not in {note.why for note in plain.taken}

@@ -12,7 +12,7 @@ from backends.wire.failures import status_of, status_of_error
 from backends.wire.openai_types import EmbeddingReply, decode_embeddings
 from backends.wire.overflow import CODES, Lengths, is_too_long, lengths
 from gateway.errors import rejection
-from gateway.translate.embeddings import Gathered, is_about_dimensions
+from gateway.translate.embeddings import GatheredVectors, is_about_dimensions
 from gateway.translate.truncation import cut, divide, parts
 
 SAID: dict[str, tuple[int | None, int | None]] = {
@@ -148,7 +148,7 @@ def answer(places: list[int], tokens: int | None = None) -> EmbeddingReply:
 def test_whatever_order_parts_come_in_the_vectors_are_in_that_of_the_inputs(
     inputs: int, size: int, random: Random
 ) -> None:
-    gathered, asked = Gathered(inputs), parts(range(inputs), size)
+    gathered, asked = GatheredVectors(inputs), parts(range(inputs), size)
     random.shuffle(asked)
     for part in asked:
         gathered.put(part, answer(list(part), tokens=len(part)))
@@ -157,7 +157,7 @@ def test_whatever_order_parts_come_in_the_vectors_are_in_that_of_the_inputs(
 
 
 def test_what_the_backend_does_not_count_is_nothing() -> None:
-    gathered = Gathered(1)
+    gathered = GatheredVectors(1)
     gathered.put([0], answer([0]))
     assert gathered.tokens == 0
 

@@ -14,5 +14,5 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate."""
-        with database.unlimited():
+        with database.lift_statement_limit():
             super().handle(*args, **options)

@@ -77,14 +77,14 @@ def _read(name: str) -> bytes:
     """Read a byte more than is allowed, so that more is noticed."""
     try:
         if name == STDIN:
-            return _read_bounded(sys.stdin.buffer)
+            return _read_up_to_limit(sys.stdin.buffer)
         with Path(name).open("rb") as file:
-            return _read_bounded(file)
+            return _read_up_to_limit(file)
     except OSError as error:
         raise CommandError(f"Cannot read {name}: {error.strerror or error}.") from None
 
 
-def _read_bounded(file: BinaryIO) -> bytes:
+def _read_up_to_limit(file: BinaryIO) -> bytes:
     return file.read(MAX_BYTES + 1)
 
 

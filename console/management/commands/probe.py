@@ -68,7 +68,7 @@ class Command(OperatorCommand):
     def _tell(self, name: str) -> None:
         route, cards = _look_up(name)
         for target, card in zip(route.targets, cards, strict=True):
-            told = probe_results.describe_told(route.rule, target, card)
+            told = probe_results.describe_for_clients(route.rule, target, card)
             self.stdout.write(f"clients are told of {target.model} on {target.upstream.name}: {told}")
 
 

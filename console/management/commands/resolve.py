@@ -64,7 +64,7 @@ def _describe(name: str, route: Route) -> list[str]:
     targets = sorted(route.targets, key=lambda target: (target.priority, -target.weight))
     for _, group in groupby(targets, key=lambda target: target.priority):
         lines += _describe_group(list(group), reasons)
-    lines += [f"  not used: {line}" for line in _list_disabled(route)]
+    lines += [f"  not used: {line}" for line in _list_disabled_targets(route)]
     if route.rule.is_wildcard:
         lines.append("  Through a pattern a name exists only if the backend lists it (not asked here).")
     return lines
@@ -75,16 +75,16 @@ def _describe_group(targets: list[Target], reasons: Mapping[Target, str]) -> lis
     total = sum(target.weight for target in targets)
     return [
         f"  {target.model} on {target.upstream.name} (priority {target.priority}, weight {target.weight}"
-        f"{f' of {total}' if len(targets) > 1 else ''}){_explain_skipped(reasons.get(target))}"
+        f"{f' of {total}' if len(targets) > 1 else ''}){_explain_skip_reason(reasons.get(target))}"
         for target in targets
     ]
 
 
-def _explain_skipped(reason: str | None) -> str:
+def _explain_skip_reason(reason: str | None) -> str:
     return f" cannot be used: {reason}" if reason else ""
 
 
-def _list_disabled(route: Route) -> list[str]:
+def _list_disabled_targets(route: Route) -> list[str]:
     """Name the targets that the routing table does not hold, with the switch that is off."""
     mapping = ModelMapping.objects.get(name=route.rule.name)
     return [

@@ -71,7 +71,7 @@ class _Batch:
             credential.sealed_with = crypto.sealing_fingerprint()
             opened.append(credential)
         if write and opened:
-            services.store_resealed(opened)
+            services.store_rotated_secrets(opened)
         self.resealed = len(opened)
         self.last_id = credentials[-1].pk
 

@@ -1,4 +1,4 @@
-"""Claude Code, as `ollama launch claude` starts it: Anthropic's face, with a query and many headers."""
+"""Claude Code, as `ollama launch claude` starts it: Anthropic's API, with a query and many headers."""
 
 import json
 from typing import Any

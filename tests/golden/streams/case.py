@@ -24,4 +24,4 @@ class Case(msgspec.Struct, frozen=True):
     http_status: int = 200
     reading: Reading = USUAL
     passes: bool = True
-    """Whether the text stands in `content` as it comes, so that clients of the OpenAI face read it there."""
+    """Whether the text stands in `content` as it comes, so that clients of the OpenAI API read it there."""

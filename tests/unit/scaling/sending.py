@@ -56,9 +56,9 @@ def read(api: ClientApi, body: Members) -> Any:
     return api.parse(json.dumps({"model": "m", **body}).encode())
 
 
-def translate(api: ClientApi, call: Any, notes: Diagnostics | None = None) -> Any:
+def translate(api: ClientApi, call: Any, diagnostics: Diagnostics | None = None) -> Any:
     """Make the neutral operation anew: the rules change it, and a body that passes is its own."""
-    operation = api.translate(call, notes)
+    operation = api.translate(call, diagnostics)
     if isinstance(operation, RawBody):
         return msgspec.structs.replace(operation, fields=dict(operation.fields))
     return operation
@@ -74,15 +74,15 @@ def sending(
         call = read(api, body(size))
 
         def run() -> None:
-            notes, rule_notes = Diagnostics(), Diagnostics()
+            diagnostics, rule_notes = Diagnostics(), Diagnostics()
             operation = translate(api, call, Diagnostics())
             apply_rules(RULE, operation, rule_notes)
             route = choose_route(operation, target, RULE)
             assert route is not None and route.path == path
-            notes.extend(rule_notes)
-            sent, _ = build_body(route, operation, target, TranslationContext(notes))
+            diagnostics.extend(rule_notes)
+            sent, _ = build_body(route, operation, target, TranslationContext(diagnostics))
             assert not isinstance(sent, bytes)
-            as_header([report_target(target, operation, sent, notes)])
+            as_header([report_target(target, operation, sent, diagnostics)])
             msgspec.json.encode(sent)
 
         return run

@@ -59,13 +59,13 @@ def reading(events: Callable[[int], list[bytes]], how: Reading | None = None) ->
 
         def run() -> None:
             reader, assembly = Reader(how or Reading()), Assembly()
-            assembly.keeper = ReplayCollector(KEPT)
+            assembly.replay_collector = ReplayCollector(KEPT)
             try:
                 for reply in read_all(reader, given):
                     assembly.take(reply)
                 reader.end()
                 assembly.tool_calls(1)
-                assembly.kept()
+                assembly.collect_replay_data()
             except RequestError:
                 return
 
