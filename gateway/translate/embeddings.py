@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from backends.errors import UpstreamRejected
+from backends.errors import NoRoute, UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai_types import EmbeddingReply as Upstream
 from gateway.diagnostics import PLAIN, TranslationContext
-from gateway.errors import AnswerUnusable
+from gateway.errors import AnswerUnusable, ModelNotFound
 
 PATH = "/embeddings"
 NO_VECTOR = msgspec.Raw(b"[]")
@@ -44,9 +44,9 @@ class GatheredVectors:
         self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
 
 
-def describe_missing_model(model: str) -> str:
-    """Tell that nothing has this name, in the words that Ollama has for it here."""
-    return f'model "{model}" not found, try pulling it first'
+def explain_missing_model(error: NoRoute) -> ModelNotFound:
+    """Tell that nothing has this name: Ollama's embeddings have words of their own, on every API."""
+    return ModelNotFound(f'model "{error.model}" not found, try pulling it first')
 
 
 def describe_inability(model: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import msgspec
 
-from backends.errors import NoRoute
 from backends.wire.dialect import Dialect
 from gateway.answer import AnswerMetrics
 from gateway.client_api import ClientApi
@@ -19,7 +18,7 @@ from gateway.operation import EmbeddingRequest as Operation
 from gateway.translate.embeddings import (
     NO_VECTOR,
     GatheredVectors,
-    describe_missing_model,
+    explain_missing_model,
     is_base64,
     numbers,
     unit_vector,
@@ -93,11 +92,6 @@ def encode_embeddings(
         return EmbeddingReply(NO_VECTOR)
     (raw,) = gathered.vectors
     return EmbeddingReply(msgspec.Raw(msgspec.json.encode(numbers(raw))) if is_base64(raw) else raw)
-
-
-def explain_missing_model(error: NoRoute) -> ModelNotFound:
-    """Tell that nothing has this name, in the words that Ollama has for it here."""
-    return ModelNotFound(describe_missing_model(error.model))
 
 
 EMBED = ClientApi(

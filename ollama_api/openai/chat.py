@@ -9,7 +9,6 @@ from functools import partial
 
 import msgspec
 
-from backends.errors import NoRoute
 from gateway import counts
 from gateway.client_api import ClientApi
 from gateway.errors import BadRequest, ModelNotFound
@@ -18,7 +17,7 @@ from gateway.raw_forms import CHAT as CHAT_FORM
 from gateway.raw_forms import COMPLETIONS as COMPLETIONS_FORM
 from gateway.raw_forms import EMBEDDINGS as EMBEDDINGS_FORM
 from gateway.raw_forms import EMPTY, NULL, encode_raw
-from gateway.translate.embeddings import describe_missing_model
+from gateway.translate.embeddings import explain_missing_model
 from ollama_api.openai.answers import ChunkPassthrough
 from ollama_api.raw_api import decode_member, keep_operation, parse_raw, restore_model
 
@@ -58,11 +57,6 @@ def parse_embeddings(body: bytes) -> RawBody:
     return call
 
 
-def explain_no_embedding_model(error: NoRoute) -> ModelNotFound:
-    """Tell that nothing has this name: Ollama's embeddings have words of their own on every API."""
-    return ModelNotFound(describe_missing_model(error.model))
-
-
 CHAT = ClientApi(
     name="v1.chat",
     parse=parse_chat,
@@ -82,5 +76,5 @@ EMBEDDINGS = ClientApi(
     parse=parse_embeddings,
     translate=keep_operation,
     encode=restore_model,
-    explain_missing_model=explain_no_embedding_model,
+    explain_missing_model=explain_missing_model,
 )
