@@ -10,7 +10,7 @@ from tests.fake_backend.steps import Chunk, Close, Step, Wait
 from tests.support import factories, sse
 from tests.support.ledger import RecordSpy, outcomes
 from tests.support.raw_http import Answer, Client, Json
-from tests.unit.responses_parts import events_in
+from tests.unit.ollama_api.responses_parts import events_in
 
 PATH = "/v1/responses"
 WEATHER = {

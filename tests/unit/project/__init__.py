@@ -1,0 +1,1 @@
+"""The repository itself: its tools, its shape, and what holds for all of its code."""
