@@ -7,8 +7,8 @@ The only place where that is decided, for every API, translated or passed:
   developer turns are conversation.
 - Example turns go behind the system prompt, before the conversation.
 - Options merge as defaults < client < forced.
-- Prompts that no template touches (raw, suffix, completions), embeddings and media have no place for a system
-  prompt or turns; they get options, as far as they have names for them.
+- Prompts that no template touches (raw, suffix, completions) have no place for a system prompt or turns; they
+  get options. Embeddings and media get nothing: no option of ours has a name there.
 """
 
 from __future__ import annotations
