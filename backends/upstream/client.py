@@ -49,7 +49,7 @@ ResultT = TypeVar("ResultT")
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):
-    """What one target is call."""
+    """What is sent to one target, and how its answer is read."""
 
     path: str
     """Below the base URL."""
