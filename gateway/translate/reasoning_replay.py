@@ -1,8 +1,8 @@
 """What a backend gave with its tool calls and wants back with their results: signatures, and reasoning. Pure.
 
-Ollama's protocol has no place for it, so it is kept for the life of a tool turn (`gateway.replay_store`), under a
-key that follows from the call itself: most clients send no ids back. When it is gone, the request goes
-without it, and the trace says so.
+Ollama's protocol has no place for it, so it is kept for the life of a tool turn (`gateway.replay_store`),
+under a key that follows from the call itself: most clients send no ids back. When it is gone, the request
+goes without it, and the trace says so.
 """
 
 from __future__ import annotations
