@@ -76,9 +76,6 @@ deploy: $(VENV)/.installed-dev ## Django's deployment checks
 names: $(VENV)/.installed-dev ## is no function named by a bare participle
 	$(RUN) .ci/check_names.py $(PACKAGES)
 
-names: $(VENV)/.installed-dev ## is no function named by a bare participle
-	$(RUN) .ci/check_names.py $(PACKAGES)
-
 lock: $(VENV)/.installed-dev ## write the pinned, hash-checked requirements anew
 	$(compile_locks)
 
