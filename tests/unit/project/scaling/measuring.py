@@ -28,11 +28,15 @@ class Case(NamedTuple):
 def growth(case: Case) -> float:
     """Say how many times the cost is for double the input.
 
-    What is over the bound is measured at half the size, too, and the less counts. A square is one at any
+    What is over the bound is measured at smaller sizes, too, and the least counts. A square is one at any
     size; the step from one of the processor's caches to the next, which neighbours make steeper, is not.
     """
-    found = _measure_growth(case)
-    return found if found <= MOST else min(found, _measure_growth(case._replace(size=case.size // 2)))
+    least = float("inf")
+    for part in (1, 2, 4):
+        least = min(least, _measure_growth(case._replace(size=case.size // part)))
+        if least <= MOST:
+            break
+    return least
 
 
 def _measure_growth(case: Case) -> float:
