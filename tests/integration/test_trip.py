@@ -7,15 +7,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.fake_backend import FakeBackend
+from tests.fake_backend import FakeBackend, scripts
 from tests.support import environment, factories
 from tests.support.raw_http import Client
 from tests.support.served import ServedInThread
 
 PACKAGES = ("core", "backends", "accounts", "usage", "gateway", "ollama_api", "proxy_site")
-MOST_FILES = 66
-MOST_CHANGES = 320
-"""When every chunk is read alone; 246 when all come at once."""
+MOST_FILES = 65
+MOST_CHANGES = 250
 
 
 class Trip:
@@ -53,16 +52,19 @@ def test_a_warm_streamed_chat_of_five_tokens(
     client: Client, _served: ServedInThread, fake: FakeBackend
 ) -> None:
     factories.route(fake)
+    # In one write: how many chunks come in one read would be chance, and with it the count.
+    fake.script("*", scripts.odd_chunking(1_000_000))
     for _ in range(3):
         assert client.chat().lines[-1]["eval_count"] == 5
-    least = min((count_trip(client, _served) for _ in range(20)), key=lambda trip: trip.changes)
-    told = f"{len(set(least.files))} files, {len(least.functions)} functions, {least.changes} changes of file"
-    assert len(set(least.files)) <= MOST_FILES, told
-    assert least.changes <= MOST_CHANGES, told
+    # The least of several: a head that is read apart from its body, or a timer, is no part of the way.
+    trip = min((count_trip(client, _served) for _ in range(20)), key=lambda one: one.changes)
+    told = f"{len(set(trip.files))} files, {len(trip.functions)} functions, {trip.changes} changes of file"
+    assert len(set(trip.files)) <= MOST_FILES, told
+    assert trip.changes <= MOST_CHANGES, told
 
 
 def count_trip(client: Client, served: ServedInThread) -> Trip:
-    """Follow one chat. Chunks that come in one read are one trip, so the least of several counts."""
+    """Follow one chat."""
     trip = Trip()
     profile_in_loop(served, trip.note)
     try:
