@@ -1,5 +1,6 @@
 """A real Chromium, watched: what goes wrong in a page, and every request that leaves for somewhere else."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Self
@@ -8,6 +9,8 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Error,
+    FrameLocator,
+    Locator,
     Page,
     Request,
     Response,
@@ -52,7 +55,8 @@ class Operator:
             base_url=product.url, viewport={"width": 1440, "height": 900}, color_scheme=color_scheme
         )
         self._context.set_default_timeout(PAGE_S * 1000)
-        self.page = self._watched(self._context.new_page())
+        self._context.on("page", self._watch)  # windows that a page opens are watched too
+        self.page = self._context.new_page()
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +91,19 @@ class Operator:
 
     def second_page(self) -> Page:
         """Open another tab of the same person."""
-        return self._watched(self._context.new_page())
+        return self._context.new_page()
+
+    def open_form_over_the_form(self, opener: Locator) -> Page | FrameLocator:
+        """Click, and give the form that opens: a frame in the page, or a window of its own (older Unfold)."""
+        windows: list[Page] = []
+        frame = self.page.locator("iframe.related-modal-frame")
+        self.page.once("popup", lambda window: windows.append(window))
+        opener.click()
+        deadline = time.monotonic() + PAGE_S
+        while not windows and not frame.count():
+            assert time.monotonic() < deadline, "neither a frame nor a window opened"
+            self.page.wait_for_timeout(20)
+        return windows[0] if windows else frame.content_frame
 
     def add_mapping(self, name: str, backend: str, model: str) -> None:
         self.page.goto("/admin/backends/modelmapping/add/")
@@ -143,12 +159,11 @@ class Operator:
 
     # What goes wrong
 
-    def _watched(self, page: Page) -> Page:
+    def _watch(self, page: Page) -> None:
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
         page.on("request", self._on_request)
         page.on("response", self._on_response)
-        return page
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -93,14 +93,14 @@ def test_a_backend_is_added_in_a_form_over_the_form(operator: Operator, page: Pa
     name = f"popup-{_scheme(page)}"
     page.goto("/admin/backends/modelmapping/add/")
     page.get_by_text("more_vert").first.click()
-    page.locator("#add_id_targets-0-backend").click()
-    over = page.frame_locator("iframe.related-modal-frame")
+    over = operator.open_form_over_the_form(page.locator("#add_id_targets-0-backend"))
     over.locator("[name=name]").fill(name)
     over.locator("[name=base_url]").fill("http://127.0.0.1:1/v1")
     operator.look(name)
     over.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("[name=targets-0-backend] option:checked")).to_contain_text(name)
     expect(page.locator("iframe.related-modal-frame")).not_to_be_visible()
+    assert page.context.pages == [page]
 
 
 def test_a_form_is_saved_tested_and_probed(operator: Operator, page: Page) -> None:
