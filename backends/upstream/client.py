@@ -10,7 +10,8 @@ stop generating.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,6 +38,7 @@ from backends.upstream.answer_stream import (
     read_answer,
     read_whole,
 )
+from backends.upstream.key_turns import try_keys
 from backends.wire import failures, openai_types, overflow, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
@@ -83,13 +85,19 @@ async def fetch_whole(target: Target, call: UpstreamCall) -> WholeAnswer:
     limit_s = settings.PROXY.request_timeout_s
     try:
         async with asyncio.timeout(limit_s):
-            response = await _post(target, call, call.accept)
-            try:
-                body = await read_answer(target, response)
-            finally:
-                response.release() if response.content.at_eof() else response.close()
+            return await _send(target, partial(_fetch_whole, target, call))
     except TimeoutError:
         raise UpstreamTimeout(target.upstream.name, limit_s) from None
+
+
+async def _fetch_whole(target: Target, call: UpstreamCall, secret: str) -> WholeAnswer:
+    response = await _post(target, call, call.accept, secret)
+    try:
+        body = await read_answer(target, response)
+    finally:
+        response.release() if response.content.at_eof() else response.close()
+    if error := failures.find_error(body):
+        raise error_in(target, error)
     return WholeAnswer(target, call, body, response.headers.get("Content-Type", ""))
 
 
@@ -101,15 +109,19 @@ async def open_stream(target: Target, call: UpstreamCall) -> Stream:
     limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_token_timeout_s or 0)
     try:
         async with asyncio.timeout(limit_s):
-            response = await _post(target, call, NDJSON if call.in_lines else EVENTS)
-            stream = Stream(target, response, call.reader, LineDecoder() if call.in_lines else SSEDecoder())
-            try:
-                await stream.begin()
-            except BaseException:
-                await stream.aclose()
-                raise
+            return await _send(target, partial(_open_stream, target, call))
     except TimeoutError:
         raise UpstreamTimeout(target.upstream.name, limit_s) from None
+
+
+async def _open_stream(target: Target, call: UpstreamCall, secret: str) -> Stream:
+    response = await _post(target, call, NDJSON if call.in_lines else EVENTS, secret)
+    stream = Stream(target, response, call.reader, LineDecoder() if call.in_lines else SSEDecoder())
+    try:
+        await stream.begin()
+    except BaseException:
+        await stream.aclose()
+        raise
     return stream
 
 
@@ -122,7 +134,7 @@ async def look(
     """
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            response = await _request(target, outgoing)
+            response = await _send(target, partial(_request, target, outgoing))
             try:
                 return read(await read_whole(target, response, MAX_LIST_BODY))
             except openai_types.BadReply as error:
@@ -133,7 +145,15 @@ async def look(
         raise UpstreamTimeout(target.upstream.name, LOOK_TIMEOUT_S) from None
 
 
-async def _post(target: Target, call: UpstreamCall, accept: str) -> aiohttp.ClientResponse:
+async def _send(target: Target, send: Callable[[str], Awaitable[ResultT]]) -> ResultT:
+    """Send with the backend's API key; where there are several, with one after the other."""
+    secrets = target.upstream.secrets
+    if len(secrets) > 1:
+        return await try_keys(target.upstream, send)
+    return await send(secrets[0] if secrets else "")
+
+
+async def _post(target: Target, call: UpstreamCall, accept: str, secret: str) -> aiohttp.ClientResponse:
     outgoing = transport.OutgoingRequest(
         "POST",
         call.path,
@@ -145,17 +165,19 @@ async def _post(target: Target, call: UpstreamCall, accept: str) -> aiohttp.Clie
         call.headers,
     )
     try:
-        return await _request(target, outgoing)
+        return await _request(target, outgoing, secret)
     except UpstreamRejected as refused:
         refused.is_unusual = not call.is_usual
         raise
 
 
-async def _request(target: Target, outgoing: transport.OutgoingRequest) -> aiohttp.ClientResponse:
+async def _request(
+    target: Target, outgoing: transport.OutgoingRequest, secret: str
+) -> aiohttp.ClientResponse:
     """Send, and let only a 2xx through whose body is neither compressed nor somewhere else."""
     upstream = target.upstream
     try:
-        response = await transport.request(upstream, outgoing)
+        response = await transport.request(upstream, outgoing, secret)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
         raise UpstreamUnreachable(upstream.name, _explain_connection_error(error)) from None
     except (aiohttp.ClientError, OSError) as error:

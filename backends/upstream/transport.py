@@ -7,7 +7,6 @@ its HTTP client here has a transport that refuses to.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import NoReturn
@@ -34,7 +33,6 @@ Sessions = WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]
 
 _sessions: Sessions = WeakKeyDictionary()
 _unpooled: Sessions = WeakKeyDictionary()
-_turn = itertools.count()
 JSON = "application/json"
 
 
@@ -64,14 +62,13 @@ class OutgoingRequest(msgspec.Struct, frozen=True):
     """More headers, over those of the dialect."""
 
 
-async def request(upstream: Upstream, outgoing: OutgoingRequest) -> aiohttp.ClientResponse:
-    """Send one request with the next of the backend's keys; return when the head of the answer is here.
+async def request(upstream: Upstream, outgoing: OutgoingRequest, secret: str) -> aiohttp.ClientResponse:
+    """Send one request with one of the backend's keys; return when the head of the answer is here.
 
     A backend may close a pooled connection just as a call goes out on it (llama.cpp does after every stream,
     and does not announce it). That is seen at once and before a byte of an answer, and only then the call is
     sent again: once, on a connection made for it. Anything else may have been worked on already.
     """
-    secret = upstream.secrets[next(_turn) % len(upstream.secrets)] if upstream.secrets else ""
     call = _prepare(upstream, secret, outgoing)
     sent = CallState()
     try:

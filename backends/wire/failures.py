@@ -122,8 +122,18 @@ _QUOTE = ("error", "metadata", "raw")
 # How servers that answer 400 say that they do not know the model, and that the key is wrong. Lower case.
 _NO_MODEL = ("is not a valid model id", "model not exist", "model_not_available")
 _NO_KEY = ("api key not valid", "api_key_invalid")
+_ERROR = b'"error"'
 # How OpenRouter's 403 differs where it is about what was said, and not about the key.
 _MODERATED = ("error", "metadata", "reasons")
+
+
+class _Erroneous(msgspec.Struct):
+    """What is looked at of a whole answer."""
+
+    error: Any = None
+
+
+_decode_error = msgspec.json.Decoder(_Erroneous).decode
 
 
 def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
@@ -143,6 +153,16 @@ def _decode(body: bytes) -> Any:
     except (msgspec.DecodeError, RecursionError):
         return None
     return found[0] if isinstance(found, list) and found else found
+
+
+def find_error(body: bytes) -> Any:
+    """Find the error that a server tells in the body of a 200; None: it is an answer."""
+    if _ERROR not in body:
+        return None
+    try:
+        return _decode_error(body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # whoever reads the answer says what is wrong with it
 
 
 def message_of_error(error: Any, fallback: str, hide: Hide = as_it_is) -> str:
