@@ -21,6 +21,7 @@ App = Callable[
 
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LINES_TYPE = b"application/x-ndjson"
 WITHOUT_BODY = (204, 304)
 PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 
@@ -76,6 +77,7 @@ class RequestCycle:
         self._body: list[bytes] = []
         self._body_is_whole = False
         self._is_chunked = False
+        self._has_lines = False
         self._length_left: int | None = None
         self._has_no_body = False
         self._held_head = b""
@@ -175,6 +177,8 @@ class RequestCycle:
             else:
                 if name == b"content-length":
                     self._length_left = int(value)
+                elif name == b"content-type":
+                    self._has_lines = value == LINES_TYPE
                 lines.append(b"%b: %b" % (name, value))
         lines += self._framing(status)
         head = b"\r\n".join([*lines, b"", b""])
@@ -198,7 +202,7 @@ class RequestCycle:
 
     def _send_body(self, body: bytes, *, is_last: bool) -> None:
         if self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            data = frame_lines(body) if self._has_lines else frame(body)
             self._connection.write(data + LAST_CHUNK if is_last else data)
         elif not self._has_no_body:
             self._send_within_length(body, is_last=is_last)
@@ -214,3 +218,21 @@ class RequestCycle:
                 raise RuntimeError("the answer's length is not its Content-Length")
         head, self._held_head = self._held_head, b""
         self._connection.write(head + body if head else body)
+
+
+def frame(body: bytes) -> bytes:
+    """Make a chunk of HTTP (RFC 9112, 7.1). Nothing makes none, since an empty one would be the last."""
+    return b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+
+
+def frame_lines(body: bytes) -> bytes:
+    """Make a chunk of each line, all for one write.
+
+    Ollama flushes every object by itself, so clients parse each piece that their library gives them as one:
+    `data` events of node:http, `iter_content(None)` of requests, the bytes of a reqwest stream. These give a
+    chunk of HTTP each, also where several came in one read. A write for each would change nothing more,
+    since the kernel joins what is not read yet.
+    """
+    if body.find(b"\n") in (-1, len(body) - 1):
+        return frame(body)
+    return b"".join([b"%x\r\n%b\r\n" % (len(line), line) for line in body.splitlines(keepends=True)])

@@ -105,20 +105,24 @@ class _ChatLines:
         )
 
     def last(self, assembly: Assembly, metrics: AnswerMetrics, now_ns: int) -> bytes:
-        """Write the gathered tool calls in a line of their own, then the final line."""
-        calls = assembly.tool_calls(now_ns)
-        said = (
-            self._encode_line(now_ns, ReplyMessage("assistant", "", tool_calls=calls), done=False)
-            if calls
-            else b""
+        """Write each gathered tool call in a line of its own, as Ollama does, then the final line.
+
+        Clients that count a call a line would lose all but one of a line.
+        """
+        lines = [
+            self._encode_line(now_ns, ReplyMessage("assistant", "", tool_calls=(call,)), done=False)
+            for call in assembly.tool_calls(now_ns)
+        ]
+        lines.append(
+            self._encode_line(
+                now_ns,
+                ReplyMessage("assistant", ""),
+                done=True,
+                done_reason=assembly.done_reason(),
+                **msgspec.structs.asdict(metrics),
+            )
         )
-        return said + self._encode_line(
-            now_ns,
-            ReplyMessage("assistant", ""),
-            done=True,
-            done_reason=assembly.done_reason(),
-            **msgspec.structs.asdict(metrics),
-        )
+        return b"".join(lines)
 
     def _encode_line(self, now_ns: int, message: ReplyMessage, **fields: Any) -> bytes:
         return (

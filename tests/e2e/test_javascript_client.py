@@ -148,6 +148,21 @@ def test_thinking_is_told_apart(gateway: Newcomer, backend: FakeBackend) -> None
     assert (seen["generated"]["thinking"], seen["generated"]["response"]) == ("Let me think. ", "Done.")
 
 
+def test_the_pieces_of_a_burst_are_whole_lines(gateway: Newcomer, backend: FakeBackend) -> None:
+    """A line a `data` event, for as many as fill one read of Node.js (64 KiB).
+
+    Its `fetch` joins what came in one read, and longer bursts are cut where a read ends: separate writes
+    change neither, since the kernel joins them.
+    """
+    backend.script(MODELS[0], scripts.tokens(300, writes="one"))
+    seen = run("pieces", gateway, MODELS[0])
+    assert [piece.count("\n") for piece in seen["events"]] == [1] * 301
+    for pieces in seen["events"], seen["fetched"]:
+        assert all(piece.endswith("\n") for piece in pieces)
+        lines = map(json.loads, "".join(pieces).splitlines())
+        assert "".join(line["message"]["content"] for line in lines) == scripts.token_text(300)
+
+
 TESTS = {
     "abort": test_leaving_a_stream_ends_the_call,
     "chat": test_chat,
