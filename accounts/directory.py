@@ -88,21 +88,26 @@ access = RevisionedCache("access", load)
 revisions.listen(revisions.ACCESS, access.reload)
 
 
-def authenticate(authorization: str, x_api_key: str, *, over_loopback: bool) -> Caller:
+def authenticate(
+    authorization: str, x_api_key: str, *, over_loopback: bool, must_be_known: bool = False
+) -> Caller:
     """Find out who asks, from the two headers that may hold a key ("" when absent).
 
-    `over_loopback`: whether the connection came in on a loopback address.
+    `over_loopback`: whether the connection came in on a loopback address. `must_be_known`: whether the key is
+    meant for us and no dummy, since somebody put it into our URL.
 
     Where no key is needed an unknown one is tolerated, since many Ollama clients always send a dummy; a
     key that we know and refuse is refused everywhere.
 
     Raises:
         KeyMissing: a key is needed and none was sent.
-        KeyInvalid: the key is unknown where one is needed, or revoked, or expired.
+        KeyInvalid: the key is unknown where one is needed or was meant for us, or revoked, or expired.
     """
     directory = access.current()
     presented = keys.extract_key(authorization, x_api_key)
     caller = directory.callers.get(keys.digest(presented)) if presented else None
+    if caller is None and must_be_known:
+        raise KeyInvalid
     if caller is None:
         return _without_key(directory, presented, over_loopback)
     if caller.refused or caller.expires_at <= time.time():

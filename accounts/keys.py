@@ -12,6 +12,8 @@ import re
 import secrets
 
 PREFIX = "lg"
+KEY_IN_PATH = "llamagate.key_in_path"
+"""In the ASGI scope of a request whose key stood in its path: that key decides alone."""
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._~-]{32,256}")
 
 

@@ -75,7 +75,7 @@ MOST_CAUSES = 5
 TOO_LONG = "context_length_exceeded"
 """The code at which agents shorten their conversations."""
 KEY_HINT = (
-    "Send a client key as 'Authorization: Bearer KEY', as 'X-API-Key', or in the URL as http://x:KEY@host."
+    "Send a client key as 'Authorization: Bearer KEY', as 'X-API-Key', or in the URL as http://HOST/k/KEY."
 )
 
 

@@ -154,6 +154,7 @@ def _authenticate(request: ClientRequest) -> Caller:
     return directory.authenticate(
         *headers,
         over_loopback=meta["SERVER_NAME"].startswith(LOOPBACK),
+        must_be_known=keys.KEY_IN_PATH in request.scope,
     )
 
 

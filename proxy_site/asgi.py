@@ -15,6 +15,7 @@ from django.core.asgi import get_asgi_application
 operators: Any = get_asgi_application()  # sets Django up: before anything that needs its apps
 
 from ollama_api.handler import ClientHandler
+from proxy_site.doors import is_for_operators
 from proxy_site.guard import Guard, Rules
 from proxy_site.lifespan import Lifespan, NotReady, start_once
 from proxy_site.refusals import Refused, refuse, with_nosniff
@@ -23,14 +24,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-OPERATOR_PATHS = ("/admin", "/static", "/manage")
-
 clients = ClientHandler()
-
-
-def is_for_operators(path: str) -> bool:
-    """Say which door a path belongs to."""
-    return path.startswith(OPERATOR_PATHS)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:

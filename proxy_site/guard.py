@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from accounts.keys import KEY_IN_PATH
 from ollama_api.request import Receive, Scope, Send
 from proxy_site.bodies import BodyBudget, BodyRules, CountedBody, too_large, without_body
 from proxy_site.config import ProxyConfig
 from proxy_site.hosts import HostRule
 from proxy_site.origins import DEFAULT_ORIGINS, answer_preflight, match_origin, with_origin
-from proxy_site.refusals import Headers, Refused, new_request_id, refuse
+from proxy_site.refusals import Headers, Refused, new_request_id, refuse, without_referrer
 from usage.bounded_log import BoundedLog
 
 log = structlog.get_logger("llamagate.guard")
@@ -85,6 +86,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
+        if KEY_IN_PATH in scope:
+            send = without_referrer(send)
         try:
             head = self._read_head(scope)
             origin = self._check(scope, head)

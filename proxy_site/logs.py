@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 import structlog
 
+from proxy_site.path_keys import mask_text
+
 LONGEST_TEXT = 1000
 """Characters of one text in a log line, wherever it stands."""
 LONGEST_TRACE = 16_000
@@ -29,12 +31,14 @@ CUT = "…"
 
 
 def limit_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Bound every field of a line: what clients and backends say is as long as they like.
+    """Bound every field, as what clients and backends say is as long as they like, and mask keys in paths.
 
     The last of the shared processors, so that tracebacks and lines of other libraries pass it too.
     """
     for name, value in event.items():
         if isinstance(value, str):
+            if "/" in value:
+                value = event[name] = mask_text(value)
             if len(value) > LONGEST_TEXT:
                 event[name] = _trace(value) if name == "exception" else _cut(value)
         elif type(value) not in SHORT and name not in FOREIGN:
@@ -70,6 +74,7 @@ def _write_value(value: Any) -> str:
 
 
 def _cut(text: str, most: int = LONGEST_TEXT) -> str:
+    text = mask_text(text) if "/" in text else text
     return text if len(text) <= most else text[:most] + CUT
 
 

@@ -33,6 +33,7 @@ from uvicorn.config import Config
 from proxy_site.connection_limits import LimitedServerState
 from proxy_site.cycle import RequestCycle
 from proxy_site.deadline import Deadline
+from proxy_site.path_keys import mask_target
 from proxy_site.request_reader import RequestHead, RequestReader, UnreadableRequest
 from proxy_site.request_scope import Address, make_scope, refusal
 from proxy_site.sending import SendingSide
@@ -223,6 +224,7 @@ class LimitedProtocol(asyncio.Protocol):
         del self._reader  # and with it the parser, which holds this
         websocket.connection_made(self.transport)
         self.transport.set_protocol(websocket)
+        head.target = mask_target(head.target)
         websocket.data_received(head.as_bytes() + rest)
 
     def _pause_reading(self) -> None:

@@ -12,6 +12,8 @@ from ollama_api.request import Message, Send
 
 Headers = list[tuple[bytes, bytes]]
 
+NO_REFERRER = (b"referrer-policy", b"no-referrer")
+
 
 class Refused(Exception):
     """The request does not pass: a status, a sentence, whether to hang up, and when to try again."""
@@ -71,3 +73,14 @@ def with_nosniff(send: Send) -> Send:
         await send(message)
 
     return send_with_nosniff
+
+
+def without_referrer(send: Send) -> Send:
+    """Ask a browser to name this page to nobody: its address holds a key."""
+
+    async def send_without_referrer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], NO_REFERRER]}
+        await send(message)
+
+    return send_without_referrer

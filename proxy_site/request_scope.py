@@ -10,6 +10,7 @@ from typing import Any
 import httptools
 
 from proxy_site.cycle import Scope
+from proxy_site.path_keys import PREFIX, move_key_to_header
 from proxy_site.request_reader import RequestHead, UnreadableRequest
 
 Address = tuple[str, int]
@@ -22,10 +23,13 @@ def make_scope(
     server: Address | None,
     state: dict[str, Any],
 ) -> Scope:
-    """Make the ASGI scope of a request. Raises `UnreadableRequest` for a target that is none."""
+    """Make the ASGI scope of a request, without a key in its path.
+
+    Raises `UnreadableRequest` for a target that is none.
+    """
     path, query = _split_target(head.target)
     text = path.decode("ascii")
-    return {
+    scope: Scope = {
         "type": "http",
         "asgi": {"version": asgi_version, "spec_version": "2.3"},
         "http_version": head.version,
@@ -40,6 +44,9 @@ def make_scope(
         "server": server,
         "state": state.copy(),
     }
+    if scope["path"].startswith(PREFIX):
+        move_key_to_header(scope)
+    return scope
 
 
 def _split_target(target: bytes) -> tuple[bytes, bytes]:

@@ -328,7 +328,7 @@ def test_a_missing_key_is_told_with_how_to_send_one(error: Exception) -> None:
     failure = failure_of(error, "rid")
     assert failure is not None
     assert failure.status == 401
-    for way in ("Authorization: Bearer", "X-API-Key", "http://x:KEY@host"):
+    for way in ("Authorization: Bearer", "X-API-Key", "http://HOST/k/KEY"):
         assert way in failure.message
 
 

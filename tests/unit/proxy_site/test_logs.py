@@ -98,3 +98,44 @@ def test_lines_of_libraries_are_bounded() -> None:
     line = formatter.format(record)
     assert len(line) < MOST_LINE
     assert json.loads(line)["logger"] == "asyncio"
+
+
+KEY = "lg-1a2b3c4d-" + "n" * 32
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"GET /k/{KEY}/api/tags HTTP/1.1",
+        f"GET /%6B/{KEY}/api/tags",
+        f"http://host:11434/k/{KEY}",
+        f"Referer checking failed - http://host/k/{KEY}?a=/k/{KEY}#b",
+        {"path": f"/k/{KEY}/", "deep": [f"/k/{KEY}/"]},
+        RuntimeError(f"no /k/{KEY}/v1"),
+        "n" * (logs.LONGEST_TEXT - 20) + f"/k/{KEY}/",
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_key_in_a_path_is_masked_wherever_it_stands(value: Any) -> None:
+    line, _ = logged(field=value, event="something")
+    assert "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" not in line.replace("n" * (logs.LONGEST_TEXT - 20), "")
+    assert "/***" in line
+    assert "lg-1a2b3c4d" not in line
+
+
+def test_an_access_log_of_the_server_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours writes none; where somebody switches one on, its lines pass the same processors."""
+    record = logging.LogRecord(
+        "uvicorn.access",
+        logging.INFO,
+        "",
+        0,
+        '%s - "%s %s HTTP/%s" %d',
+        ("a", "GET", f"/k/{KEY}/", "1.1", 200),
+        None,
+    )
+    formatter = logging.config.dictConfigClass(logs._stdlib(logging.INFO, logs._renderer("json")))
+    plain = formatter.configure_formatter(formatter.config["formatters"]["plain"])
+    line = plain.format(record)
+    assert KEY not in line
+    assert "/k/***/" in line
