@@ -212,12 +212,14 @@ class Pattern:
         return self.star(core, folded)
 
     def star(self, core: str, folded: str) -> str | None:
-        """Do the same for a name that is trimmed, given also in lower case.
+        """Do the same for a name that is trimmed, given also in lower case. The star may stand for nothing.
 
         What the star stands for is asked of backends as a name, so that it has to be canonical itself: else
         `openai/library/m` would reach through `openai/*` the model of an exact `openai/m`, and not its rules.
         """
-        if len(folded) <= self.length or not folded.startswith(self.head) or not folded.endswith(self.tail):
+        if not folded or len(folded) < self.length:
+            return None
+        if not folded.startswith(self.head) or not folded.endswith(self.tail):
             return None
         star = core[len(self.head) : len(core) - len(self.tail)]
         if self.length and trim(star) != star:

@@ -9,9 +9,9 @@ import msgspec
 from accounts.directory import Caller
 from backends.discovery import catalog
 from backends.routing import registry
-from backends.routing.snapshot import MappingRules, Target
+from backends.routing.snapshot import MappingRules, Route, RoutingSnapshot, Target
 from backends.wire.model_cards import ModelCard
-from core.model_names import canonical, compiled
+from core.model_names import canonical, compiled, is_acceptable
 
 
 class DescribedModel(msgspec.Struct, frozen=True):
@@ -38,8 +38,20 @@ async def list_known_models(caller: Caller) -> list[DescribedModel]:
     for rule in snapshot.exact.values():
         _add_exact(found, rule)
     for _, rule in snapshot.patterns:
-        _add_matching(found, rule, by_upstream)
+        _add_matching(found, rule, by_upstream, snapshot)
     return [model for name, model in found.items() if caller.may_use(name)]
+
+
+def spell_name(route: Route, target: Target, asked: str) -> str:
+    """Give a name as the list spells it: by its mapping, or by the backend's list; else as it was asked for.
+
+    `target`: one of the route's, under the backend's name for the model.
+    """
+    if not route.rule.is_wildcard:
+        return route.rule.name
+    ways = (way for way in route.rule.targets if way.upstream.id == target.upstream.id)
+    names = (_name_through(route.rule, way, target.model) for way in ways)
+    return next((name for name in names if name and canonical(name) == route.alias), asked)
 
 
 def _add_exact(found: dict[str, DescribedModel], rule: MappingRules) -> None:
@@ -50,24 +62,36 @@ def _add_exact(found: dict[str, DescribedModel], rule: MappingRules) -> None:
 
 
 def _add_matching(
-    found: dict[str, DescribedModel], rule: MappingRules, lists: dict[int, list[ModelCard]]
+    found: dict[str, DescribedModel],
+    rule: MappingRules,
+    lists: dict[int, list[ModelCard]],
+    snapshot: RoutingSnapshot,
 ) -> None:
-    """Show each listed model under the name that leads to it through this pattern."""
+    """Show each listed model under the name that leads to it through this pattern, and through no other."""
     for target in sorted(rule.targets, key=lambda target: target.priority):
         for card in lists[target.upstream.id]:
             if not card.active:
                 continue
-            name = _name_through(rule, target, card)
-            if name is not None:
+            name = _name_through(rule, target, card.id)
+            if name is not None and _leads_through(rule, name, snapshot):
                 found.setdefault(canonical(name), DescribedModel(name, rule, _at(target, card), card))
 
 
-def _name_through(rule: MappingRules, target: Target, card: ModelCard) -> str | None:
+def _name_through(rule: MappingRules, target: Target, model: str) -> str | None:
     """Invert the mapping: what a client has to ask for to get this model, if any name does."""
     if "*" not in target.model:
         return None
-    stem = compiled(target.model).match(card.id)
-    return None if stem is None else rule.name.replace("*", stem)
+    stem = compiled(target.model).match(model)
+    if stem is None:
+        return None
+    name = rule.name.replace("*", stem)
+    return name if stem or is_acceptable(name) else None
+
+
+def _leads_through(rule: MappingRules, name: str, snapshot: RoutingSnapshot) -> bool:
+    """Say whether no other mapping has the name: a more specific one may lead where it does not exist."""
+    route = snapshot.resolve(name)
+    return route is not None and route.rule is rule
 
 
 def _at(target: Target, card: ModelCard) -> Target:

@@ -1,7 +1,8 @@
 """The routing table as a request sees it: frozen, in memory, and pure.
 
 `resolve` gives the route of a name. Exact mappings win over patterns, and of the patterns that match the
-one with the longest literal part. Which of a wildcard's names really exist is known to the backends only:
+one with the longest literal part, if it leads anywhere: a star that stands for nothing may leave its targets
+without a name. Which of a wildcard's names really exist is known to the backends only:
 `backends.discovery.catalog` narrows such a route.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from backends.wire.dialect import Dialect, for_model
-from core.model_names import Pattern, canonical, spellings
+from core.model_names import Pattern, canonical, is_acceptable, spellings
 
 MOST_PROFILES = 1000
 """Names of models come from clients where a mapping is a pattern."""
@@ -162,15 +163,25 @@ class RoutingSnapshot:
             return Route(alias, mapping, mapping.targets)
         for pattern, mapping in self.patterns:
             stem = pattern.star(core, alias)
-            if stem is not None:
-                return Route(alias, mapping, _fill(mapping.targets, stem))
+            if stem is None:
+                continue
+            targets = _fill(mapping.targets, stem)
+            if targets or not mapping.targets:
+                return Route(alias, mapping, targets)
         return None
+
+    def list_matching_patterns(self, name: str) -> list[MappingRules]:
+        """List every pattern that a name matches, the most specific first: what `resolve` chooses from."""
+        core, alias = spellings(name)
+        return [mapping for pattern, mapping in self.patterns if pattern.star(core, alias) is not None]
 
 
 def _fill(targets: tuple[Target, ...], stem: str) -> tuple[Target, ...]:
-    return tuple(
+    """Put what the star stands for into the targets. Where that is nothing, some may be left without a name."""
+    filled = tuple(
         msgspec.structs.replace(target, model=target.model.replace("*", stem))
         if "*" in target.model
         else target
         for target in targets
     )
+    return filled if stem else tuple(target for target in filled if is_acceptable(target.model))

@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from backends.models import MappingTarget
+from backends.models import Backend, MappingTarget
 from tests.conftest import Change
 from tests.support import factories
 from tests.support.configuration import (
@@ -48,6 +48,23 @@ class TestResolve:
             "  big-x on far (priority 1, weight 300 of 400)",
             "  x on near (priority 1, weight 100 of 400)",
             "  Through a pattern a name exists only if the backend lists it (not asked here).",
+        ]
+
+    def test_patterns_that_are_passed_over(self) -> None:
+        far = Backend.objects.get(name="far")
+        factories.mapping("*", far, model="*")
+        factories.mapping("gp*", far, model="*")
+        factories.mapping("gpt-4o*", far, model="*")
+        factories.mapping("g*4o", far, enabled=False)
+        assert self.resolve("gpt")[-2:] == [
+            "  passed over: mapping 'gp*' (an exact name wins)",
+            "  passed over: mapping '*' (an exact name wins)",
+        ]
+        assert [line for line in self.resolve("gpt-4o") if "mapping" in line] == [
+            "gpt-4o -> mapping 'gp*' (pattern)",
+            "  passed over: mapping 'gpt-4o*' (its star would stand for nothing, and name no target)",
+            "  passed over: mapping '*' (it is less specific)",
+            "  passed over: mapping 'g*4o' (it is disabled)",
         ]
 
     def test_nothing(self) -> None:

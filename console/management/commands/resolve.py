@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import Team
 from backends.models import ModelMapping
 from backends.routing import registry
-from backends.routing.snapshot import Route, Target
+from backends.routing.snapshot import Route, RoutingSnapshot, Target
 from console.management.base import OperatorCommand
 from core.model_names import canonical, matches
 from gateway.generation import GenerationRequest
@@ -40,7 +40,7 @@ class Command(OperatorCommand):
         route = snapshot.resolve(name)
         if route is None:
             raise CommandError(_why_nothing(name))
-        for line in _describe(name, route):
+        for line in [*_describe(name, route), *_list_passed_over(name, route, snapshot)]:
             self.stdout.write(line)
         if options["team"]:
             self.stdout.write(_permission(options["team"], name))
@@ -48,10 +48,28 @@ class Command(OperatorCommand):
             raise CommandError(f"{name} leads nowhere: no target of {route.rule.name!r} can be used.")
 
 
-def _why_nothing(name: str) -> str:
-    disabled = [
+def _list_disabled_mappings(name: str) -> list[str]:
+    return [
         mapping.name for mapping in ModelMapping.objects.filter(enabled=False) if matches(mapping.name, name)
     ]
+
+
+def _list_passed_over(name: str, route: Route, snapshot: RoutingSnapshot) -> list[str]:
+    """Name the other mappings that the name matches, and why none of them has it."""
+    reason, reasons = "its star would stand for nothing, and name no target", {}
+    if not route.rule.is_wildcard:
+        reason = "an exact name wins"
+    for rule in snapshot.list_matching_patterns(name):
+        if rule is route.rule:
+            reason = "it is less specific"
+        else:
+            reasons[rule.name] = reason
+    reasons |= dict.fromkeys(_list_disabled_mappings(name), "it is disabled")
+    return [f"  passed over: mapping {other!r} ({reason})" for other, reason in reasons.items()]
+
+
+def _why_nothing(name: str) -> str:
+    disabled = _list_disabled_mappings(name)
     reason = f"the mapping {disabled[0]!r} is disabled" if disabled else "no mapping matches"
     return f"{name} leads nowhere: {reason}."
 

@@ -64,6 +64,36 @@ def test_of_equally_long_patterns_the_first_wins() -> None:
     assert models(table, "abc") == ["first"]
 
 
+GPT = snapshot(
+    rule(target(model="anything/*"), name="*"),
+    rule(target(model="*"), name="gpt-4*"),
+    rule(target(model="*"), target(model="o-*"), target(model="fixed"), name="gpt-4o*"),
+    rule(target(model="*"), name="nameless*"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gpt-4o", ["o-", "fixed"]),
+        ("GPT-4o:latest", ["o-", "fixed"]),
+        ("gpt-4o-mini", ["-mini", "o--mini", "fixed"]),
+        ("gpt-4", ["anything/gpt-4"]),
+        ("nameless", ["anything/nameless"]),
+        ("nameless-2", ["-2"]),
+    ],
+)
+def test_a_star_stands_for_nothing_too_but_never_leaves_a_target_without_a_name(
+    name: str, expected: list[str]
+) -> None:
+    assert models(GPT, name) == expected
+
+
+def test_every_pattern_that_a_name_matches_is_told_the_most_specific_first() -> None:
+    assert [one.name for one in GPT.list_matching_patterns("gpt-4o")] == ["gpt-4o*", "gpt-4*", "*"]
+    assert [one.name for one in GPT.list_matching_patterns("llama")] == ["*"]
+
+
 def test_a_backend_with_keys_that_cannot_be_opened_is_locked_out() -> None:
     assert target(unreadable=1).upstream.is_locked_out
     assert not target(unreadable=1, secrets=("readable",)).upstream.is_locked_out
