@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from core import ttl_store
+from core.model_names import trim
 
 DEFAULT_S = 300.0
 FOR_EVER_S = 292 * 365.25 * 86_400
@@ -24,10 +25,11 @@ TELL_AFTER_S = 0.25
 
 
 class Use(msgspec.Struct, frozen=True):
-    """Until when (Unix time), and for how long after each use (seconds)."""
+    """Until when (Unix time), for how long after each use (seconds), and how the name was last spelled."""
 
     until: float
     window_s: float
+    spelled: str = ""
 
 
 _shared = ttl_store.Space("use", MOST)
@@ -37,8 +39,11 @@ _untold: set[str] = set()
 _tasks: set[asyncio.Task[Any]] = set()
 
 
-def use(name: str, keep_alive_s: float | None) -> None:
-    """Note that `name` (canonical) was used. None keeps the window that it had; 0 ends it."""
+def use(name: str, keep_alive_s: float | None, spelled: str = "") -> None:
+    """Note that `name` (canonical) was used. None keeps the window that it had; 0 ends it.
+
+    `spelled`: the name as it was asked for, which is shown where no list tells how it is spelled.
+    """
     before = _seen.get(name)
     window_s = keep_alive_s
     if window_s is None:
@@ -48,7 +53,7 @@ def use(name: str, keep_alive_s: float | None) -> None:
         return
     if len(_seen) >= MOST and before is None:
         end(min(_seen, key=lambda other: _seen[other].until))
-    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s)
+    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s, trim(spelled))
     _tell(name)
 
 
@@ -59,7 +64,7 @@ def end(name: str) -> None:
 
 
 async def in_use() -> list[tuple[str, float]]:
-    """List (name, Unix time of its end), the longest-lived first."""
+    """List (name as it was spelled, Unix time of its end), the longest-lived first."""
     now = time.time()
     for name in [name for name, seen in _seen.items() if seen.until <= now]:
         del _seen[name]
@@ -67,7 +72,9 @@ async def in_use() -> list[tuple[str, float]]:
     if ttl_store.is_shared():
         await publish_changes()
         found = {name: seen for name, value in (await _shared.all()).items() if (seen := _read(value))}
-    return sorted(((name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1])
+    return sorted(
+        ((seen.spelled or name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1]
+    )
 
 
 def _read(value: bytes) -> Use | None:

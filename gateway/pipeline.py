@@ -120,10 +120,10 @@ def _noting_use(lease: Lease, operation: Operation, route: Route) -> Iterator[No
         return
     window_s, is_known = keep_alive_s(operation.keep_alive), catalog.is_known(route)
     if is_known:
-        loaded_models.use(route.alias, window_s)
+        loaded_models.use(route.alias, window_s, operation.model)
     yield
     if not is_known and (lease.attempts or window_s == 0):
-        loaded_models.use(route.alias, window_s)
+        loaded_models.use(route.alias, window_s, operation.model)
 
 
 async def _recall_replay(lease: Lease, operation: Operation, plan: Plan) -> dict[str, ReplayData]:
@@ -236,7 +236,7 @@ async def _load_or_unload(lease: Lease, api: ClientApi, load: ModelLoad, route: 
         apply_rules(route.rule, load)
     await _tell_loaders(lease, load, route, to_all=is_unload)
     if is_unload or catalog.is_known(route):
-        loaded_models.use(route.alias, window_s)
+        loaded_models.use(route.alias, window_s, load.model)
     await loaded_models.publish_changes()
     reason = "unload" if is_unload else "load"
     body = api.encode_load(load.request, reason, time.time_ns()) if api.encode_load else {}

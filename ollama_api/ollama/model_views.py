@@ -12,7 +12,7 @@ from core.model_names import show_with_tag
 from gateway import loaded_models
 from gateway.decoding import decode_body
 from gateway.errors import BadRequest, ModelNotFound, RequestError
-from gateway.model_list import DescribedModel, list_known_models
+from gateway.model_list import DescribedModel, list_known_models, spell_name
 from gateway.resolve import resolve_route
 from ollama_api.http import json_response, plain_response
 from ollama_api.ollama import model_metadata, parse
@@ -72,5 +72,4 @@ async def _describe(caller: Caller, name: str) -> DescribedModel:
     except NoRoute:
         raise ModelNotFound(f"model '{show_with_tag(name)}' not found") from None
     target = min(route.targets, key=lambda target: target.priority)  # as in the list
-    shown = name if route.rule.is_wildcard else route.rule.name
-    return DescribedModel(shown, route.rule, target, await catalog.card_of(target))
+    return DescribedModel(spell_name(route, target, name), route.rule, target, await catalog.card_of(target))
