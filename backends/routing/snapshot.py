@@ -177,7 +177,7 @@ class RoutingSnapshot:
 
 
 def _fill(targets: tuple[Target, ...], stem: str) -> tuple[Target, ...]:
-    """Put what the star stands for into the targets. Where that is nothing, some may be left without a name."""
+    """Put what the star stands for into the targets. Where that is nothing, some may lose their name."""
     filled = tuple(
         msgspec.structs.replace(target, model=target.model.replace("*", stem))
         if "*" in target.model
