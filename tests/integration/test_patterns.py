@@ -1,4 +1,4 @@
-"""What a pattern takes, for mappings, teams and lists alike, and how the names are spelled that it leads to."""
+"""What a pattern takes, for mappings, teams and lists, and how names are spelled that it leads to."""
 
 import pytest
 
