@@ -40,7 +40,7 @@ backends:
 
 `manage.py dialects NAME` shows a whole profile, `manage.py trace FILE` what a profile makes of a request.
 """
-SHOWN = {"name", "label"}
+SHOWN = {"name", "label", "documentation", "unverified"}
 OBJECTS: dict[str, type[msgspec.Struct]] = {
     "think": ThinkStyle,
     "response_parsing": Reading,
@@ -157,8 +157,20 @@ def _cell(wire_name: str, option: str) -> str:
 
 
 def _rows() -> list[list[str]]:
-    """Tell of each what differs from the plain profile."""
-    return [[f"### {row.label}", "", "```json", _differences(row), "```", ""] for row in DIALECTS.values()]
+    """Tell of each what differs from the plain profile, and who says so."""
+    return [
+        [f"### {row.label}", "", *_sources(row), "```json", _differences(row), "```", ""]
+        for row in DIALECTS.values()
+    ]
+
+
+def _sources(row: Dialect) -> list[str]:
+    """Name the pages that a row was taken from, and the fields that none of them supports."""
+    lines = [f"Taken from: {'; '.join(row.documentation)}."] if row.documentation else []
+    if row.unverified:
+        fields = ", ".join(f"`{name}`" for name in row.unverified)
+        lines.append(f"Unverified, since no page supports them: {fields}.")
+    return [*lines, ""] if lines else []
 
 
 def _differences(row: Dialect) -> str:

@@ -66,7 +66,7 @@ def backend_from_environment() -> list[str]:
         return []
     url = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE_URL") or OPENAI_URL
     kind = of_address(url)
-    name = kind.name if kind.base_url else "default"
+    name = kind.name if kind.base_url or kind.hosts else "default"
     backend = Backend(name=name, base_url=url, dialect=kind.name)
     services.save_backend(backend, keys=[Credential(backend=backend, label="OPENAI_API_KEY", secret=key)])
     map_everything(backend)

@@ -103,9 +103,17 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     label: str
     """As the admin shows it."""
 
+    # Where it is described.
+    documentation: list[str] = []
+    """Pages that the row was taken from."""
+    unverified: list[str] = []
+    """Fields of the row that none of these pages supports."""
+
     # Connection.
     base_url: str = ""
     """Base URL, where one serves everybody; a suggestion."""
+    hosts: list[str] = []
+    """Further hosts of this kind, by which it is recognised; `*` stands for anything."""
     base_path: str = "/v1"
     """Path that is appended to a base URL without one."""
     auth: Auth = "bearer"
@@ -214,7 +222,7 @@ OURS = frozenset(
 )
 """Headers that are made here: keys belong to the backend's API keys, which are stored encrypted."""
 MERGED = frozenset({"headers", "query", "body", "options", "param_ranges", "per_model", "tool_choices"})
-FIXED = frozenset({"name", "label", "base_url"})
+FIXED = frozenset({"name", "label", "documentation", "unverified", "base_url", "hosts"})
 OF_THE_BACKEND = frozenset(
     {"base_path", "auth", "path_prefix", "headers", "query", "models_path", "metadata_sources", "per_model"}
 )

@@ -1,18 +1,20 @@
 """The kinds of OpenAI-compatible servers: one row each, no branches anywhere. Pure.
 
-A new kind is one row in `servers` or `hosted`, and one golden folder per quirk. If a quirk does not fit the
-fields of `Dialect`, add one with a default; never ask for a dialect's name.
+A new kind is one row in `servers` or in one of the modules `hosted*`, and one golden folder per quirk. If a
+quirk does not fit the fields of `Dialect`, add one with a default; never ask for a dialect's name.
 """
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from backends.wire import hosted, servers
+from backends.wire import hosted, hosted_china, servers
 from backends.wire.dialect import Dialect
 
-_ROWS = (*servers.ROWS[:1], *sorted((*servers.ROWS[1:], *hosted.ROWS), key=lambda row: row.label.lower()))
+_HOSTED = (*hosted.ROWS, *hosted_china.ROWS)
+_ROWS = (*servers.ROWS[:1], *sorted((*servers.ROWS[1:], *_HOSTED), key=lambda row: row.label.lower()))
 
 DIALECTS: MappingProxyType[str, Dialect] = MappingProxyType({row.name: row for row in _ROWS})
 
@@ -23,9 +25,14 @@ def dialect_choices() -> list[tuple[str, str]]:
 
 
 def of_address(base_url: str) -> Dialect:
-    """Guess the kind by the host, where one serves everybody, or one a region; else what every server is."""
-    host = urlsplit(base_url).hostname or ""
-    known = (
-        row for row in _ROWS if row.base_url and f".{host}".endswith(f".{urlsplit(row.base_url).hostname}")
-    )
-    return next(known, DIALECTS["generic"])
+    """Guess the kind by the host, where it is one of a service's own; else what every server is."""
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    return next((row for row in _ROWS if _is_host_of(row, host)), DIALECTS["generic"])
+
+
+def _is_host_of(row: Dialect, host: str) -> bool:
+    """Say whether a host is one of the row's, or below the host that its base URL names."""
+    own = urlsplit(row.base_url).hostname
+    if own and f".{host}".endswith(f".{own}"):
+        return True
+    return any(fnmatchcase(host, pattern) for pattern in row.hosts)

@@ -9,18 +9,26 @@ from __future__ import annotations
 from backends.wire import members
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Prefill, ThinkStyle
 from backends.wire.reading import Reading
-from backends.wire.styles import ALWAYS, LEVELS, OPTIONS, VLLM_OPTIONS, effort, levels, part
+from backends.wire.styles import (
+    ALWAYS,
+    BUDGETS,
+    LEVELS,
+    OPTIONS,
+    SAMPLING,
+    VLLM_OPTIONS,
+    effort,
+    levels,
+    part,
+)
 
-SAMPLING = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"]
 _REASONING_OBJECT = ThinkStyle(
     off={"reasoning": {"effort": "none"}},
     on={"reasoning": {"enabled": True}},
     levels={level: {"reasoning": {"effort": "xhigh" if level == "max" else level}} for level in LEVELS},
 )
-_BUDGETS = {"low": 2048, "medium": 8192, "high": 16384, "max": 32000}
 _ANTHROPIC_THINKING = ThinkStyle(
-    on={"thinking": {"type": "enabled", "budget_tokens": _BUDGETS["medium"]}},
-    levels={level: {"thinking": {"type": "enabled", "budget_tokens": _BUDGETS[level]}} for level in LEVELS},
+    on={"thinking": {"type": "enabled", "budget_tokens": BUDGETS["medium"]}},
+    levels={level: {"thinking": {"type": "enabled", "budget_tokens": BUDGETS[level]}} for level in LEVELS},
 )
 
 # Models that think in secret: they refuse sampling, and their limit counts what they think.

@@ -57,6 +57,7 @@ FLAGS: dict[str, tuple[Path, ...]] = {
         ("capabilities", "image_input"),
         ("supports_vision",),
         ("supports_image_input",),
+        ("supports_image_in",),
     ),
     "thinking": (("capabilities", "reasoning"), ("capabilities", "thinking"), ("supports_reasoning",)),
     "audio": (("capabilities", "audio"), ("supports_audio_input",)),

@@ -7,6 +7,10 @@ import msgspec
 from backends.wire.dialect import Fields, ThinkStyle
 
 LEVELS = ("low", "medium", "high", "max")
+BUDGETS = {"low": 2048, "medium": 8192, "high": 16384, "max": 32000}
+"""Tokens to think in, for services that count them."""
+SAMPLING = ["temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"]
+"""What models refuse that sample in one way only."""
 OPTIONS = {
     "temperature": "temperature",
     "top_p": "top_p",

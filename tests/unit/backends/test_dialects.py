@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from backends.wire import hosted, servers
 from backends.wire.dialect import Dialect, ThinkStyle, for_model, override_profile, with_path
 from backends.wire.dialects import DIALECTS, dialect_choices, of_address
 from gateway.translate.chat_completions import think_fields
@@ -35,6 +36,25 @@ def test_a_form_offers_each_once_and_generic_is_among_them() -> None:
     assert [name for name, _ in dialect_choices()] == list(DIALECTS)
     assert len({label for _, label in dialect_choices()}) == len(DIALECTS)
     assert "generic" in DIALECTS
+
+
+@EACH
+def test_no_host_is_that_of_two_kinds(dialect: Dialect) -> None:
+    hosts = [pattern.replace("*", "x") for pattern in dialect.hosts]
+    assert [of_address(f"https://{host}/v1").name for host in hosts] == [dialect.name] * len(hosts)
+
+
+@EACH
+def test_what_is_unverified_is_said_of_fields_beside_a_source(dialect: Dialect) -> None:
+    assert set(dialect.unverified) <= {*Dialect.__struct_fields__} - {"documentation", "unverified"}
+    assert dialect.documentation or not dialect.unverified
+    assert all(page.startswith("https://") for page in dialect.documentation)
+
+
+def test_a_row_of_a_newer_service_names_its_source() -> None:
+    rows = [row for row in DIALECTS.values() if row not in (*servers.ROWS, *hosted.ROWS)]
+    assert len(rows) >= 4
+    assert all(row.documentation for row in rows)
 
 
 @EACH
@@ -125,6 +145,19 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
         ("https://api.groq.com/openai/v1/", "groq"),
         ("http://127.0.0.1:8000/v1", "generic"),
         ("https://openai.example/v1", "generic"),
+        ("https://api.moonshot.ai/v1", "moonshot"),
+        ("https://api.moonshot.cn/v1", "moonshot"),
+        ("https://dashscope.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://dashscope-us.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://ws-1.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1", "dashscope"),
+        ("https://other.aliyuncs.com/v1", "generic"),
+        ("https://open.bigmodel.cn/api/paas/v4", "zhipu"),
+        ("https://api.z.ai/api/coding/paas/v4", "zhipu"),
+        ("https://api.minimax.io/v1", "minimax"),
+        ("https://api.minimaxi.com/v1", "minimax"),
+        ("https://api.minimaxi.com.evil.example/v1", "generic"),
+        ("https://API.MOONSHOT.CN./v1", "moonshot"),
     ],
 )
 def test_a_host_that_serves_everybody_tells_the_kind(url: str, name: str) -> None:
@@ -188,6 +221,10 @@ def test_a_kinds_own_address_has_its_own_path(dialect: Dialect) -> None:
         ("gemini", "gemini-2.0-flash", True, True, None),
         ("gemini", "gemini-3-pro", True, True, "low"),
         ("xai", "grok-4-fast-non-reasoning", True, True, None),
+        ("moonshot", "kimi-k2.6", False, True, None),
+        ("moonshot", "kimi-k3", False, True, "low"),
+        ("moonshot", "moonshot-v1-128k", True, True, None),
+        ("zhipu", "glm-5.3", True, True, "low"),
     ],
 )
 def test_a_model_is_told_by_its_name_with_and_without_a_date(
@@ -318,3 +355,25 @@ def test_where_a_gap_is_filled_in(dialect: str, model: str, where: tuple[str, bo
 )
 def test_a_template_is_told_in_its_own_word(dialect: str, model: str, switch: dict[str, bool]) -> None:
     assert for_model(DIALECTS[dialect], model).think.on == {"chat_template_kwargs": switch}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "off", "on"),
+    [
+        ("moonshot", "kimi-k2.6", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}),
+        ("moonshot", "kimi-k2-thinking", None, None),
+        ("moonshot", "kimi-k2.7-code", None, None),
+        ("moonshot", "kimi-k3", {"reasoning_effort": "low"}, {}),
+        ("moonshot", "moonshot-v1-8k", None, None),
+        ("dashscope", "qwen-plus", {"enable_thinking": False}, {"enable_thinking": True}),
+        ("zhipu", "glm-4.6", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}),
+        ("zhipu", "glm-4-32b-0414-128k", None, None),
+        ("minimax", "MiniMax-M2.7", None, None),
+        ("minimax", "MiniMax-M3", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "adaptive"}}),
+    ],
+)
+def test_a_switch_for_thinking_is_sent_to_models_that_have_it(
+    dialect: str, model: str, off: dict[str, Any] | None, on: dict[str, Any] | None
+) -> None:
+    found = for_model(DIALECTS[dialect], model).think
+    assert (found.off, found.on) == (off, on)

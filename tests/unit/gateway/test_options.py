@@ -87,7 +87,8 @@ def test_each_kind_of_backend_has_its_own_names(dialect: str, body: dict[str, An
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
 def test_no_backend_gets_more_stop_strings_than_it_takes(dialect: Any) -> None:
     words = [f"s{number}" for number in range(100)]
-    assert wire_options({"stop": words}, dialect)["stop"] == words[: dialect.max_stop_sequences]
+    taken = words[: dialect.max_stop_sequences] if "stop" in dialect.options else None
+    assert wire_options({"stop": words}, dialect).get("stop") == taken
 
 
 def test_the_client_wins_over_the_mapping_and_the_operators_force_over_both() -> None:
