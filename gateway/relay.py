@@ -11,6 +11,7 @@ from django.conf import settings
 
 from backends.errors import UpstreamCut, UpstreamOversized
 from backends.routing.snapshot import Target
+from backends.wire.reading import has_words
 from gateway.admission import Lease
 from gateway.client_api import StreamEncoder
 from gateway.errors import Failure, failure_of, internal_failure, trace_of
@@ -28,6 +29,9 @@ class Chunks(Protocol):
     def has_seen_done(self) -> bool:
         """Whether its mark of an end came."""
 
+    def expect_end(self) -> None:
+        """Take the answer as finished, but for what stands behind its end."""
+
     async def __anext__(self) -> list[Any]:
         """Give what one read brought."""
 
@@ -41,6 +45,7 @@ class StopScanningStream:
     def __init__(self, stream: Chunks, scanner: StopScanner) -> None:
         self.target = stream.target
         self.aclose = stream.aclose
+        self.expect_end = stream.expect_end
         self._stream = stream
         self._scanner = scanner
 
@@ -72,6 +77,7 @@ class Relay:
         self._most_gathered: int = settings.PROXY.max_gathered_bytes
         self._held = b""
         self._over = False
+        self._is_ending = False
 
     async def begin(self) -> None:
         """Wait for the first bytes. What goes wrong until here still gets a status of its own."""
@@ -105,8 +111,16 @@ class Relay:
             encoded = self._encoder.feed(replies, time.time_ns())
             if self._assembly.gathered > self._most_gathered:
                 raise self._explain_size_limit()
+            if self._assembly.is_complete:
+                self._expect_end(replies)
             if encoded:
                 return encoded
+
+    def _expect_end(self, replies: list[Any]) -> None:
+        """Wait a moment for what stands behind the end; longer only where the answer goes on after all."""
+        if not self._is_ending or any(map(has_words, replies)):
+            self._is_ending = True
+            self._stream.expect_end()
 
     def _explain_size_limit(self) -> UpstreamOversized:
         backend = self._stream.target.upstream.name

@@ -23,7 +23,15 @@ from backends.routing.snapshot import Target
 from backends.upstream import transport
 from backends.wire import failures, openai_types, overflow
 from backends.wire.reading import Reads, says_something
-from backends.wire.sse import BOM, DEFAULT_LIMIT_BYTES, DONE, NDJSON, EventTooLong, LineDecoder, SSEDecoder
+from backends.wire.sse import (
+    BOM,
+    DEFAULT_LIMIT_BYTES,
+    DONE_MARKS,
+    NDJSON,
+    EventTooLong,
+    LineDecoder,
+    SSEDecoder,
+)
 
 UNTYPED = ("application/octet-stream", "text/plain")
 """A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
@@ -35,6 +43,8 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_LIST_BODY = 8 * 1024 * 1024
 """A list of models, or what a server tells of one."""
 DRAIN_S = 0.05
+GRACE_S = 2.0
+"""How long what stands behind the end of an answer is waited for: counts come with it or at once."""
 ERROR = b'"error"'
 NO_ERROR = (b'"error":null', b'"error": null')
 MOST_EVENTS_BEFORE_TEXT = 10_000
@@ -62,6 +72,8 @@ class Stream:
         self._decoder = decoder
         self._held: list[Any] = []
         self._over = False
+        self._is_ending = False
+        """Whether the answer has said that it is over, so that only bookkeeping may follow."""
         self._failure: UpstreamError | None = None
         self._redacted = key_redaction.redactor(target.upstream).data
         self._has_keys = bool(target.upstream.secrets)
@@ -149,14 +161,24 @@ class Stream:
             raise StopAsyncIteration
         return self._decode_events(await self._bytes())
 
+    def expect_end(self) -> None:
+        """Take the answer as finished: counts and a mark may follow, within a moment, and no faults."""
+        self._is_ending = True
+        self._silence.end_within(GRACE_S)
+
     async def _bytes(self) -> bytes:
         """Give what one read brings; empty at the end. Raises what went wrong before it."""
         if self._failure is not None:
             self._raise_failure()
+        if self._over:
+            return b""
         try:
             data = await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise self._explain_break(forget_frames(error)) from None
+            forget_frames(error)
+            if self._is_ending:
+                return b""
+            raise self._explain_break(error) from None
         self._silence.touch()
         return data
 
@@ -164,15 +186,25 @@ class Stream:
         """Decode the events that are whole with these bytes; none at all mean the end of the stream."""
         try:
             events = self._decoder.feed(data) if data else self._end()
+            if events or self._decoder.is_within_event:
+                self._silence.note_event()
+            return self._decode_all(events)
         except EventTooLong:
-            raise UpstreamGarbled(self.target.upstream.name, "an event without end") from None
-        return self._decode_all(events)
+            error: UpstreamError = UpstreamGarbled(self.target.upstream.name, "an event without end")
+        except (UpstreamGarbled, UpstreamCut) as garbled:
+            error = garbled
+        if self._is_ending:
+            self._over = True
+            return []
+        raise error.with_traceback(None)
 
     def _raise_failure(self) -> None:
         """Raise what is held, and let go of it: held on, it would keep this stream and be kept by it."""
         failure, self._failure = self._failure, None
         try:
-            if failure is not None:
+            if self._is_ending and isinstance(failure, UpstreamGarbled | UpstreamCut):
+                self._over = True
+            elif failure is not None:
                 raise failure
         finally:
             del failure
@@ -183,7 +215,7 @@ class Stream:
             for event in events:
                 if len(event) <= LONGEST_MARK:
                     event = event.strip()
-                    if event == DONE:
+                    if event.upper() in DONE_MARKS:
                         self._over = self.has_seen_done = True
                         break
                     if not event:
@@ -227,7 +259,7 @@ class Stream:
     def _explain_break(self, error: Exception) -> UpstreamError:
         name = self.target.upstream.name
         if self._silence.fired:
-            return UpstreamTimeout(name, self._idle_s)
+            return UpstreamTimeout(name, max(self._idle_s, round(self._silence.silence_s)))
         return UpstreamCut(name, f"the connection broke in mid-answer ({type(error).__name__})")
 
     async def aclose(self) -> None:

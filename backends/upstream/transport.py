@@ -26,6 +26,8 @@ from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
 PIECE = 256 * 1024
+MOST_SILENCES = 10
+"""How many times the idle timeout an answer may consist of nothing but comments."""
 # What the SDK would add from its own environment (organisation, project, custom headers) stays here.
 KEPT_HEADERS = frozenset({"authorization"})
 
@@ -211,26 +213,44 @@ def _never_sending_client() -> httpx2.AsyncClient:
 
 
 class IdleTimeout:
-    """Close a response whose backend says nothing for too long: one timer a stream, not one a chunk."""
+    """Close a response whose backend says nothing for too long: one timer a stream, not one a chunk.
 
-    __slots__ = ("_last", "_limit_s", "_loop", "_response", "_timer", "fired")
+    Comments prolong the wait, since they say that the backend is at work, but not without bound.
+    """
+
+    __slots__ = ("_last", "_last_event", "_limit_s", "_loop", "_response", "_timer", "fired")
 
     def __init__(self, response: aiohttp.ClientResponse, limit_s: float) -> None:
         self.fired = False
         self._response = response
         self._limit_s = limit_s
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self._last = self._last_event = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the last event, once nothing more is waited for."""
+        return self._loop.time() - self._last_event
 
     def start(self) -> None:
         """Begin to watch."""
+        self._last_event = self._loop.time()
         self.touch()
         self._timer = self._loop.call_later(self._limit_s, self._check)
 
     def touch(self) -> None:
         """Note that something came."""
         self._last = self._loop.time()
+
+    def note_event(self) -> None:
+        """Note that what came was an event, or a part of one."""
+        self._last_event = self._last
+
+    def end_within(self, seconds: float) -> None:
+        """Wait no longer than that, whatever comes."""
+        self.stop()
+        self._timer = self._loop.call_later(seconds, self._close)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -239,9 +259,13 @@ class IdleTimeout:
             self._timer = None
 
     def _check(self) -> None:
-        left_s = self._last + self._limit_s - self._loop.time()
+        until = min(self._last + self._limit_s, self._last_event + MOST_SILENCES * self._limit_s)
+        left_s = until - self._loop.time()
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._check)
         else:
-            self.fired = True
-            self._response.close()
+            self._close()
+
+    def _close(self) -> None:
+        self.fired = True
+        self._response.close()

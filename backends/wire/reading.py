@@ -19,12 +19,11 @@ from backends.wire.openai_types import (
     Delta,
     Logprobs,
     Reply,
-    ServerTimings,
     ToolCallDelta,
-    Usage,
     reply_decoder,
 )
 from backends.wire.thinking import TagSplitter
+from backends.wire.token_counts import check_counts, read_timings
 
 ReplyT_co = TypeVar("ReplyT_co", covariant=True)
 
@@ -35,7 +34,6 @@ BROKEN_OFF = {
     "network_error": 500,
     "insufficient_system_resource": 503,
 }
-LARGEST_COUNT = 10**9
 LARGEST_ERROR = 16 * 1024
 FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -180,8 +178,8 @@ class Reader:
             reply.usage = reply.usage or extra.usage
             reply.error = reply.error or extra.error
         if reply.usage is not None:
-            reply.timings = reply.timings or _timings(reply.usage)
-            reply.usage = _check_counts(reply.usage, self._reading.completion_tokens_from)
+            reply.timings = reply.timings or read_timings(reply.usage)
+            reply.usage = check_counts(reply.usage, self._reading.completion_tokens_from)
 
     def _without_choice(self, reply: Reply, event: bytes) -> Reply:
         """Find the errors that are told without the member for it."""
@@ -202,13 +200,19 @@ def decode_reply(data: bytes) -> Reply:
 def says_something(reply: Any) -> bool:
     """Whether an event begins to answer. APIs that read events of their own kind say so in `choices`."""
     choices = reply.choices
-    return any(map(_has_words, choices)) if isinstance(choices, list) else bool(choices)
+    if not isinstance(choices, list):
+        return bool(choices)
+    return any(choice.finish_reason or _words_of(choice) for choice in choices)
 
 
-def _has_words(choice: Choice) -> bool:
+def has_words(reply: Any) -> bool:
+    """Whether a chunk adds to the answer; an end alone does not."""
+    return isinstance(reply.choices, list) and any(map(_words_of, reply.choices))
+
+
+def _words_of(choice: Choice) -> Any:
     delta = choice.delta or choice.message or Delta()
-    words = delta.content or delta.reasoning_content or delta.tool_calls or choice.text
-    return bool(words or choice.finish_reason)
+    return delta.content or delta.reasoning_content or delta.tool_calls or choice.text
 
 
 class _Pairs:
@@ -301,45 +305,6 @@ def _from_parts(parts: list[Any]) -> tuple[str, str]:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _timings(usage: Usage) -> ServerTimings | None:
-    """Read Groq's seconds."""
-    if usage.prompt_time is None and usage.completion_time is None:
-        return None
-    return ServerTimings(
-        prompt_ms=(usage.prompt_time or 0) * 1000, predicted_ms=(usage.completion_time or 0) * 1000
-    )
-
-
-def _check_counts(usage: Usage, counts: str) -> Usage | None:
-    """Give whole, sensible counts. All of them zero say nothing."""
-    prompt = _whole(usage.prompt_tokens)
-    if prompt is None and usage.prompt_cache_miss_tokens is not None:
-        prompt = (_whole(usage.prompt_cache_hit_tokens) or 0) + (_whole(usage.prompt_cache_miss_tokens) or 0)
-    completion, total = _whole(usage.completion_tokens), _whole(usage.total_tokens)
-    if total and prompt is not None and total >= prompt and (counts == "total" or completion is None):
-        completion = total - prompt
-    if not prompt and not completion:
-        return None
-    cached = _detail(usage.prompt_tokens_details, "cached_tokens")
-    if cached is None:
-        cached = _whole(usage.cached_tokens or usage.prompt_cache_hit_tokens)
-    thought = _detail(usage.completion_tokens_details, "reasoning_tokens")
-    return Usage(prompt, completion, total, cached_tokens=cached, reasoning_tokens=thought)
-
-
-def _detail(details: Any, name: str) -> int | None:
-    """Read what a part of a count is said to be."""
-    count = details.get(name) if isinstance(details, dict) else None
-    return _whole(count) if isinstance(count, int | float) else None
-
-
-def _whole(count: float | None) -> int | None:
-    """Read a count; one that cannot be, below nothing or beyond all bounds, is none."""
-    if count is None or not 0 <= count <= LARGEST_COUNT:
-        return None
-    return int(count)
 
 
 def _flat_error(value: dict[str, Any]) -> Any:

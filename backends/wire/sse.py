@@ -16,7 +16,8 @@ from backends.wire.openai_types import BadReply
 
 DEFAULT_LIMIT_BYTES = 4 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
-DONE = b"[DONE]"
+DONE_MARKS = frozenset({b"[DONE]", b"DONE"})
+"""How the end of a stream is marked: the former, in any case of letters, by most."""
 EVENTS = "text/event-stream"
 NDJSON = "application/x-ndjson"
 JSON_BEGINS = (b"{", b"[")
@@ -38,6 +39,11 @@ class LineDecoder:
         self._rest: list[bytes] = []
         """The pieces of a line that has not ended, joined once, at its end."""
         self._size = 0
+
+    @property
+    def is_within_event(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return bool(self._rest)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what one read gave. Raises `EventTooLong`."""
@@ -82,6 +88,11 @@ class SSEDecoder:
         self._is_joining = False
         """Whether the first line of this event is known not to be all of it."""
         self._is_error = False
+
+    @property
+    def is_within_event(self) -> bool:
+        """Whether an event has begun and not ended. A comment is none."""
+        return bool(self._data) or (bool(self._rest) and not self._rest[0].startswith(b":"))
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what one read gave. Raises `EventTooLong`."""
@@ -160,7 +171,7 @@ class SSEDecoder:
     def _single(self, events: list[bytes]) -> None:
         """Give an event at once whose one line is all there can be of it: the blank line may never come."""
         data = self._data[0]
-        if data.strip() == DONE or lenient.is_whole(data.strip()):
+        if data.strip().upper() in DONE_MARKS or lenient.is_whole(data.strip()):
             self._dispatch(events)
         else:
             self._is_joining = True

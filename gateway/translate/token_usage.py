@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from backends.wire.openai_types import ServerTimings, Usage
-from backends.wire.reading import LARGEST_COUNT
+from backends.wire.token_counts import LARGEST_COUNT
 from gateway.answer import AnswerMetrics
 
 LONGEST_MS = 24 * 3600 * 1000

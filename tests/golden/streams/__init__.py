@@ -1,12 +1,13 @@
 """Streams that broke somebody's translator. `test_nasty_streams.py` plays them, however they are cut."""
 
-from tests.golden.streams import calls, characters, chunks, errors, framing, kinds, thinking
+from tests.golden.streams import calls, characters, chunks, endings, errors, framing, kinds, thinking
 
 CASES = (
     *framing.CASES,
     *chunks.CASES,
     *thinking.CASES,
     *calls.CASES,
+    *endings.CASES,
     *errors.CASES,
     *kinds.CASES,
     *characters.CASES,

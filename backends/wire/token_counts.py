@@ -1,0 +1,48 @@
+"""Token counts and times, wherever and however a backend tells them. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.wire.openai_types import ServerTimings, Usage
+
+LARGEST_COUNT = 10**9
+
+
+def read_timings(usage: Usage) -> ServerTimings | None:
+    """Read Groq's seconds, where a count holds them."""
+    if usage.prompt_time is None and usage.completion_time is None:
+        return None
+    return ServerTimings(
+        prompt_ms=(usage.prompt_time or 0) * 1000, predicted_ms=(usage.completion_time or 0) * 1000
+    )
+
+
+def check_counts(usage: Usage, counts: str) -> Usage | None:
+    """Give whole, sensible counts. All of them zero say nothing."""
+    prompt = _whole(usage.prompt_tokens)
+    if prompt is None and usage.prompt_cache_miss_tokens is not None:
+        prompt = (_whole(usage.prompt_cache_hit_tokens) or 0) + (_whole(usage.prompt_cache_miss_tokens) or 0)
+    completion, total = _whole(usage.completion_tokens), _whole(usage.total_tokens)
+    if total and prompt is not None and total >= prompt and (counts == "total" or completion is None):
+        completion = total - prompt
+    if not prompt and not completion:
+        return None
+    cached = _detail(usage.prompt_tokens_details, "cached_tokens")
+    if cached is None:
+        cached = _whole(usage.cached_tokens or usage.prompt_cache_hit_tokens)
+    thought = _detail(usage.completion_tokens_details, "reasoning_tokens")
+    return Usage(prompt, completion, total, cached_tokens=cached, reasoning_tokens=thought)
+
+
+def _detail(details: Any, name: str) -> int | None:
+    """Read what a part of a count is said to be."""
+    count = details.get(name) if isinstance(details, dict) else None
+    return _whole(count) if isinstance(count, int | float) else None
+
+
+def _whole(count: float | None) -> int | None:
+    """Read a count; one that cannot be, below nothing or beyond all bounds, is none."""
+    if count is None or not 0 <= count <= LARGEST_COUNT:
+        return None
+    return int(count)
