@@ -62,6 +62,7 @@ class Lease:
             attempt.sent_ns,
             attempt.first_ns or time.monotonic_ns(),
             attempt.ended_ns or time.monotonic_ns(),
+            attempt.head_ns,
         )
 
     def measure_embedding(self, tokens: int) -> AnswerMetrics:

@@ -28,6 +28,8 @@ class Attempt(msgspec.Struct):
 
     candidate: Candidate
     sent_ns: int = 0
+    head_ns: int = 0
+    """When the head of an answer came that then came in one piece; 0 of one that was streamed."""
     first_ns: int = 0
     ended_ns: int = 0
     outcome: Outcome = ""

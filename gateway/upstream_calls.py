@@ -43,7 +43,9 @@ class UpstreamCalls:
         """Ask for a whole answer, to all of the operation or to a part of it. Raises `UpstreamError`."""
         call = self.build(attempt, part)
         attempt.begin_call()
-        return await client.fetch_whole(attempt.candidate.target, call)
+        answer = await client.fetch_whole(attempt.candidate.target, call)
+        attempt.head_ns = answer.head_ns
+        return answer
 
     async def open_stream(self, attempt: Attempt) -> Stream:
         """Ask for a stream, and wait for its first words. Raises `UpstreamError`."""
@@ -51,6 +53,8 @@ class UpstreamCalls:
         attempt.begin_call()
         stream = await client.open_stream(attempt.candidate.target, call)
         attempt.first_ns = time.monotonic_ns()
+        if stream.has_seen_done:  # it was not streamed, or held back until it was whole
+            attempt.head_ns = stream.head_ns
         return stream
 
     def build(self, attempt: Attempt, part: Any = None) -> UpstreamCall:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,6 +68,7 @@ class Stream:
         self._read_event = reader.read
         self._read_rest = reader.end
         self.has_seen_done = False
+        self.head_ns = time.monotonic_ns()
         self._response = response
         self._content = response.content
         self._decoder = decoder

@@ -10,6 +10,7 @@ stop generating.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -78,6 +79,8 @@ class WholeAnswer(msgspec.Struct, frozen=True):
     call: UpstreamCall
     body: bytes
     content_type: str = ""
+    head_ns: int = 0
+    """When its head came, on the monotonic clock."""
 
 
 async def fetch_whole(target: Target, call: UpstreamCall) -> WholeAnswer:
@@ -92,13 +95,14 @@ async def fetch_whole(target: Target, call: UpstreamCall) -> WholeAnswer:
 
 async def _fetch_whole(target: Target, call: UpstreamCall, secret: str) -> WholeAnswer:
     response = await _post(target, call, call.accept, secret)
+    head_ns = time.monotonic_ns()
     try:
         body = await read_answer(target, response)
     finally:
         response.release() if response.content.at_eof() else response.close()
     if error := failures.find_error(body):
         raise error_in(target, error)
-    return WholeAnswer(target, call, body, response.headers.get("Content-Type", ""))
+    return WholeAnswer(target, call, body, response.headers.get("Content-Type", ""), head_ns)
 
 
 async def open_stream(target: Target, call: UpstreamCall) -> Stream:

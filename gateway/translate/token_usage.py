@@ -1,7 +1,8 @@
 """Counts and durations of an answer. Pure: the times come in.
 
-A backend's own measurements win; else the first event counts as the end of prompt evaluation. Clients divide
-by the durations, so none is zero beside a count.
+A backend's own measurements win; else the first event counts as the end of prompt evaluation, or the head of
+an answer that came whole. Clients divide by the durations, so none is zero beside a count, nor a nanosecond
+beside hundreds of tokens.
 """
 
 from __future__ import annotations
@@ -16,26 +17,42 @@ LONGEST_MS = 24 * 3600 * 1000
 
 
 class Timings(msgspec.Struct):
-    """Four points of an exchange, nanoseconds of one clock: received, sent on, first event, end."""
+    """Points of an exchange, nanoseconds of one clock: received, sent on, first event, end."""
 
     started_ns: int
     sent_ns: int
     first_ns: int
     ended_ns: int
+    head_ns: int = 0
+    """When the head of an answer came that then came in one piece; 0 of one that was streamed."""
+
+
+def find_generation_start(timings: Timings) -> int:
+    """Give the point that counts as the end of prompt evaluation.
+
+    Of an answer that came in one piece it is the head's, where that came well before the end. Most servers
+    send both when all is done: then nobody knows how long the prompt took, and all of the time counts for the
+    answer.
+    """
+    if not timings.head_ns:
+        return timings.first_ns
+    is_early = timings.ended_ns - timings.head_ns >= timings.head_ns - timings.sent_ns
+    return timings.head_ns if is_early else timings.sent_ns
 
 
 def measure(usage: Usage | None, server: ServerTimings | None, timings: Timings) -> AnswerMetrics:
     """Fill Ollama's six figures."""
     prompt_count, eval_count = counts(usage, server)
+    first_ns = find_generation_start(timings)
     prompt_ns = _ms_to_ns(server.prompt_ms) if server else 0
     eval_ns = _ms_to_ns(server.predicted_ms) if server else 0
     return AnswerMetrics(
         total_duration=max(1, timings.ended_ns - timings.started_ns),
         load_duration=max(1, timings.sent_ns - timings.started_ns),
         prompt_eval_count=prompt_count,
-        prompt_eval_duration=prompt_ns or max(1, timings.first_ns - timings.sent_ns),
+        prompt_eval_duration=prompt_ns or max(1, first_ns - timings.sent_ns),
         eval_count=eval_count,
-        eval_duration=eval_ns or max(1, timings.ended_ns - timings.first_ns),
+        eval_duration=eval_ns or max(1, timings.ended_ns - first_ns),
     )
 
 

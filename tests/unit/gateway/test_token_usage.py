@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.wire.openai_types import ServerTimings, Usage
-from gateway.translate.token_usage import Timings, counts, measure
+from gateway.translate.token_usage import Timings, counts, find_generation_start, measure
 
 CLOCK = Timings(started_ns=1000, sent_ns=1005, first_ns=1105, ended_ns=2105)
 
@@ -24,6 +24,23 @@ def test_the_servers_own_measurements_win() -> None:
     assert (found.prompt_eval_count, found.eval_count) == (9, 2)
     assert (found.prompt_eval_duration, found.eval_duration) == (30_500_000, 12_250_000)
     assert found.total_duration == 1105
+
+
+@pytest.mark.parametrize(
+    ("head_ns", "expected"),
+    [
+        pytest.param(0, 1900, id="streamed"),
+        pytest.param(2000, 1000, id="with the answer"),
+        pytest.param(1990, 1000, id="just before the answer"),
+        pytest.param(1000, 1000, id="at once"),
+        pytest.param(1200, 1200, id="well before the answer"),
+        pytest.param(1500, 1500, id="half way"),
+        pytest.param(1501, 1000, id="behind half of it"),
+    ],
+)
+def test_what_the_head_of_a_whole_answer_shows(head_ns: int, expected: int) -> None:
+    timings = Timings(started_ns=900, sent_ns=1000, first_ns=1900, ended_ns=2000, head_ns=head_ns)
+    assert find_generation_start(timings) == expected
 
 
 @pytest.mark.parametrize(
