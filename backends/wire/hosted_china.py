@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Prefill, ThinkStyle
 from backends.wire.reading import Reading
-from backends.wire.styles import BUDGETS, LEVELS, SAMPLING, levels, part
+from backends.wire.styles import BUDGETS, LEVELS, SAMPLING, part, three_efforts
 
 _LOG_PROBABILITIES = ["logprobs", "top_logprobs"]
 _AUTO_ONLY = {"required": "auto"}
@@ -19,13 +19,6 @@ def _switch(on: str = "enabled") -> ThinkStyle:
     thinking: Fields = {"thinking": {"type": on}}
     return ThinkStyle(
         off={"thinking": {"type": "disabled"}}, on=thinking, levels=dict.fromkeys(LEVELS, thinking)
-    )
-
-
-def _three_efforts() -> ThinkStyle:
-    """Switch by `reasoning_effort`, of which there are low, high and max; off is the least of it."""
-    return ThinkStyle(
-        off={"reasoning_effort": "low"}, on={}, levels=levels("reasoning_effort", medium="high")
     )
 
 
@@ -64,7 +57,7 @@ ROWS = (
             # Their sampling is fixed, and other values are refused.
             r"^kimi-(k2\.[5-9]|k[3-9])": {"drop_params": SAMPLING, "reasons_by_default": True},
             r"^kimi-k2\.[56]": part(_switch()),
-            r"^kimi-k[3-9]": part(_three_efforts()),
+            r"^kimi-k[3-9]": part(three_efforts()),
             r"^kimi-k2(-thinking|\.[7-9])": _ALWAYS_THINKS,
         },
     ),
@@ -134,7 +127,7 @@ ROWS = (
         has_completions_api=False,
         per_model={
             r"^glm-(4\.[5-9]|[5-9])": part(_switch()) | {"reasons_by_default": True},
-            r"^glm-5\.[3-9]": part(_three_efforts()),
+            r"^glm-5\.[3-9]": part(three_efforts()),
             r"^glm-z1": {"response_parsing": {"reasoning_tags": "start"}},
         },
     ),

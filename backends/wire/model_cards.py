@@ -187,6 +187,7 @@ def id_of(entry: dict[str, Any]) -> str:
 
 def card_of(entry: dict[str, Any]) -> ModelCard:
     """Read an entry of a list."""
+    entry = _of_any_provider(entry)
     architecture = entry.get("arch") or entry.get("architecture")
     price_in, price_out = _prices(entry)
     return ModelCard(
@@ -208,6 +209,25 @@ def card_of(entry: dict[str, Any]) -> ModelCard:
         active=entry.get("active") is not False,
         retires=_first_text(entry, RETIRES_PATHS),
     )
+
+
+def _of_any_provider(entry: dict[str, Any]) -> dict[str, Any]:
+    """Lay over a router's entry what holds whoever answers: the least length, a price that all have.
+
+    Tools are there if one of them takes tools. Source: Hugging Face, "Hub API".
+    """
+    listed = entry.get("providers")
+    providers = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    live = [one for one in providers if one.get("status") != "error"]
+    found: dict[str, Any] = {}
+    if lengths := [length for one in live if (length := integer(one.get("context_length")))]:
+        found["context_length"] = min(lengths)
+    if flags := [flag for one in live if isinstance(flag := one.get("supports_tools"), bool)]:
+        found["supports_tools"] = any(flags)
+    prices = [one.get("pricing") for one in live]
+    if prices and prices[0] and all(price == prices[0] for price in prices):
+        found["pricing"] = prices[0]
+    return {**found, **entry}
 
 
 def override_card(card: ModelCard, more: ModelCard) -> ModelCard:

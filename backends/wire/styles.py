@@ -37,6 +37,13 @@ def effort(off: str | None, on: str | None = None, **words: str) -> ThinkStyle:
     )
 
 
+def three_efforts() -> ThinkStyle:
+    """Switch by `reasoning_effort`, of which there are low, high and max; off is the least of it."""
+    return ThinkStyle(
+        off={"reasoning_effort": "low"}, on={}, levels=levels("reasoning_effort", medium="high")
+    )
+
+
 def template(name: str = "enable_thinking") -> ThinkStyle:
     """Switch by an argument of the chat template; templates that know levels read the effort."""
     on: Fields = {"chat_template_kwargs": {name: True}}

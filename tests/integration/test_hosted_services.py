@@ -81,6 +81,20 @@ CASES = [
         },
         ({"reasoning_details": [{"type": "reasoning.text", "text": "why not"}]}, {"content": "well"}),
     ),
+    Case(
+        "cerebras",
+        "zai-glm-4.7",
+        {"disable_reasoning": False, "max_completion_tokens": 9, "temperature": 1.5, "top_k": None},
+        NAMED_REASONING,
+    ),
+    Case(
+        "sambanova",
+        "DeepSeek-V3.1",
+        {"chat_template_kwargs": {"thinking": True}, "top_k": 5, "seed": 7},
+        ({"content": "<think>why not</think>well"},),
+    ),
+    Case("nebius", "Qwen/Qwen3-32B", {"reasoning_effort": None, "top_k": 5, "seed": None}, THINKING),
+    Case("huggingface", "openai/gpt-oss-120b:groq", {"seed": 7, "top_k": None}, NAMED_REASONING),
 ]
 EACH = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.dialect} {case.model}")
 

@@ -53,7 +53,7 @@ def test_what_is_unverified_is_said_of_fields_beside_a_source(dialect: Dialect) 
 
 def test_a_row_of_a_newer_service_names_its_source() -> None:
     rows = [row for row in DIALECTS.values() if row not in (*servers.ROWS, *hosted.ROWS)]
-    assert len(rows) >= 4
+    assert len(rows) >= 8
     assert all(row.documentation for row in rows)
 
 
@@ -158,6 +158,12 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
         ("https://api.minimaxi.com/v1", "minimax"),
         ("https://api.minimaxi.com.evil.example/v1", "generic"),
         ("https://API.MOONSHOT.CN./v1", "moonshot"),
+        ("https://api.cerebras.ai/v1", "cerebras"),
+        ("https://api.sambanova.ai/v1", "sambanova"),
+        ("https://api.tokenfactory.us-central1.nebius.com/v1", "nebius"),
+        ("https://api.studio.nebius.com/v1", "nebius"),
+        ("https://router.huggingface.co/v1", "huggingface"),
+        ("https://huggingface.co/v1", "generic"),
     ],
 )
 def test_a_host_that_serves_everybody_tells_the_kind(url: str, name: str) -> None:
@@ -369,6 +375,12 @@ def test_a_template_is_told_in_its_own_word(dialect: str, model: str, switch: di
         ("zhipu", "glm-4.6", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}),
         ("zhipu", "glm-4-32b-0414-128k", None, None),
         ("minimax", "MiniMax-M2.7", None, None),
+        ("cerebras", "zai-glm-4.7", {"disable_reasoning": True}, {"disable_reasoning": False}),
+        ("cerebras", "qwen-3-32b", None, {"reasoning_format": "parsed"}),
+        ("cerebras", "gpt-oss-120b", {"reasoning_effort": "low"}, {}),
+        ("cerebras", "llama3.1-8b", None, None),
+        ("nebius", "Qwen/Qwen3-32B", None, {}),
+        ("huggingface", "meta-llama/Llama-3.3-70B-Instruct", None, None),
         ("minimax", "MiniMax-M3", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "adaptive"}}),
     ],
 )

@@ -102,7 +102,7 @@ class TestFirstList:
 
     def test_05_template_switches_go_only_to_backends_that_know_them(self) -> None:
         know = {name for name in DIALECTS if "chat_template_kwargs" in asked(name, think=False)}
-        assert know == {"vllm", "llamacpp", "sglang", "nim"}
+        assert know == {"vllm", "llamacpp", "sglang", "nim", "sambanova"}
         for dialect in DIALECTS:
             own = {
                 *DIALECTS[dialect].body,
