@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,15 @@ def test_everything_that_was_started_is_stopped_even_if_it_does_not_want_to(
     assert _has_ended(grandchild)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: a shell that starts programs in the background has them ignore it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_ctrl_c_while_a_process_starts_comes_after_it_is_known() -> None:
     order = []
     with pytest.raises(KeyboardInterrupt), processes.undisturbed():
