@@ -22,6 +22,10 @@ from backends import addresses
 
 # Backends close idle connections after five seconds or more; leave first, or a call meets a closing one.
 KEEP_ALIVE_S = 4.0
+MAX_HEAD_LINE_BYTES = 16 * 1024
+"""Of a backend's answer: its status line, and each header."""
+MOST_TEMPLATES = 1024
+"""Backends, keys and paths of one event loop."""
 RESEND_WITHIN_S = 1.0
 """A pooled connection that its backend had closed is noticed within a round trip. Later, the backend may have
 begun to work on the request, and would do so twice."""
@@ -101,6 +105,8 @@ class Connector(aiohttp.TCPConnector):
             socket_factory=_open_socket,
             **more,
         )
+        self.templates: dict[Any, Any] = {}
+        """What calls with the same URL and headers share (`direct_post`). It goes with the connections."""
         self._factory: Any = partial(AnswerProtocol, loop=self._loop)
 
     async def connect(self, *arguments: Any, **more: Any) -> Connection:
@@ -125,8 +131,8 @@ def open_session(*, pools: bool) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
         skip_auto_headers=("User-Agent",),
-        max_line_size=16 * 1024,
-        max_field_size=16 * 1024,
+        max_line_size=MAX_HEAD_LINE_BYTES,
+        max_field_size=MAX_HEAD_LINE_BYTES,
     )
 
 

@@ -21,7 +21,8 @@ from openai._models import FinalRequestOptions
 from yarl import URL
 
 from backends.routing.snapshot import Upstream
-from backends.upstream.connections import CALL, CallState, open_session
+from backends.upstream.connections import CALL, MOST_TEMPLATES, CallState, Connector, open_session
+from backends.upstream.direct_post import PostTemplate
 from backends.wire.dialect import KEY_HEADERS, Auth, Dialect
 
 USER_AGENT = "Llamagate"
@@ -38,8 +39,11 @@ _unpooled: Sessions = WeakKeyDictionary()
 JSON = "application/json"
 
 
-class PreparedCall(msgspec.Struct, frozen=True):
-    """Where a call goes and with which headers. Holds a key, so it has no repr worth printing."""
+class PreparedCall(msgspec.Struct, frozen=True, eq=False):
+    """Where a call goes and with which headers. Holds a key, so it has no repr worth printing.
+
+    The same call is the same object (`prepare`), so it is told apart by identity.
+    """
 
     url: URL
     headers: dict[str, str]
@@ -116,13 +120,15 @@ async def _send(
     verify_tls: bool,
 ) -> aiohttp.ClientResponse:
     body = outgoing.body
+    CALL.set(sent)
+    if through is session() and _is_plain_post(outgoing):
+        return await _template(through, call, verify_tls).send(body or b"")
     data: bytes | AsyncIterator[bytes] | None = body
     headers = call.headers
     if outgoing.headers or outgoing.content_type != JSON:
         headers = {**headers, "Content-Type": outgoing.content_type, **outgoing.headers}
     if body is not None and len(body) > PIECE:
         data, headers = _pieces(body), {**headers, "Content-Length": str(len(body))}
-    CALL.set(sent)
     return await through.request(
         outgoing.method,
         call.url,
@@ -131,6 +137,28 @@ async def _send(
         allow_redirects=False,
         ssl=verify_tls,
     )
+
+
+def _is_plain_post(outgoing: OutgoingRequest) -> bool:
+    """Whether it is a JSON body of ordinary length with no headers of its own: what nearly all calls are."""
+    return (
+        outgoing.method == "POST"
+        and not outgoing.headers
+        and outgoing.content_type == JSON
+        and outgoing.body is not None
+        and len(outgoing.body) <= PIECE
+    )
+
+
+def _template(through: aiohttp.ClientSession, call: PreparedCall, verify_tls: bool) -> PostTemplate:
+    templates = through.connector.templates if isinstance(through.connector, Connector) else {}
+    found = templates.get((call, verify_tls))
+    if found is None:
+        found = PostTemplate(through, call.url, call.headers, verify_tls=verify_tls)
+        if len(templates) >= MOST_TEMPLATES:
+            templates.clear()
+        templates[call, verify_tls] = found
+    return found
 
 
 @lru_cache(maxsize=4096)
