@@ -15,13 +15,13 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from backends import change_authors, connection_test, services
 from backends.forms import BackendForm, CredentialForm, CredentialFormSet, MappingForm
-from backends.models import Backend, Credential, MappingTarget, ModelMapping, RouteChange
+from backends.models import Backend, Credential, MappingTarget, ModelMapping
 from backends.profile_admin import ProfileNamesAdmin
+from backends.route_change_admin import RouteChangeAdmin as RouteChangeAdmin  # registers itself
 from backends.routing import registry
 from backends.wire.dialects import DIALECTS
 from core import plain_secrets
@@ -34,7 +34,18 @@ TEST_TIMEOUT_S = 10.0
 NAME_TAKEN = "off: clients cannot tell it from another mapping, which has this name"
 SECTIONS = {
     "What every request gets": ["system", "messages", "options", "forced_options"],
-    "What clients are told": ["capabilities", "context_length", "template", "license"],
+    "What clients are told": [
+        "description",
+        "capabilities",
+        "context_length",
+        "family",
+        "parameter_size",
+        "quantization_level",
+        "template",
+        "license",
+        "show_backend_texts",
+        "recommended",
+    ],
 }
 
 
@@ -296,51 +307,3 @@ def summary(targets: Iterable[MappingTarget]) -> str:
     """Tell targets that are sorted by priority: `a on x or b on y, then c on z`."""
     groups = groupby(targets, key=lambda target: target.priority)
     return ", then ".join(" or ".join(map(str, group)) for _, group in groups)
-
-
-@admin.register(RouteChange)
-class RouteChangeAdmin(GuidedAdmin[RouteChange]):
-    """What clients did to the routing table: to be read, by nobody to be changed."""
-
-    list_display = ["when", "who", "what", "name", "detail"]
-    list_display_links = None
-    list_filter = ["action"]
-    search_fields = ["actor", "action", "name", "detail"]
-    fields = ["at", "actor", "action", "name", "detail"]
-    readonly_fields = ["at", "actor", "action", "name", "detail"]
-    empty_title = "No change by a client yet"
-    empty_text = (
-        "A client key with the right manage_models may make, copy and delete aliases with the Ollama "
-        "commands create, cp and rm. What was done, and with which key, stands here then."
-    )
-
-    @admin.display(description="When", ordering="at")
-    def when(self, row: RouteChange) -> str:
-        """Tell it to the second."""
-        return f"{row.at:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display(description="Who", ordering="actor")
-    def who(self, row: RouteChange) -> str:
-        """Tell the key and the team."""
-        return row.actor
-
-    @display(  # type: ignore[untyped-decorator]  # Unfold has no types
-        description="Action",
-        ordering="action",
-        label={"create": "success", "copy": "info", "delete": "danger"},
-    )
-    def what(self, row: RouteChange) -> str:
-        """Tell it in colour."""
-        return row.action
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only clients add to it, by what they do."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: RouteChange | None = None) -> bool:
-        """What was done was done."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: RouteChange | None = None) -> bool:
-        """Nobody forgets."""
-        return False

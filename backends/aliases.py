@@ -22,6 +22,8 @@ from core.model_names import canonical
 
 ResultT = TypeVar("ResultT")
 
+TOLD = ("family", "parameter_size", "quantization_level", "description", "show_backend_texts")
+"""What a copy tells of the model as its source does. To recommend it is the operator's to say."""
 FROM_CLIENTS = ("system", "options", "messages", "template", "license")
 
 
@@ -76,6 +78,8 @@ def _create(name: str, source: Route, spec: AliasSpec, actor: str, action: str =
     mapping.license = rule.license if spec.license is None else spec.license
     mapping.capabilities = list(rule.capabilities)
     mapping.context_length = rule.context_length
+    for field in TOLD:
+        setattr(mapping, field, getattr(rule.details, field))
     # Made from itself it keeps its targets, also those that are switched off and so in no route.
     keeps_targets = found is not None and canonical(name) == source.alias
     _save(mapping, None if keeps_targets else source.targets, actor)

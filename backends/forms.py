@@ -18,6 +18,7 @@ from unfold.widgets import (
 )
 
 from backends import example_turns
+from backends.mapping_details import Described
 from backends.models import Backend, Credential, ModelMapping
 from backends.validators import validate_object
 from backends.wire.model_cards import CAPABILITIES
@@ -327,6 +328,7 @@ class MappingForm(MappingModelForm):
             "forced_options",
             "capabilities",
             "context_length",
+            *(field.name for field in Described._meta.local_fields),
             "template",
             "license",
         ]

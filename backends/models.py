@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from backends.mapping_details import Described
 from backends.mapping_names import UniquelyNamed
 from backends.validators import validate_base_url as validate_base_url  # migrations find them here, too
 from backends.validators import validate_capabilities as validate_capabilities
@@ -182,7 +183,7 @@ class Credential(FollowedModel, Timestamped):
         return self.unseal()
 
 
-class ModelMapping(UniquelyNamed, FollowedModel, Timestamped):
+class ModelMapping(UniquelyNamed, Described, FollowedModel, Timestamped):
     """An alias that clients use, or a pattern with one star, and what belongs to every request for it."""
 
     follows = ROUTING
@@ -251,6 +252,11 @@ class ModelMapping(UniquelyNamed, FollowedModel, Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Check what no field can alone."""
+        super().clean()
+        self.check_recommendation()
 
 
 class RouteChange(models.Model):

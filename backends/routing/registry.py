@@ -9,6 +9,7 @@ from django.db.models import Prefetch
 from backends.models import Backend, Credential, MappingTarget, ModelMapping, ProbeResult
 from backends.routing.snapshot import (
     MappingRules,
+    ModelDetails,
     ProbeResults,
     RoutingSnapshot,
     Target,
@@ -109,6 +110,8 @@ def _rule(mapping: ModelMapping, upstreams: dict[int, Upstream]) -> MappingRules
         messages=tuple(mapping.messages),
         template=mapping.template,
         license=mapping.license,
+        details=ModelDetails(**{name: getattr(mapping, name) for name in ModelDetails.__struct_fields__}),
+        number=mapping.pk,
         changed_at=mapping.updated_at.timestamp(),
     )
     return note_inabilities(rule, usable)

@@ -93,6 +93,19 @@ class Target(msgspec.Struct, frozen=True):
         return self.upstream.probe_results.get(self.model, NOT_PROBED)
 
 
+class ModelDetails(msgspec.Struct, frozen=True):
+    """What an operator says of a model to clients. Empty: what the backend tells."""
+
+    family: str = ""
+    parameter_size: str = ""
+    quantization_level: str = ""
+    description: str = ""
+    recommended: int | None = None
+    """The place among the recommended models, 1 first."""
+    show_backend_texts: bool = False
+    """Whether clients are told an Ollama backend's system prompt, template and license."""
+
+
 class MappingRules(msgspec.Struct, frozen=True):
     """One mapping: its targets and what it adds to each request."""
 
@@ -107,6 +120,9 @@ class MappingRules(msgspec.Struct, frozen=True):
     """Example turns that go before every conversation."""
     template: str = ""
     license: str = ""
+    details: ModelDetails = ModelDetails()
+    number: int = 0
+    """In the order in which mappings were made."""
     changed_at: float = 0.0
     """Unix time of the last change, for `modified_at`."""
     lacks: frozenset[str] = frozenset()

@@ -141,6 +141,12 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
             "messages": msgspec.to_builtins(entry.messages),
             "template": entry.template,
             "license": entry.license,
+            "family": entry.family,
+            "parameter_size": entry.parameter_size,
+            "quantization_level": entry.quantization_level,
+            "description": entry.description,
+            "recommended": entry.recommended,
+            "show_backend_texts": entry.show_backend_texts,
         }
         save = partial(services.save_mapping, mapping, actor=change_authors.APPLY)
         if run.settle(mapping, wanted, f"mapping {entry.name}", path, save):

@@ -148,6 +148,12 @@ def _mapping(mapping: ModelMapping) -> dict[str, Any]:
         messages=[{"role": turn["role"], "content": turn["content"]} for turn in mapping.messages],
         template=mapping.template,
         license=mapping.license,
+        family=mapping.family,
+        parameter_size=mapping.parameter_size,
+        quantization_level=mapping.quantization_level,
+        description=mapping.description,
+        recommended=mapping.recommended,
+        show_backend_texts=mapping.show_backend_texts,
     )
 
 

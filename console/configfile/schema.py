@@ -87,6 +87,12 @@ class MappingEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     messages: list[TurnEntry] = []
     template: str = ""
     license: str = ""
+    family: str = ""
+    parameter_size: str = ""
+    quantization_level: str = ""
+    description: str = ""
+    recommended: int | None = None
+    show_backend_texts: bool = False
 
 
 class KeyEntry(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -15,14 +15,18 @@ import msgspec
 
 from backends.routing import knowledge
 from backends.routing.snapshot import MappingRules
-from core.model_names import show_with_tag
+from core.model_names import show_with_tag, strip_tag
 from gateway.model_list import DescribedModel
 from ollama_api.json_encoding import rfc3339
-from ollama_api.ollama.types import Details, ModelEntry, ShowReply
+from ollama_api.ollama.types import Details, ModelEntry, Recommendation, ShowReply
 
 FAMILY = re.compile(r"[a-z]+\d*")
 SIZE_IN_NAME = re.compile(r"(?<![a-z0-9])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
+MOST_UNMARKED = 5
+"""Models that are recommended where no operator said which."""
+UNKNOWN = "unknown"
+"""The architecture where nobody knows it: clients look for the context length behind its name."""
 PLAIN_TEMPLATE = "{{ .Prompt }}"
 WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
 
@@ -68,6 +72,41 @@ def ps_entry(model: DescribedModel, expires_at_ns: int) -> ModelEntry:
         size_vram=_size(model),
         context_length=context_length(model) or 0,
     )
+
+
+def choose_recommendations(models: list[DescribedModel]) -> list[DescribedModel]:
+    """Choose the mappings that operators marked, in their order; if none is, the first that were made.
+
+    Patterns are no names to choose. Names that end in `cloud` are left out: menus hide those, or sign in.
+    """
+    exact = [one for one in models if not one.rule.is_wildcard and not _looks_like_cloud(one.name)]
+    marked = [one for one in exact if one.rule.details.recommended is not None]
+    if marked:
+        return sorted(marked, key=lambda one: (one.rule.details.recommended, one.rule.number))
+    able = (one for one in exact if "completion" in capabilities(one))
+    return sorted(able, key=lambda one: one.rule.number)[:MOST_UNMARKED]
+
+
+def _looks_like_cloud(name: str) -> bool:
+    return strip_tag(name).lower().endswith("cloud")
+
+
+def recommendation(model: DescribedModel) -> Recommendation:
+    """Describe a model for menus, under the name that tags has."""
+    return Recommendation(
+        model=show_with_tag(model.name),
+        description=model.rule.details.description,
+        context_length=context_length(model) or 0,
+        max_output_tokens=_max_output(model),
+    )
+
+
+def _max_output(model: DescribedModel) -> int:
+    """Tell how many tokens an answer may have: by the operator, else by the backend; 0 if nobody knows."""
+    said = {**model.rule.options, **model.rule.forced_options}.get("num_predict")
+    if isinstance(said, int) and said > 0:
+        return said
+    return (model.card.max_output if model.card else None) or 0
 
 
 def show_reply(model: DescribedModel, basename: str | None = None) -> ShowReply:
@@ -152,7 +191,7 @@ def _parameter_pairs(rule: MappingRules) -> list[tuple[str, str]]:
 
 
 def _model_info(model: DescribedModel, basename: str) -> dict[str, str | int]:
-    family = _family(model)
+    family = _family(model) or UNKNOWN
     card = model.card
     numbers = {
         "general.parameter_count": card.parameters if card else None,
@@ -164,14 +203,15 @@ def _model_info(model: DescribedModel, basename: str) -> dict[str, str | int]:
 
 
 def _details(model: DescribedModel, *, lengths: bool) -> Details:
-    family = _family(model)
+    family, said = _family(model), model.rule.details
     return Details(
         parent_model="",
         format="gguf",
         family=family,
-        families=[family],
-        parameter_size=_parameter_size(model),
-        quantization_level=(model.card.quantisation if model.card else "") or "unknown",
+        families=[family] if family else [],
+        parameter_size=said.parameter_size or _parameter_size(model),
+        quantization_level=said.quantization_level or (model.card.quantisation if model.card else ""),
+        description=said.description,
         context_length=(context_length(model) or 0) if lengths else 0,
         embedding_length=(embedding_length(model) or 0) if lengths else 0,
     )
@@ -182,7 +222,8 @@ def _parameter_size(model: DescribedModel) -> str:
     count = model.card.parameters if model.card else None
     if count:
         return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"
-    found = SIZE_IN_NAME.search(knowledge.last_part(model.target.model))
+    names = (knowledge.last_part(name) for name in (model.target.model, model.name))
+    found = next((size for name in names if (size := SIZE_IN_NAME.search(name))), None)
     return found.group(1) + found.group(2).upper() if found else ""
 
 
@@ -196,10 +237,12 @@ def _size(model: DescribedModel) -> int:
 
 
 def _family(model: DescribedModel) -> str:
-    if model.card and model.card.architecture:
-        return model.card.architecture
+    """Give the family that somebody tells, or what the name begins with; empty if that is no word."""
+    told = model.rule.details.family or (model.card.architecture if model.card else "")
+    if told:
+        return told
     found = FAMILY.match(knowledge.last_part(model.target.model))
-    return found.group() if found else "unknown"
+    return found.group() if found else ""
 
 
 def _format_modified_at(rule: MappingRules) -> str:

@@ -181,6 +181,8 @@ class Details(msgspec.Struct, omit_defaults=True, kw_only=True):
     families: list[str] | None = None
     parameter_size: str | None = None
     quantization_level: str | None = None
+    description: str = ""
+    """Of the mapping; Ollama has none."""
     context_length: int = 0
     embedding_length: int = 0
 
@@ -200,6 +202,15 @@ class ModelEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
     expires_at: str = ""
     size_vram: int | msgspec.UnsetType = msgspec.UNSET
     context_length: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Recommendation(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """An entry of /api/experimental/model-recommendations. Source: Ollama `api/types.go`."""
+
+    model: str
+    description: str | None = None
+    context_length: int = 0
+    max_output_tokens: int = 0
 
 
 class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -11,6 +11,7 @@ from accounts.models import ClientKey
 from accounts.rights import MANAGE_MODELS, RIGHTS
 from backends.models import ModelMapping, RouteChange
 from backends.routing import registry
+from backends.routing.snapshot import ModelDetails
 from tests.conftest import Change
 from tests.fake_backend import FakeBackend
 from tests.support import factories
@@ -105,6 +106,19 @@ class TestTemplateAndLicense:
         route = registry.current().resolve("pet")
         assert route is not None
         assert (route.rule.template, route.rule.license) == ("{{ .Prompt }}", " MIT\nas it is\n")
+
+    def test_come_with_what_else_clients_are_told(self, operator: Operator) -> None:
+        said = {"family": "own", "parameter_size": "70B", "quantization_level": "Q4", "description": "Code."}
+        changes = {**said, "recommended": "3", "show_backend_texts": "on"}
+        operator.fill(change_page(mapping()), changes)
+        route = registry.current().resolve("pet")
+        assert route is not None
+        assert route.rule.details == ModelDetails(**said, recommended=3, show_backend_texts=True)
+
+    def test_recommend_no_pattern(self, operator: Operator) -> None:
+        row = mapping()
+        answer = operator.fill(change_page(row), {"name": "pet*", "recommended": "1"})
+        assert errors(answer)["recommended"] == ["A pattern is no name that anybody could be recommended."]
 
     def test_unfold_the_section_that_holds_them(self, operator: Operator) -> None:
         assert operator.get(change_page(mapping(license="MIT"))).count("<summary") == 1

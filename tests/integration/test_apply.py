@@ -68,6 +68,9 @@ class TestFirstApply:
             {"role": "assistant", "content": "Yes.\nAnd you?\n"},
         ]
         assert (star.template, star.license) == ("{{ .Prompt }}", "Do as you like.\nBlame nobody.\n")
+        said = (star.family, star.parameter_size, star.quantization_level, star.description)
+        assert said == ("qwen3", "70B", "Q4_K_M", "For all: of us.")
+        assert (star.show_backend_texts, star.recommended) == (True, None)
         key = ClientKey.objects.get(name="ci")
         assert key.rights == ["manage_models"]
         assert (key.digest, key.expires_at) == (keys.digest(CLIENT_KEY), datetime(2099, 1, 31, tzinfo=UTC))
@@ -121,6 +124,14 @@ class TestAgain:
         files.apply(FULL)
         [line, _] = files.apply({"backends": [{"name": "far", "base_url": "https://far.example/v1"}]})
         assert line == "~ backend far: enabled false -> true, verify_tls false -> true"
+
+    def test_a_mapping_is_recommended_as_the_file_says(self, files: Files) -> None:
+        for place, line in ((2, "recommended none -> 2"), (None, "recommended 2 -> none")):
+            files.apply(FULL) if place else None
+            entry = {"name": "Qwen:latest", "enabled": False, "targets": [], "recommended": place}
+            lines = files.apply({"mappings": [entry]})
+            assert lines[0] == f"~ mapping Qwen:latest: {line}"
+            assert ModelMapping.objects.get(name="Qwen:latest").recommended == place
 
     def test_a_mapping_leads_exactly_where_the_file_says(self, files: Files) -> None:
         files.apply(FULL)

@@ -54,6 +54,11 @@ mappings:
     license: |
       Do as you like.
       Blame nobody.
+    family: qwen3
+    parameter_size: 70B
+    quantization_level: Q4_K_M
+    description: "For all: of us."
+    show_backend_texts: true
   - name: Qwen:latest
     targets: [{backend: local, model: qwen3, weight: 10}]
     enabled: false

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.routing.snapshot import Target
+from backends.routing.snapshot import ModelDetails, Target
 from backends.wire.model_cards import ModelCard, parse_model_list
 from backends.wire.openai_types import BadReply
 from core.model_names import canonical, show_with_tag
@@ -219,7 +219,7 @@ def test_the_entry_in_tags() -> None:
             "family": "llama",
             "families": ["llama"],
             "parameter_size": "8.0B",
-            "quantization_level": "unknown",
+            "quantization_level": "",
             "context_length": 8192,
             "embedding_length": 4096,
         },
@@ -286,12 +286,33 @@ def test_show_with_all_that_can_be_known() -> None:
         ("llama-3.1-8b", "8B"),
         ("qwen2.5-0.5b-instruct", "0.5B"),
         ("gemma-270m", "270M"),
+        ("Llama-3.3-70B-Instruct", "70B"),
         ("gpt-4o", ""),
         ("v2base", ""),
     ],
 )
 def test_the_size_in_a_name_is_the_size_shown(model: str, size: str) -> None:
     assert tags_entry(described(model=model)).details.parameter_size == size
+    assert tags_entry(described(model, "deployment")).details.parameter_size == size
+
+
+SAID = ModelDetails("own", "70B", "Q4_K_M", "For code.")
+
+
+def test_the_operators_details_win() -> None:
+    card = ModelCard("m", parameters=8_030_000_000, architecture="llama", quantisation="F16")
+    one = described("llama-8b", "llama-8b", card, details=SAID)
+    for details in (tags_entry(one).details, ps_entry(one, 1).details, show_reply(one).details):
+        told = (details.family, details.parameter_size, details.quantization_level, details.description)
+        assert told == ("own", "70B", "Q4_K_M", "For code.")
+        assert details.families == ["own"]
+
+
+def test_what_nobody_tells_is_empty() -> None:
+    details = json.loads(to_json(tags_entry(described(model="7"))))["details"]
+    empty = {name: details[name] for name in ("family", "families", "parameter_size", "quantization_level")}
+    assert empty == {"family": "", "families": [], "parameter_size": "", "quantization_level": ""}
+    assert "description" not in details
 
 
 @given(st.text("abcGPT4-_./:0129", min_size=1, max_size=20), st.booleans())
