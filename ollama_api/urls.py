@@ -35,7 +35,7 @@ urlpatterns = [
     path("api/user/keys/<path:key>", door(cloud.forget_key, "DELETE", has_body=False)),
     path("api/experimental/web_search", door(cloud.web_search, "POST")),
     path("api/experimental/web_fetch", door(cloud.web_fetch, "POST")),
-    path("api/experimental/model-recommendations", door(cloud.recommendations, "GET")),
+    path("api/experimental/model-recommendations", door(model_views.recommend, "GET")),
     path("v1/chat/completions", door(openai.CHAT, "POST", api=OPENAI)),
     path("v1/completions", door(openai.COMPLETIONS, "POST", api=OPENAI)),
     path("v1/embeddings", door(openai.EMBEDDINGS, "POST", api=OPENAI)),

@@ -31,6 +31,12 @@ CONTEXT_PATHS: tuple[Path, ...] = (
     ("inputTokenLimit",),
     ("meta", "n_ctx_train"),
 )
+MAX_OUTPUT_PATHS: tuple[Path, ...] = (
+    ("top_provider", "max_completion_tokens"),
+    ("max_completion_tokens",),
+    ("max_output_tokens",),
+    ("outputTokenLimit",),
+)
 RETIRES_PATHS: tuple[Path, ...] = (("deprecation",), ("shutdown_date",), ("expiration_date",))
 QUANTISATION_PATHS: tuple[Path, ...] = (
     ("quantization",),
@@ -138,6 +144,8 @@ class ModelCard(msgspec.Struct, frozen=True):
     """False: the server lists it and does not serve it."""
     retires: str = ""
     """When it goes, as the server writes it."""
+    max_output: int | None = None
+    """How many tokens an answer may have."""
     from_table: tuple[str, ...] = ()
     """The fields that are not the backend's word, but our table's."""
 
@@ -194,6 +202,7 @@ def card_of(entry: dict[str, Any]) -> ModelCard:
         id=id_of(entry),
         created=integer(entry.get("created")) or 0,
         context_length=_first_number(entry, CONTEXT_PATHS),
+        max_output=_first_number(entry, MAX_OUTPUT_PATHS),
         parameters=integer(at(entry, ("meta", "n_params"))),
         embedding_length=integer(at(entry, ("meta", "n_embd"))) or integer(entry.get("output_vector_size")),
         size=integer(at(entry, ("meta", "size"))) or integer(entry.get("size_bytes")),

@@ -43,8 +43,3 @@ async def web_fetch(request: ClientRequest) -> HttpResponseBase:
     """Refuse."""
     go_json.first_value(request.body)
     raise Refused("ollama cloud is disabled: web fetch is unavailable")
-
-
-async def recommendations(request: ClientRequest) -> HttpResponseBase:
-    """Recommend nothing."""
-    return json_response({"recommendations": []})

@@ -1,4 +1,4 @@
-"""What there is: tags, show, ps, version, and the root that says that somebody is at home."""
+"""What there is: tags, show, ps, version, recommendations, and the root that says that somebody is there."""
 
 from __future__ import annotations
 
@@ -63,6 +63,13 @@ async def ps(request: ClientRequest) -> HttpResponseBase:
                 continue
             entries.append(model_metadata.ps_entry(model, int(until * 1e9)))
     return json_response({"models": entries})
+
+
+async def recommend(request: ClientRequest) -> HttpResponseBase:
+    """Recommend the mappings that operators marked, else the first that they made: for menus of `ollama`."""
+    models = await list_known_models(request.context.caller)
+    chosen = model_metadata.choose_recommendations(models)
+    return json_response({"recommendations": [model_metadata.recommendation(model) for model in chosen]})
 
 
 async def _describe(caller: Caller, name: str) -> DescribedModel:

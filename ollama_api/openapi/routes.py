@@ -23,6 +23,7 @@ from ollama_api.ollama.types import (
     Progress,
     PullRequest,
     PushRequest,
+    Recommendation,
     ShowReply,
     ShowRequest,
 )
@@ -126,6 +127,7 @@ KINDS = (
     GenerateReply,
     EmbedReply,
     EmbeddingReply,
+    Recommendation,
     ShowReply,
     ModelEntry,
     Progress,
@@ -252,8 +254,8 @@ OPERATIONS = (
     ollama(
         "get",
         "/api/experimental/model-recommendations",
-        "None",
-        answer={JSON: members(recommendations={"type": "array", "maxItems": 0})},
+        "The models that operators recommend",
+        answer={JSON: members(recommendations={"type": "array", "items": ref(Recommendation)})},
         errors=(401,),
     ),
     ollama(

@@ -1,10 +1,11 @@
 """Routes about Ollama's own cloud: off here, in the words that Ollama has for that."""
 
-from tests.conformance.checks import has_status, ok, refused, same
+from tests.conformance.checks import has_status, keys_within, ok, refused, same, true
 from tests.conformance.subject import Subject
 from tests.conformance.vectors import PROXY, Section
 
 SECTION = Section("Ollama's cloud", "server/routes.go: StatusHandler, WhoamiHandler; server/cloud_proxy.go")
+RECOMMENDED = ("model", "description", "context_length", "max_output_tokens", "vram_bytes", "required_plan")
 DISABLED = "ollama cloud is disabled: {} is unavailable"
 
 
@@ -23,10 +24,16 @@ def _(subject: Subject) -> None:
         refused(answer, 403, DISABLED.format(verb))
 
 
-@SECTION.vector(147, "`GET /api/experimental/model-recommendations`: none", "TestModelRecommendations*")
+@SECTION.vector(
+    147, "`GET /api/experimental/model-recommendations`: names that are listed", "TestModelRecommendations*"
+)
 def _(subject: Subject) -> None:
-    answer = subject.server.get("/api/experimental/model-recommendations")
-    same("the recommendations", ok(answer), {"recommendations": []})
+    said = ok(subject.server.get("/api/experimental/model-recommendations"))
+    keys_within("the answer", said, ("recommendations",))
+    names = [entry["name"] for entry in ok(subject.server.get("/api/tags"))["models"]]
+    for entry in said["recommendations"]:
+        keys_within("an entry", entry, RECOMMENDED)
+        true("the name is listed", entry["model"] in names, names)
 
 
 @SECTION.vector(
