@@ -17,7 +17,7 @@ import msgspec
 from accounts.errors import AccessError
 from backends import key_redaction
 from backends.discovery import catalog
-from backends.errors import BackendError, NoRoute, UpstreamGarbled
+from backends.errors import BackendError, NoRoute
 from backends.routing.snapshot import Route
 from gateway import embedding_batches, loaded_models, replay_store
 from gateway.admission import Lease, admit, open_lease
@@ -42,7 +42,7 @@ from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData, keys_of_turns
 from gateway.translate.stop_emulation import StopScanner, cut_at_stop
 from gateway.translate.token_usage import measure
-from gateway.upstream_calls import UpstreamCalls, read_answer
+from gateway.upstream_calls import UpstreamCalls, read_answer, require_answer
 
 rng = Random()  # noqa: S311  # shares load, guards nothing
 
@@ -142,11 +142,7 @@ async def _answer_whole(
     """Ask, and answer in one piece."""
 
     async def ask(attempt: Attempt) -> Any:
-        reply = read_answer(await calls.fetch(attempt))
-        if not reply.choices:
-            name = attempt.candidate.target.upstream.name
-            raise UpstreamGarbled(name, "an answer without a choice")
-        return reply
+        return require_answer(attempt, read_answer(await calls.fetch(attempt)))
 
     reply = await try_candidates(lease, operation, plan, ask)
     attempt = lease.attempts[-1]

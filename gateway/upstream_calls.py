@@ -12,6 +12,7 @@ from backends.errors import UpstreamGarbled
 from backends.upstream import client
 from backends.upstream.client import Stream, UpstreamCall, WholeAnswer
 from backends.wire.openai_types import BadReply
+from backends.wire.reading import is_unexplained
 from gateway.admission import Lease
 from gateway.attempt import Attempt
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
@@ -109,4 +110,14 @@ def read_answer(answer: WholeAnswer) -> Any:
         raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
     if reply.error:
         raise client.error_in(answer.target, reply.error)
+    return reply
+
+
+def require_answer(attempt: Attempt, reply: Any) -> Any:
+    """Give an answer back if it is one. Raises an `UpstreamError`, and the next target is tried."""
+    name = attempt.candidate.target.upstream.name
+    if not reply.choices:
+        raise UpstreamGarbled(name, "an answer without a choice")
+    if is_unexplained([reply]):
+        raise UpstreamGarbled(name, client.SILENT_END)
     return reply

@@ -23,7 +23,7 @@ from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.upstream import transport
 from backends.wire import failures, openai_types, overflow
-from backends.wire.reading import Reads, says_something
+from backends.wire.reading import Reads, is_unexplained, says_something
 from backends.wire.sse import (
     BOM,
     DEFAULT_LIMIT_BYTES,
@@ -43,6 +43,7 @@ LONGEST_MARK = 16
 MAX_ERROR_BODY = 64 * 1024
 MAX_LIST_BODY = 8 * 1024 * 1024
 """A list of models, or what a server tells of one."""
+SILENT_END = "an answer that ended without a word, for a reason that is not known"
 DRAIN_S = 0.05
 GRACE_S = 2.0
 """How long what stands behind the end of an answer is waited for: counts come with it or at once."""
@@ -95,16 +96,22 @@ class Stream:
         elif self._response.content_type != self._decoder.media_type:
             raise await self._another_type()
         if any(map(says_something, self._held)):
-            return self._silence.start()
+            return self._start()
         while not self._over:
             data = await self._bytes()
             came = self._decode_events(data)
             self._held += came
             if any(map(says_something, came)):
-                return self._silence.start()
+                return self._start()
             size += len(data)
             self._check_held_size(size)
         raise UpstreamCut(self.target.upstream.name, "the stream ended before it began")
+
+    def _start(self) -> None:
+        """Take what is held for the beginning of an answer."""
+        if is_unexplained(self._held):
+            raise UpstreamGarbled(self.target.upstream.name, SILENT_END)
+        self._silence.start()
 
     def _check_held_size(self, size: int) -> None:
         """Refuse to hold any more events that say nothing. `size`: bytes that they came as."""
@@ -151,6 +158,7 @@ class Stream:
         for choice in reply.choices:
             choice.delta = choice.delta or choice.message
         self._held = [reply]
+        self._start()
 
     def __aiter__(self) -> AsyncIterator[list[Any]]:
         return self

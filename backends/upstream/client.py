@@ -34,6 +34,7 @@ from backends.upstream import transport
 from backends.upstream.answer_stream import (
     MAX_ERROR_BODY,
     MAX_LIST_BODY,
+    SILENT_END,
     Stream,
     error_in,
     read_answer,
@@ -44,7 +45,16 @@ from backends.wire import failures, openai_types, overflow, retry
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
-__all__ = ["Stream", "UpstreamCall", "WholeAnswer", "error_in", "fetch_whole", "look", "open_stream"]
+__all__ = [
+    "SILENT_END",
+    "Stream",
+    "UpstreamCall",
+    "WholeAnswer",
+    "error_in",
+    "fetch_whole",
+    "look",
+    "open_stream",
+]
 
 LOOK_TIMEOUT_S = 5.0
 

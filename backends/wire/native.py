@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.finish_reasons import plain_reason
 from backends.wire.openai_types import (
     BadReply,
     Choice,
@@ -90,7 +91,7 @@ def decode_line(data: bytes) -> Reply:
     calls = [_call(call) for call in said.tool_calls or ()]
     choice = Choice(
         delta=Delta(content=said.content, reasoning_content=said.thinking, tool_calls=calls or None),
-        finish_reason=(line.done_reason or "stop") if line.done else None,
+        finish_reason=plain_reason(line.done_reason or "stop") if line.done else None,
         logprobs=Logprobs(line.logprobs) if line.logprobs else None,
     )
     return Reply([choice], _usage(line), _timings(line), context=line.context)

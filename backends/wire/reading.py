@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.finish_reasons import BROKEN_OFF, NONE, is_known, plain_reason
 from backends.wire.openai_types import (
     Choice,
     Delta,
@@ -27,13 +28,6 @@ from backends.wire.token_counts import check_counts, read_timings
 
 ReplyT_co = TypeVar("ReplyT_co", covariant=True)
 
-# Ends that are none -> the status that says so.
-BROKEN_OFF = {
-    "error": 500,
-    "abort": 500,
-    "network_error": 500,
-    "insufficient_system_resource": 503,
-}
 LARGEST_ERROR = 16 * 1024
 FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -107,7 +101,8 @@ class Reader:
             return self._without_choice(reply, event)
         choice = choices[0]
         if choice.finish_reason is not None or choice.error is not None:
-            _end(reply, choice)
+            for one in choices:
+                _end(reply, one)
         delta = choice.delta
         if (
             delta is None
@@ -210,6 +205,13 @@ def has_words(reply: Any) -> bool:
     return isinstance(reply.choices, list) and any(map(_words_of, reply.choices))
 
 
+def is_unexplained(replies: list[Any]) -> bool:
+    """Whether an answer ended without a word for a reason that nobody knows: that is a failure."""
+    choices = [one for reply in replies if isinstance(reply.choices, list) for one in reply.choices]
+    ends = [choice.finish_reason for choice in choices if choice.finish_reason]
+    return bool(ends) and not any(map(_words_of, choices)) and not is_known(ends[-1])
+
+
 def _words_of(choice: Choice) -> Any:
     delta = choice.delta or choice.message or Delta()
     return delta.content or delta.reasoning_content or delta.tool_calls or choice.text
@@ -237,14 +239,14 @@ class _Pairs:
 
 
 def _end(reply: Reply, choice: Choice) -> None:
-    """Tell an end that is a failure as one."""
+    """Tell an end that is a failure as one, and any other by its plain name."""
     if choice.error is not None:
         reply.error = choice.error
-    elif choice.finish_reason in BROKEN_OFF and reply.error is None:
-        reply.error = {
-            "code": BROKEN_OFF[choice.finish_reason],
-            "message": "the backend broke off this answer",
-        }
+    elif choice.finish_reason is not None:
+        reason = plain_reason(choice.finish_reason)
+        choice.finish_reason = None if reason in NONE else reason
+        if reason in BROKEN_OFF and reply.error is None:
+            reply.error = {"code": BROKEN_OFF[reason], "message": "the backend broke off this answer"}
 
 
 def _straighten(delta: Delta) -> None:

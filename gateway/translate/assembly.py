@@ -8,34 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.wire.finish_reasons import FILTERS, LENGTHS, is_known
 from backends.wire.openai_types import Choice, Delta, Reply, ServerTimings, Usage
 from gateway.answer import AnswerPart, AnswerToolCall
-from gateway.errors import BadRequest
+from gateway.errors import AnswerUnusable, BadRequest
 from gateway.translate.gathered_bytes import weight, weight_of_calls
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData
 from gateway.translate.tool_calls import Calls
 
-# Ollama knows two ends of a generation. What is not here counts as a stop.
-DONE_REASONS = {
-    "length": "length",
-    "max_tokens": "length",
-    "MAX_TOKENS": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
-}
-FILTERED_REASONS = frozenset(
-    {
-        "content_filter",
-        "content_filtered",
-        "SAFETY",
-        "RECITATION",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "refusal",
-        "sensitive",
-        "guardrail_intervened",
-    }
-)
+LONGEST_REASON = 100
+"""Characters that a client is told of a reason that nobody knows."""
 
 
 class Assembly:
@@ -119,7 +101,7 @@ class Assembly:
             AnswerUnusable: a call's arguments are no JSON object, and no limit cut them off.
         """
         self._salt = self._salt or salt  # invented ids stay what they are
-        is_cut = DONE_REASONS.get(self.finish_reason or "") == "length"
+        is_cut = self.finish_reason in LENGTHS
         return self._calls.whole(self._salt, is_cut=is_cut)
 
     def collect_replay_data(self) -> dict[str, ReplayData]:
@@ -129,11 +111,16 @@ class Assembly:
         return self.replay_collector.collect_replay_data(self.tool_calls(0), self._calls.extras())
 
     def done_reason(self) -> str:
-        """Map the end. Raises `BadRequest` when the backend filtered everything."""
+        """Map the end to one of the two that Ollama knows of a generation.
+
+        Raises:
+            BadRequest: the backend filtered everything.
+            AnswerUnusable: it said nothing at all, for a reason that nobody knows.
+        """
         reason = self.finish_reason or ""
-        if reason in FILTERED_REASONS and not self.has_text and not self._calls:
-            raise BadRequest("the backend's content filter stopped the reply")
-        return DONE_REASONS.get(reason, "stop")
+        if not self.has_answer:
+            _explain_silence(reason)
+        return "length" if reason in LENGTHS else "stop"
 
     @property
     def is_complete(self) -> bool:
@@ -144,6 +131,14 @@ class Assembly:
     def has_answer(self) -> bool:
         """Whether anything was said at all."""
         return self.has_text or bool(self._calls)
+
+
+def _explain_silence(reason: str) -> None:
+    """Refuse an answer without text and call, unless its end explains that."""
+    if reason in FILTERS:
+        raise BadRequest("the backend's content filter stopped the reply")
+    if reason and not is_known(reason):
+        raise AnswerUnusable(f"the backend ended its answer without a word: {reason[:LONGEST_REASON]}")
 
 
 class CompleteAnswer:

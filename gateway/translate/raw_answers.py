@@ -13,9 +13,12 @@ from typing import Any
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.finish_reasons import openai_reason, plain_reason
 from backends.wire.openai_types import BadReply, Reply, ServerTimings, Usage
 from backends.wire.reading import FAULTS, USUAL, Reader, Reading
-from gateway.raw_forms import EMPTY, MESSAGES, NULL, RESPONSES, Fields, decode_fields
+from gateway.raw_forms import EMPTY, MESSAGES, NULL, RESPONSES, Fields, decode_fields, encode_raw
+
+_decode_choices = msgspec.json.Decoder(list[Fields]).decode
 
 
 class Chunk(msgspec.Struct):
@@ -60,9 +63,12 @@ class ChunkReader:
         try:
             if not data.isascii():
                 data.decode()
-            return Chunk(reply, decode_fields(data))
+            fields = decode_fields(data)
         except FAULTS:
-            return Chunk(reply, _read_lenient(data, reply))
+            fields = _read_lenient(data, reply)
+        if reply.choices and reply.choices[0].finish_reason:
+            _tell_reasons(fields)
+        return Chunk(reply, fields)
 
     def end(self) -> None:
         """Everything has been passed on."""
@@ -81,6 +87,19 @@ def _read_lenient(data: bytes, reply: Reply) -> Fields:
         }
     except (ValueError, RecursionError) as error:
         raise BadReply(str(error)) from None
+
+
+def _tell_reasons(fields: Fields) -> None:
+    """Put every finish reason in OpenAI's words."""
+    try:
+        choices = _decode_choices(fields["choices"])
+        reasons = [msgspec.json.decode(choice.get("finish_reason", NULL)) for choice in choices]
+    except (KeyError, *FAULTS):
+        return
+    told = [openai_reason(plain_reason(one)) if isinstance(one, str) and one else one for one in reasons]
+    if told != reasons:
+        mended = [{**choice, "finish_reason": one} for choice, one in zip(choices, told, strict=True)]
+        fields["choices"] = encode_raw(mended)
 
 
 class VectorList(Chunk):

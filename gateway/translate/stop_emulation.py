@@ -69,7 +69,7 @@ class StopScanner:
         part = choice.delta or choice.message
         came: Any = (part.content if part is not None else choice.text) or ""
         self._chunks += bool(came)
-        shown = self._scan(came, is_last=choice.finish_reason is not None)
+        shown = self._scan(came, is_last=bool(choice.finish_reason))
         if self.is_over:
             choice.finish_reason, choice.logprobs = "stop", None
             if not self._is_counted:  # and never will be: a token a chunk is the nearest that is known

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from backends.wire.finish_reasons import FILTERS
 from gateway.answer import AnswerMetrics
 from gateway.errors import Failure
-from gateway.translate.assembly import FILTERED_REASONS, Assembly
+from gateway.translate.assembly import Assembly
 from ollama_api.anthropic.types import ErrorBody, ErrorDetail, StopReason, TokenUsage
 
 # Source: Ollama v0.33 `anthropic/anthropic.go:NewError`; 413 and 504: Anthropic API reference, "Errors".
@@ -26,7 +27,7 @@ OTHER_ERROR = "api_error"
 # Ends that say more than stop or length. Source: Anthropic API reference, "Stop reasons".
 SPECIAL_STOPS: dict[str, StopReason] = {
     "stop_sequence": "stop_sequence",
-    **dict.fromkeys(FILTERED_REASONS, "refusal"),
+    **dict.fromkeys(FILTERS, "refusal"),
 }
 STOPS: dict[str, StopReason] = {"stop": "end_turn", "length": "max_tokens"}
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from backends.wire.finish_reasons import FILTERS
 from gateway.answer import AnswerMetrics, AnswerToolCall
 from gateway.errors import TOO_LONG, AnswerUnusable, Failure
-from gateway.translate.assembly import FILTERED_REASONS, Assembly
+from gateway.translate.assembly import Assembly
 from ollama_api.responses import tools
 from ollama_api.responses.types import (
     CustomCallItem,
@@ -94,7 +95,7 @@ def incomplete_reason(assembly: Assembly) -> str | None:
     """Say why there is no more, or None for a complete answer. Raises `BadRequest`."""
     if assembly.done_reason() == "length":
         return "max_output_tokens"
-    return "content_filter" if assembly.finish_reason in FILTERED_REASONS else None
+    return "content_filter" if assembly.finish_reason in FILTERS else None
 
 
 def whole_calls(assembly: Assembly, reason: str | None, salt: int) -> tuple[AnswerToolCall, ...]:

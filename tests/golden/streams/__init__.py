@@ -1,6 +1,6 @@
 """Streams that broke somebody's translator. `test_nasty_streams.py` plays them, however they are cut."""
 
-from tests.golden.streams import calls, characters, chunks, endings, errors, framing, kinds, thinking
+from tests.golden.streams import calls, characters, chunks, endings, errors, framing, kinds, reasons, thinking
 
 CASES = (
     *framing.CASES,
@@ -10,5 +10,6 @@ CASES = (
     *endings.CASES,
     *errors.CASES,
     *kinds.CASES,
+    *reasons.CASES,
     *characters.CASES,
 )
