@@ -10,10 +10,23 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from backends.wire import hosted, hosted_china, hosted_inference, servers
+from backends.wire import (
+    hosted,
+    hosted_china,
+    hosted_clouds,
+    hosted_inference,
+    hosted_makers,
+    servers,
+)
 from backends.wire.dialect import Dialect
 
-_HOSTED = (*hosted.ROWS, *hosted_china.ROWS, *hosted_inference.ROWS)
+_HOSTED = (
+    *hosted.ROWS,
+    *hosted_china.ROWS,
+    *hosted_clouds.ROWS,
+    *hosted_inference.ROWS,
+    *hosted_makers.ROWS,
+)
 _ROWS = (*servers.ROWS[:1], *sorted((*servers.ROWS[1:], *_HOSTED), key=lambda row: row.label.lower()))
 
 DIALECTS: MappingProxyType[str, Dialect] = MappingProxyType({row.name: row for row in _ROWS})

@@ -11,8 +11,9 @@ from backends.wire.dialect import Dialect, EmbedStyle, Fields, ModelSource, Pref
 from backends.wire.reading import Reading
 from backends.wire.styles import (
     ALWAYS,
-    BUDGETS,
+    ANTHROPIC_THINKING,
     LEVELS,
+    NO_THINKING,
     OPTIONS,
     SAMPLING,
     VLLM_OPTIONS,
@@ -25,10 +26,6 @@ _REASONING_OBJECT = ThinkStyle(
     off={"reasoning": {"effort": "none"}},
     on={"reasoning": {"enabled": True}},
     levels={level: {"reasoning": {"effort": "xhigh" if level == "max" else level}} for level in LEVELS},
-)
-_ANTHROPIC_THINKING = ThinkStyle(
-    on={"thinking": {"type": "enabled", "budget_tokens": BUDGETS["medium"]}},
-    levels={level: {"thinking": {"type": "enabled", "budget_tokens": BUDGETS[level]}} for level in LEVELS},
 )
 
 # Models that think in secret: they refuse sampling, and their limit counts what they think.
@@ -66,8 +63,7 @@ _GPT_5_ON: Fields = {
         "levels": levels("reasoning_effort", max="xhigh"),
     },
 }
-_NO_THINKING: Fields = {"think": {}}
-_ONE_EFFORT: Fields = {"drop_params": [*SAMPLING, "stop"], "max_tokens_minimum": 1024} | _NO_THINKING
+_ONE_EFFORT: Fields = {"drop_params": [*SAMPLING, "stop"], "max_tokens_minimum": 1024} | NO_THINKING
 _OPENAI_MODELS: dict[str, Fields] = {
     r"^o[134]\b|^gpt-5(?!\.|.*chat)": _O_SERIES,
     r"^gpt-5(-mini|-nano)?(-\d|$)": _GPT_5,
@@ -75,7 +71,7 @@ _OPENAI_MODELS: dict[str, Fields] = {
     r"^gpt-5\.[5-9]|^gpt-[6-9]": _GPT_5_ON,
     r"^gpt-5\.\d+-chat": _ONE_EFFORT,
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
-    r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": _NO_THINKING,
+    r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": NO_THINKING,
     r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"has_completions_api": True, "infill": {}},
 }
 
@@ -289,7 +285,7 @@ ROWS = (
         drop_schema_keywords=["$id", "$schema", "strict"],
         per_model={
             r"2\.5-flash": part(effort(off="none")),
-            r"gemini-(1|2\.0)|gemma|learnlm": _NO_THINKING,
+            r"gemini-(1|2\.0)|gemma|learnlm": NO_THINKING,
         },
     ),
     Dialect(
@@ -302,7 +298,7 @@ ROWS = (
         param_ranges={"temperature": (0.0, 1.0)},
         drop_params=["logprobs", "top_logprobs"],
         drop_params_when_reasoning=["temperature", "top_p"],
-        think=_ANTHROPIC_THINKING,
+        think=ANTHROPIC_THINKING,
         format="prompt",
         merge_system_messages="all",
         embeddings=None,

@@ -9,7 +9,8 @@ LLM Credentials", "Client-Side Fallbacks", "Tag Based Routing", and what its pro
 (`proxy/auth/auth_utils.py`); Vercel, "AI Gateway"; Azure, "On Your Data"; Anthropic, "Advisor tool"; OpenAI,
 "Image generation" (a tool with a model of its own); Groq, "Compound"; Together, "Chat completions"; vLLM,
 "Disaggregated Prefilling"; SGLang, "LoRA Serving", "PD Disaggregation"; llama.cpp, `tools/server/README.md`;
-Text Generation Inference, "Multi-LoRA"; LM Studio, "Speculative Decoding"; LocalAI, "OpenAI functions".
+Text Generation Inference, "Multi-LoRA"; LM Studio, "Speculative Decoding"; LocalAI, "OpenAI functions";
+Cloudflare, "gpt-oss-120b".
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ SGLANG = VLLM | {
     "routed_dp_rank",
 }
 LLAMACPP = frozenset({"lora"})
+CLOUDFLARE = frozenset({"lora"})
 TGI = frozenset({"adapter_id"})
 LMSTUDIO = frozenset({"draft_model"})
 LOCALAI = frozenset({"backend", "model_base_name"})
@@ -140,6 +142,7 @@ ANY = (
     | LMSTUDIO
     | LOCALAI
     | LLAMACPP
+    | CLOUDFLARE
     | TGI
     | {
         # Vercel, Portkey, Cloudflare, Helicone and others of their kind.

@@ -66,3 +66,11 @@ TEMPLATE_MODELS: dict[str, Fields] = {
     r"(?i)deepseek|granite|kimi": part(template("thinking")),
 }
 """Models whose chat templates have words of their own, wherever a template is what switches."""
+
+ANTHROPIC_THINKING = ThinkStyle(
+    on={"thinking": {"type": "enabled", "budget_tokens": BUDGETS["medium"]}},
+    levels={level: {"thinking": {"type": "enabled", "budget_tokens": BUDGETS[level]}} for level in LEVELS},
+)
+"""As Anthropic has it, wherever its models are served."""
+NO_THINKING: Fields = {"think": {}}
+"""For models without a switch."""

@@ -94,6 +94,48 @@ CASES = [
         ({"content": "<think>why not</think>well"},),
     ),
     Case("nebius", "Qwen/Qwen3-32B", {"reasoning_effort": None, "top_k": 5, "seed": None}, THINKING),
+    Case(
+        "cohere",
+        "command-a-reasoning-08-2025",
+        {"reasoning_effort": "high", "temperature": 1.0, "seed": 7, "stop": ["END"]},
+        THINKING,
+    ),
+    Case(
+        "perplexity",
+        "sonar-reasoning-pro",
+        {"reasoning_effort": None, "temperature": 1.7, "seed": None, "max_tokens": 9},
+        ({"content": "<think>why not</think>well"},),
+    ),
+    Case(
+        "cloudflare",
+        "@cf/openai/gpt-oss-120b",
+        {"max_tokens": 9, "stop": None, "top_k": 5},
+        THINKING,
+        path="/client/v4/accounts/0a1b/ai/v1",
+    ),
+    Case(
+        "databricks",
+        "databricks-claude-sonnet-4",
+        {
+            "thinking": {"type": "enabled", "budget_tokens": 8192},
+            "temperature": None,
+            "max_tokens": 8192 + 1024,
+        },
+        THINKING,
+    ),
+    Case(
+        "github",
+        "openai/gpt-5",
+        {"max_completion_tokens": 1024, "max_tokens": None, "temperature": None, "stop": None},
+        ({"content": "well"},),
+    ),
+    Case(
+        "vertex",
+        "google/gemini-2.5-flash",
+        {"temperature": 1.7, "seed": 7, "reasoning_effort": None},
+        ({"content": "well"},),
+        path="/v1/projects/p/locations/global/endpoints/openapi",
+    ),
     Case("huggingface", "openai/gpt-oss-120b:groq", {"seed": 7, "top_k": None}, NAMED_REASONING),
 ]
 EACH = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.dialect} {case.model}")
@@ -156,3 +198,18 @@ def test_a_stop_string_that_a_service_does_not_take_ends_its_answer_here(
     lines = [json.loads(line) for line in client.post("/api/chat", CHAT).text.splitlines()]
     assert "".join(line["message"]["content"] for line in lines) == "well, "
     assert lines[-1]["done_reason"] == "stop"
+
+
+def test_every_row_of_a_newer_service_is_asked_here() -> None:
+    newer = {row.name for row in DIALECTS.values() if row.documentation}
+    assert newer == {case.dialect for case in CASES}
+
+
+def test_a_service_that_cuts_answers_short_unasked_is_asked_for_more(
+    client: Client, fake: FakeBackend
+) -> None:
+    case = Case("cloudflare", "@cf/meta/llama-3.1-8b-instruct", {}, ({"content": "well"},), path="/a/ai/v1")
+    path = connect(fake, case)
+    fake.route("POST", f"{path}/chat/completions", scripts.replay(events(case)))
+    client.post("/api/chat", {"model": "m", "messages": CHAT["messages"]})
+    assert fake.requests[-1].json["max_tokens"] == 4096

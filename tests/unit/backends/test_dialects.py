@@ -53,7 +53,7 @@ def test_what_is_unverified_is_said_of_fields_beside_a_source(dialect: Dialect) 
 
 def test_a_row_of_a_newer_service_names_its_source() -> None:
     rows = [row for row in DIALECTS.values() if row not in (*servers.ROWS, *hosted.ROWS)]
-    assert len(rows) >= 8
+    assert len(rows) >= 14
     assert all(row.documentation for row in rows)
 
 
@@ -164,6 +164,16 @@ def test_a_kind_without_stream_options_is_not_asked_for_usage() -> None:
         ("https://api.studio.nebius.com/v1", "nebius"),
         ("https://router.huggingface.co/v1", "huggingface"),
         ("https://huggingface.co/v1", "generic"),
+        ("https://api.cohere.com/compatibility/v1", "cohere"),
+        ("https://api.perplexity.ai", "perplexity"),
+        ("https://api.cloudflare.com/client/v4/accounts/0a1b/ai/v1", "cloudflare"),
+        ("https://dbc-a1b2c3d4-e5f6.cloud.databricks.com/serving-endpoints", "databricks"),
+        ("https://adb-1234567890.7.azuredatabricks.net/serving-endpoints", "databricks"),
+        ("https://1234567890.7.gcp.databricks.com/serving-endpoints", "databricks"),
+        ("https://models.github.ai/inference", "github"),
+        ("https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi", "vertex"),
+        ("https://us-central1-aiplatform.googleapis.com/v1/projects/p/endpoints/openapi", "vertex"),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", "gemini"),
     ],
 )
 def test_a_host_that_serves_everybody_tells_the_kind(url: str, name: str) -> None:
@@ -179,6 +189,13 @@ def test_a_host_that_serves_everybody_tells_the_kind(url: str, name: str) -> Non
         ("generic", "http://h:8000/own/path", "http://h:8000/own/path"),
         ("openrouter", "https://openrouter.ai", "https://openrouter.ai/api/v1"),
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
+        ("perplexity", "https://api.perplexity.ai/", "https://api.perplexity.ai"),
+        ("zhipu", "https://api.z.ai", "https://api.z.ai/api/paas/v4"),
+        (
+            "databricks",
+            "https://dbc-1.cloud.databricks.com",
+            "https://dbc-1.cloud.databricks.com/serving-endpoints",
+        ),
         ("azure", "https://r.openai.azure.com", "https://r.openai.azure.com/openai/v1"),
         ("azure_deployments", "https://r.openai.azure.com", "https://r.openai.azure.com/openai"),
         (
@@ -381,6 +398,25 @@ def test_a_template_is_told_in_its_own_word(dialect: str, model: str, switch: di
         ("cerebras", "llama3.1-8b", None, None),
         ("nebius", "Qwen/Qwen3-32B", None, {}),
         ("huggingface", "meta-llama/Llama-3.3-70B-Instruct", None, None),
+        (
+            "cohere",
+            "command-a-reasoning-08-2025",
+            {"reasoning_effort": "none"},
+            {"reasoning_effort": "high"},
+        ),
+        ("cohere", "command-r-08-2024", None, None),
+        ("perplexity", "sonar-deep-research", {"reasoning_effort": "low"}, {}),
+        ("perplexity", "sonar-pro", None, None),
+        (
+            "databricks",
+            "databricks-claude-sonnet-4",
+            None,
+            {"thinking": {"type": "enabled", "budget_tokens": 8192}},
+        ),
+        ("databricks", "databricks-meta-llama-3-3-70b-instruct", None, None),
+        ("github", "openai/gpt-5", {"reasoning_effort": "low"}, {}),
+        ("vertex", "google/gemini-2.5-pro", {"reasoning_effort": "low"}, {}),
+        ("vertex", "google/gemini-2.0-flash", None, None),
         ("minimax", "MiniMax-M3", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "adaptive"}}),
     ],
 )
