@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.client_api import ClientApi
 from ollama_api.anthropic.api import MESSAGES
 from ollama_api.ollama import chat, embed, generate
-from ollama_api.openai.chat import CHAT, COMPLETIONS, EMBEDDINGS
+from ollama_api.openai.chat import CHAT, COMPLETIONS
+from ollama_api.openai.vectors import EMBEDDINGS
 from ollama_api.responses.api import RESPONSES
 
 GENERATIONS: dict[str, ClientApi] = {

@@ -10,6 +10,7 @@ from ollama_api.door import add_request_id, door
 from ollama_api.fallback import answer_unknown_path
 from ollama_api.ollama import chat, cloud, embed, generate, manage, model_views
 from ollama_api.openai import chat as openai
+from ollama_api.openai.vectors import EMBEDDINGS
 from ollama_api.openai.views import list_models, show_model
 from ollama_api.responses.api import RESPONSES
 
@@ -38,7 +39,7 @@ urlpatterns = [
     path("api/experimental/model-recommendations", door(model_views.recommend, "GET")),
     path("v1/chat/completions", door(openai.CHAT, "POST", api=OPENAI)),
     path("v1/completions", door(openai.COMPLETIONS, "POST", api=OPENAI)),
-    path("v1/embeddings", door(openai.EMBEDDINGS, "POST", api=OPENAI)),
+    path("v1/embeddings", door(EMBEDDINGS, "POST", api=OPENAI)),
     # No other verbs: what is asked here becomes a path at the backend.
     re_path(
         r"v1/images/(?P<verb>generations|edits|variations)\Z",

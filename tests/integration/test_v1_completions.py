@@ -128,6 +128,65 @@ def test_base64_passes(client: Client, word: str) -> None:
     assert list(struct.unpack(f"<{len(packed) // 4}f", packed)) == vector("a")
 
 
+def _pack(values: Any) -> str:
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+def _vectors(*given: Any) -> Script:
+    entries = [{"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(given)]
+    return scripts.json_body({"object": "list", "data": entries, "usage": {"prompt_tokens": 2}})
+
+
+VALUES = [0.5, -0.25, 1.0]
+
+
+@pytest.mark.parametrize("came", [VALUES, _pack(VALUES)], ids=["floats", "base64"])
+@pytest.mark.parametrize("asked", ["float", "base64", None])
+def test_vectors_have_the_encoding_that_was_asked_for(
+    client: Client, fake: FakeBackend, asked: str | None, came: Any
+) -> None:
+    """Some backends know one only; OpenAI's JavaScript library reads floats as base64: garbage."""
+    fake.script("the-real-one", _vectors(came, came))
+    answer = embed(client, ["a", "b"], **({} if asked is None else {"encoding_format": asked})).json
+    wanted = _pack(VALUES) if asked == "base64" else VALUES
+    assert [entry["embedding"] for entry in answer["data"]] == [wanted, wanted]
+    assert answer["usage"] == {"prompt_tokens": 2}
+
+
+def test_what_a_list_of_vectors_lacks_is_filled_in(client: Client, fake: FakeBackend) -> None:
+    fake.script("the-real-one", scripts.json_body({"data": [{"embedding": [1.0]}, {"embedding": [0.5]}]}))
+    answer = embed(client, ["a", "b"]).json
+    assert answer == {
+        "object": "list",
+        "model": "m",
+        "data": [
+            {"object": "embedding", "index": 0, "embedding": [1.0]},
+            {"object": "embedding", "index": 1, "embedding": [0.5]},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "vector", [[1.0, None], "no base64!", {"a": 1}, None, _pack([float("nan")])], ids=repr
+)
+def test_what_is_no_vector_is_told_where_it_has_to_be_read(
+    client: Client, fake: FakeBackend, vector: Any
+) -> None:
+    fake.script("the-real-one", _vectors(vector))
+    encoding = "float" if isinstance(vector, str) else "base64"
+    answer = embed(client, "a", encoding_format=encoding)
+    assert (answer.status, answer.json["error"]["type"]) == (502, "api_error")
+
+
+@pytest.mark.parametrize(
+    "given", [[None], ["a", None], ["a", 1], [{"a": 1}], [True], [1.5], [["a"]], [[1], "a"], [[None]]]
+)
+def test_an_element_that_is_no_text_is_refused(client: Client, fake: FakeBackend, given: Any) -> None:
+    answer = embed(client, given)
+    assert (answer.status, answer.json["error"]["message"]) == (400, "invalid input type")
+    assert fake.requests == []
+
+
 def test_an_empty_encoding_is_none(client: Client, fake: FakeBackend) -> None:
     answer = embed(client, "a", encoding_format="")
     assert (answer.status, answer.json["data"][0]["embedding"]) == (200, vector("a"))

@@ -17,7 +17,8 @@ from ollama_api.anthropic.api import MESSAGES
 from ollama_api.json_encoding import to_json
 from ollama_api.ollama.chat import API as OLLAMA_CHAT
 from ollama_api.ollama.generate import API as OLLAMA_GENERATE
-from ollama_api.openai.chat import CHAT, COMPLETIONS, EMBEDDINGS
+from ollama_api.openai.chat import CHAT, COMPLETIONS
+from ollama_api.openai.vectors import EMBEDDINGS
 from ollama_api.responses.api import RESPONSES
 from tests.golden import replay
 
