@@ -31,6 +31,7 @@ from ollama_api.http import (
     json_response_without_charset,
     plain_response,
 )
+from ollama_api.ollama import sign_in
 from ollama_api.request import ClientGone, ClientRequest
 from usage.bounded_log import BoundedLog
 
@@ -96,7 +97,7 @@ def door(
         except ClientGone:
             raise
         except Exception as error:  # whatever it is, the client gets a sentence and not a stack
-            response = request.refused(_explain(error, request, endpoint.name))
+            response = _refuse(request, api, _explain(error, request, endpoint.name))
         for name in api.id_headers:
             response[name] = request_id
         if request.context.reports is not None:
@@ -129,6 +130,12 @@ async def answer_with(api: ClientApi, request: ClientRequest) -> HttpResponseBas
         return bytes_response(answered.body, answered.media_type)
     is_ollama = request.path.startswith("/api/")
     return json_response(answered.body) if is_ollama else json_response_without_charset(answered.body)
+
+
+def _refuse(request: ClientRequest, api: ApiShape, failure: Failure) -> HttpResponse:
+    if failure.status == 401 and api is OLLAMA:
+        return error_response(failure, sign_in.write_401_body(failure, request))
+    return request.refused(failure)
 
 
 def _write_in(api: ApiShape, request_id: str) -> Callable[[Failure], HttpResponse]:

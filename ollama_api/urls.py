@@ -8,7 +8,7 @@ from ollama_api.anthropic.views import count_tokens
 from ollama_api.api_shapes import ANTHROPIC, OPENAI
 from ollama_api.door import add_request_id, door
 from ollama_api.fallback import answer_unknown_path
-from ollama_api.ollama import chat, cloud, embed, generate, manage, model_views
+from ollama_api.ollama import chat, cloud, embed, generate, manage, model_views, sign_in
 from ollama_api.openai import chat as openai
 from ollama_api.openai.vectors import EMBEDDINGS
 from ollama_api.openai.views import list_models, show_model
@@ -17,6 +17,7 @@ from ollama_api.responses.api import RESPONSES
 urlpatterns = [
     path("", door(model_views.root, "GET", "HEAD", public=True)),
     path("api/version", door(model_views.version, "GET", "HEAD", public=True)),
+    path("connect", door(sign_in.connect, "GET", "HEAD", public=True)),
     path("api/tags", door(model_views.tags, "GET", "HEAD")),
     path("api/ps", door(model_views.ps, "GET")),
     path("api/show", door(model_views.show, "POST")),
@@ -31,7 +32,7 @@ urlpatterns = [
     path("api/push", door(manage.push, "POST")),
     path("api/blobs/<str:digest>", door(manage.blob, "HEAD", "POST", has_body=False)),
     path("api/status", door(cloud.status, "GET")),
-    path("api/me", door(cloud.me, "POST", has_body=False)),
+    path("api/me", door(sign_in.me, "POST", has_body=False)),
     path("api/signout", door(cloud.signout, "POST", has_body=False)),
     path("api/user/keys/<path:key>", door(cloud.forget_key, "DELETE", has_body=False)),
     path("api/experimental/web_search", door(cloud.web_search, "POST")),

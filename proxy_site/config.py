@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]_~-]+(?:/[A-Za-z0-9._~/-]*)?")
+"""No credentials, no query: it is told to everybody."""
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -39,6 +42,8 @@ class ProxyConfig:
     require_key_on_loopback: bool
     serve_without_keys: bool
     ollama_version: str
+    public_url: str
+    """By which clients reach this server, without a final slash; "" if they say it themselves (Host)."""
     max_body_bytes: int
     admin_max_body_bytes: int
     max_bodies_bytes: int
@@ -117,6 +122,7 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         require_key_on_loopback=env.bool("LLAMAGATE_REQUIRE_KEY_ON_LOOPBACK", False),
         serve_without_keys=env.bool("LLAMAGATE_SERVE_ANYONE_WITHOUT_A_KEY", False),
         ollama_version=env.str("LLAMAGATE_OLLAMA_VERSION", "0.33.0"),
+        public_url=_public_url(env, "LLAMAGATE_PUBLIC_URL"),
         max_body_bytes=env.int("LLAMAGATE_MAX_BODY_BYTES", 64 * 1024 * 1024),
         admin_max_body_bytes=env.int("LLAMAGATE_ADMIN_MAX_BODY_BYTES", 10 * 1024 * 1024),
         max_bodies_bytes=env.int("LLAMAGATE_MAX_BODIES_BYTES", 256 * 1024 * 1024),
@@ -150,6 +156,14 @@ def load(env: FileAwareEnv) -> ProxyConfig:
 def _read_secret(path: Path) -> str:
     """Read a secret that the first start left in the data directory, or nothing."""
     return path.read_text().strip() if path.is_file() else ""
+
+
+def _public_url(env: FileAwareEnv, name: str) -> str:
+    """Read a URL such as `https://llm.example.com`, with a path or without."""
+    given: str = env.str(name, "").rstrip("/")
+    if given and not PUBLIC_URL.fullmatch(given):
+        raise EnvError(f'Environment variable "{name}" invalid: no URL such as https://llm.example.com')
+    return given
 
 
 def _networks(env: FileAwareEnv, name: str) -> tuple[Network, ...]:

@@ -1,6 +1,6 @@
-"""What belongs to Ollama's cloud: nobody is signed in here, and it is switched off.
+"""What belongs to Ollama's cloud, which is switched off: nobody is signed in there. Who asks here: `sign_in`.
 
-Source: Ollama v0.33 `server/routes.go` (StatusHandler, WhoamiHandler, SignoutHandler), `cloud_proxy.go`.
+Source: Ollama v0.33 `server/routes.go` (StatusHandler, SignoutHandler), `cloud_proxy.go`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,6 @@ from ollama_api.request import ClientRequest
 async def status(request: ClientRequest) -> HttpResponseBase:
     """Say that the cloud is off: `ollama launch` then offers no cloud models."""
     return json_response({"cloud": {"disabled": True, "source": "config"}})
-
-
-async def me(request: ClientRequest) -> HttpResponseBase:
-    """Say that nobody is signed in; without a `signin_url`, which would open a browser."""
-    raise Unauthorized("unauthorized")
 
 
 async def signout(request: ClientRequest) -> HttpResponseBase:

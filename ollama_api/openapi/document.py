@@ -8,7 +8,17 @@ from typing import Any
 
 import msgspec
 
-from ollama_api.openapi.routes import ERRORS, JSON, KINDS, OPERATIONS, PARAMETERS, SCHEMAS, VERBS, Operation
+from ollama_api.openapi.routes import (
+    ERRORS,
+    JSON,
+    KINDS,
+    OPERATIONS,
+    PARAMETERS,
+    SCHEMAS,
+    UNAUTHORIZED,
+    VERBS,
+    Operation,
+)
 from ollama_api.openapi.schemas import Schema, schemas
 
 DESCRIPTION = """\
@@ -115,8 +125,9 @@ def _errors() -> dict[str, Any]:
     """Describe every error of every API once."""
     errors: dict[str, Any] = {}
     for operation in OPERATIONS:
-        content = {} if operation.method == "head" else {JSON: ERRORS[operation.api]}
         for status in operation.errors:
+            shapes = UNAUTHORIZED if status == HTTPStatus.UNAUTHORIZED else ERRORS
+            content = {} if operation.method == "head" else {JSON: shapes[operation.api]}
             response = _response(HTTPStatus(status).phrase, content)
             if status in RETRIED:
                 response["headers"]["Retry-After"] = _header("RetryAfter")

@@ -36,6 +36,7 @@ TEXT: Schema = {"type": "string"}
 OBJECT: Schema = {"type": "object"}
 JSON, NDJSON, SSE = "application/json", "application/x-ndjson", "text/event-stream"
 FORM, BYTES, PLAIN = "multipart/form-data", "application/octet-stream", "text/plain"
+HTML = "text/html"
 ANSWERING = (400, 401, 403, 404, 429, 502, 503, 504)
 """Errors that may come in place of an answer of a backend."""
 
@@ -74,12 +75,21 @@ SAMPLING: dict[str, Schema] = {
     "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
 }
 VERB = {"type": "object", "properties": {"model": {"type": "string", "minLength": 1}}, "required": ["model"]}
+USER = members(id={"type": "string", "format": "uuid"}, email=TEXT, name=TEXT, plan=TEXT)
 TOKENS = members(input_tokens={"type": "integer"})
 OPENAI_MODEL = members(
     id=TEXT, object={"const": "model"}, created={"type": "integer"}, owned_by={"const": "library"}
 )
 SCHEMAS: dict[str, Schema] = {
     "Error": {"description": "A sentence.", **members(error={"type": "string", "minLength": 1})},
+    "Unauthorized": {
+        "description": "The sentence twice, and the page that says how to get and set a key.",
+        **members(
+            error={"type": "string", "minLength": 1},
+            status={"type": "string", "minLength": 1},
+            signin_url={"type": "string", "format": "uri"},
+        ),
+    },
     "OpenAIError": members(
         error=members(
             message={"type": "string", "minLength": 1},
@@ -142,6 +152,7 @@ ERRORS: dict[ApiName, Schema] = {
     "OpenAI": ref("OpenAIError"),
     "Anthropic": ref(ErrorBody),
 }
+UNAUTHORIZED: dict[ApiName, Schema] = {**ERRORS, "Ollama": ref("Unauthorized")}
 PARAMETERS: dict[str, Schema] = {
     "digest": {"type": "string", "pattern": "^sha256[:-][0-9a-fA-F]{64}$"},
     "key": TEXT,
@@ -187,6 +198,8 @@ OPERATIONS = (
     ollama("head", "/", "Is somebody at home?", public=True),
     ollama("get", "/api/version", "The release imitated", answer={JSON: members(version=TEXT)}, public=True),
     ollama("head", "/api/version", "The release imitated", public=True),
+    ollama("get", "/connect", "How to get and set a client key", answer={HTML: TEXT}, public=True),
+    ollama("head", "/connect", "How to get and set a client key", public=True),
     ollama("get", "/api/tags", "The models of the caller", answer=MODELS, errors=(401,)),
     ollama("head", "/api/tags", "The models of the caller", errors=(401,)),
     ollama("get", "/api/ps", "The models in use", answer=MODELS, errors=(401,)),
@@ -246,7 +259,7 @@ OPERATIONS = (
         answer={JSON: members(cloud=members(disabled={"const": True}, source=TEXT))},
         errors=(401,),
     ),
-    ollama("post", "/api/me", "Nobody is signed in to Ollama's cloud", errors=(401,), **CLOUD),
+    ollama("post", "/api/me", "Who asks", answer={JSON: USER}, errors=(401,)),
     ollama("post", "/api/signout", "Nobody is signed in to Ollama's cloud", errors=(401,), **CLOUD),
     ollama("delete", "/api/user/keys/{key}", "Nobody is signed in to Ollama's cloud", errors=(401,), **CLOUD),
     ollama("post", "/api/experimental/web_search", "Refused: the cloud's", errors=(400, 401, 403), **CLOUD),

@@ -88,14 +88,18 @@ Wanted = str | re.Pattern[str] | Callable[[str], bool] | None
 
 
 def refused(answer: Answer, status: int | Container[int], wanted: Wanted = None) -> str:
-    """Check for an error in Ollama's shape: `{"error": "<sentence>"}` and nothing else; give the sentence."""
+    """Check for an error in Ollama's shape: `{"error": "<sentence>"}` and nothing else; give the sentence.
+
+    A 401 has what the command line shows of one as well.
+    """
     allowed = {status} if isinstance(status, int) else status
     if answer.status not in allowed:
         shown = status if isinstance(status, int) else "of an error"
         raise Failed(f"{answer.asked}: status {shown}", f"{answer.status} {_short(answer.body)}")
     matches(f"{answer.asked}: JSON", answer.content_type, r"application/json(; charset=utf-8)?")
     said = answer.json
-    same(f"{answer.asked}: the one key is error", list(said) if isinstance(said, dict) else said, ["error"])
+    names = ["error", "status", "signin_url"] if answer.status == 401 else ["error"]
+    same(f"{answer.asked}: the keys", list(said) if isinstance(said, dict) else said, names)
     sentence = said["error"]
     true(f"{answer.asked}: the error is a sentence", isinstance(sentence, str) and sentence, said)
     _fits(answer.asked, sentence, wanted)

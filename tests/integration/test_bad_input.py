@@ -95,7 +95,7 @@ def sentence_of(path: str, answer: Answer) -> str:
     assert answer.headers["content-type"].startswith("application/json")
     body = json.loads(answer.body)
     if not path.startswith("/v1"):
-        assert list(body) == ["error"]
+        assert list(body) == (["error", "status", "signin_url"] if answer.status == 401 else ["error"])
         return str(body["error"]) if isinstance(body["error"], str) else ""
     if path.startswith("/v1/messages"):
         assert (list(body), body["type"]) == (["type", "error", "request_id"], "error")

@@ -269,7 +269,7 @@ SAMPLES = (
         refused=501,
     ),
     Sample("POST", f"/api/blobs/{DIGEST}", {}, refused=501),
-    Sample("POST", "/api/me", {}, refused=401),
+    Sample("POST", "/api/me", {}),
     Sample("POST", "/api/signout", {}, refused=401),
     Sample("POST", "/api/experimental/web_search", {"query": "a", "max_results": 3}, refused=403),
     Sample("POST", "/api/experimental/web_fetch", {"url": "a"}, refused=403),

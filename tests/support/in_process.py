@@ -112,7 +112,7 @@ class _Response:
 def stub_backend(monkeypatch: pytest.MonkeyPatch, models: Iterable[str]) -> None:
     """Put a backend in place that answers whatever it is asked, as long as that is JSON or a form."""
 
-    async def request(upstream: Any, sent: transport.OutgoingRequest) -> _Response:
+    async def request(upstream: Any, sent: transport.OutgoingRequest, secret: str) -> _Response:
         transport.prepare(upstream.base_url, "bearer", "", sent.path, sent.accept, sent.content_type)
         if sent.path == "/models":
             return _json({"object": "list", "data": [{"id": model} for model in models]})

@@ -1,6 +1,6 @@
 """Origins, hosts and keys."""
 
-from tests.conformance.checks import has_status, ok, plain, refused, same, true
+from tests.conformance.checks import has_status, matches, ok, plain, refused, same, true
 from tests.conformance.subject import Subject
 from tests.conformance.vectors import PROXY, WIRE, Need, Section
 from tests.conformance.wire import Answer
@@ -52,11 +52,14 @@ def _(subject: Subject) -> None:
 
 
 @SECTION.vector(
-    99, "Where keys are demanded: 401 with a sentence; `/` and the version stay open", PROXY, Need.KEY
+    99, "Where keys are demanded: 401 as `ollama` shows it; `/` and the version stay open", PROXY, Need.KEY
 )
 def _(subject: Subject) -> None:
     nobody = subject.server.with_key("")
-    refused(nobody.post("/api/chat", subject.call()), 401)
+    answer = nobody.post("/api/chat", subject.call())
+    same("the sentence is the status", refused(answer, 401), answer.json["status"])
+    matches("the page", answer.json["signin_url"], r"https?://\S+/connect")
+    refused(nobody.post("/api/me"), 401)
     refused(nobody.get("/api/tags"), 401)
     refused(subject.server.with_key("wrong").get("/api/tags"), 401)
     has_status(nobody.ask("HEAD", "/"), 200)

@@ -1,6 +1,6 @@
 """Routes about Ollama's own cloud: off here, in the words that Ollama has for that."""
 
-from tests.conformance.checks import has_status, keys_within, ok, refused, same, true
+from tests.conformance.checks import has_status, keys_within, matches, ok, refused, same, true
 from tests.conformance.subject import Subject
 from tests.conformance.vectors import PROXY, Section
 
@@ -37,10 +37,13 @@ def _(subject: Subject) -> None:
 
 
 @SECTION.vector(
-    148, "`/api/me`, `/api/signout`: 401, nobody is signed in, and no link to sign in with", PROXY
+    148, "`/api/me`: who asks, with a UUID and a name; `/api/signout`: 401, nobody is signed in", PROXY
 )
 def _(subject: Subject) -> None:
-    refused(subject.server.post("/api/me"), 401, "unauthorized")
+    user = ok(subject.server.post("/api/me"))
+    same("the plan and the address", (user["plan"], user["email"]), ("free", ""))
+    true("a name", bool(user["name"]), user)
+    matches("the id", user["id"], r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
     signed_out = "you are not currently signed in"
     refused(subject.server.post("/api/signout"), 401, signed_out)
     refused(subject.server.ask("DELETE", "/api/user/keys/abc"), 401, signed_out)
