@@ -138,7 +138,8 @@ class _Call:
         given, function = _text(delta.id), delta.function or NO_FUNCTION
         if function.name:
             if function.arguments and self.arguments.is_complete():
-                return False  # another call, whatever it says of its index: Gemini does that
+                # Another call, whatever it says of its index: Gemini does that.
+                return self._is_said_again(delta, function)
             if given and self.id and given != self.id and not self._is_more_of(delta, function):
                 return False
         if delta.index is not None and self.index is not None:
@@ -159,6 +160,13 @@ class _Call:
             if len(self.name) > LONGEST_NAME:
                 raise AnswerUnusable("the backend called a function by a name without end")
         self.arguments.add(function.arguments)
+
+    def _is_said_again(self, delta: ToolCallDelta, function: FunctionDelta) -> bool:
+        """Whether a fragment is this call once more: all of it, or with what an empty object stood for."""
+        given = _text(delta.id)
+        if function.name != self.name or given != self.id or (not given and delta.index is None):
+            return False
+        return self.arguments.is_repeated_by(function.arguments) if given else self.arguments.is_empty()
 
     def _is_more_of(self, delta: ToolCallDelta, function: FunctionDelta) -> bool:
         """Whether a fragment repeats place and name of this call, whose arguments have only begun."""

@@ -79,4 +79,95 @@ CASES = (
         content="ok",
         done_reason="length",
     ),
+    Case(
+        "N67 an empty object before the real one",
+        why="Some begin every call with it.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"type":"function","function":{"arguments":"{\\"x\\":"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"type":"function","function":{"arguments":"1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N68 an empty object and the real one, each with name and id",
+        why="The same, from those who repeat the name.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N69 an empty object and the real one in one text",
+        why="The same, in one piece.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N70 an object twice in one text",
+        why="What is said twice is one call.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":\\"{}\\"}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"type":"function","function":{"arguments":"{\\"x\\":\\"{}\\"}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": "{}"}),),
+    ),
+    Case(
+        "N71 a whole call twice",
+        why="The same id and the same arguments are the same call.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N72 a whole call twice without index",
+        why="The id alone tells.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N73 an object and then text",
+        why="An object instead of text, and an empty one before it.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":{}}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":{"x":1}}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(("f", {"x": 1}),),
+    ),
+    Case(
+        "N74 two calls without arguments",
+        why="Ids that differ are two calls.",
+        reads=(
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"d","type":"function","function":{"name":"f","arguments":"{\\"x\\":1}"}}]},"finish_reason":null}]}\n\n',
+            b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n',
+            b"data: [DONE]\n\n",
+        ),
+        calls=(
+            ("f", {}),
+            ("f", {"x": 1}),
+        ),
+    ),
 )

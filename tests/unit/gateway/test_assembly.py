@@ -218,6 +218,17 @@ def test_arguments_become_an_object(arguments: Any, found: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
+    ("arguments", "found"),
+    [("{} {}", "{}"), ('{}{"a":1}', '{"a":1}'), ('{"a":1} {"a": 1}', '{"a":1}'), ("{}" * 8, "{}")],
+)
+def test_an_object_that_is_repeated_is_one(arguments: str, found: str) -> None:
+    for pieces in ([arguments], list(arguments)):
+        fragments = [call(0, "f", pieces[0]), *(call(0, "", piece) for piece in pieces[1:])]
+        (one,) = assembled(chunk(tool_calls=fragments)).tool_calls(0)
+        assert bytes(one.function.arguments) == found.encode()
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         "{",
@@ -228,7 +239,8 @@ def test_arguments_become_an_object(arguments: Any, found: dict[str, Any]) -> No
         '"{',
         "5",
         "true",
-        "{} {}",
+        '{"a":1}{"b":2}',
+        "{} {} x",
         '{"a":1}x',
         '{"a":"b\nc"}',
         '{"a":{"b":"c\nd"}}',
