@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from backends.routing.snapshot import Route
 from gateway import replay_store
 from gateway.answer import AnswerMetrics
-from gateway.attempt import Attempt
+from gateway.attempt import Attempt, make_records
 from gateway.context import RequestContext
 from gateway.errors import reason_of
 from gateway.plan import Candidate, Plan
@@ -91,6 +91,10 @@ class Lease:
 
     def interrupt(self) -> None:
         """Record a request that was cancelled, with the reason; after any other end this does nothing."""
+        if self.record.outcome:
+            return
+        if self.attempts:
+            self.attempts[-1].end("cancelled")
         reason = self.context.cancel_reason or "shutdown"
         self._close(INTERRUPTED.get(reason, "error"), CANCELLED.get(reason, ""))
 
@@ -102,7 +106,7 @@ class Lease:
             last.end(outcome)
             self.record.sent_ns, self.record.first_ns = last.sent_ns, last.first_ns
             self.record.ended_ns = last.ended_ns
-            self.record.attempts = [attempt.to_record() for attempt in self.attempts]
+            self.record.attempts = make_records(self.attempts, self.record.started_ns)
         ledger.close_record(self.record, outcome, reason)
 
     @contextmanager

@@ -1,33 +1,49 @@
-"""One try of one target: what was asked of it, when, and how it ended."""
+"""One try of one target: what was asked of it, when, how it ended, and what came of the answer."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from backends.errors import UpstreamError
+from backends.upstream.call_progress import CallProgress
 from gateway.plan import Candidate
+from usage.attempt_record import MOST_ATTEMPTS, MOST_CALLS, AttemptRecord, AttemptRecords, CallRecord
 
 Outcome = str
-"""`ok`, or the class of what went wrong: `timeout`, `unreachable`, `rejected`, ... ; empty: under way."""
+"""`ok`, `cancelled`, or the class of what went wrong: `timeout`, `rejected 429`, ...; empty: under way."""
+MOST_CHARACTERS = 200
+"""Of a model's name in the record: clients choose names."""
 
 
-class UpstreamCallRecord(msgspec.Struct):
+class UpstreamCallState(CallProgress):
     """One call to a backend. Embeddings in parts make several in one attempt."""
 
-    path: str
-    sent_ns: int
-    ended_ns: int = 0
-    outcome: Outcome = ""
+    __slots__ = ("ended_ns", "outcome")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended_ns = 0
+        self.outcome: Outcome = ""
+
+    def to_records(self, started_ns: int) -> Iterator[CallRecord]:
+        """Give plain values of every time that it was sent, for a request that began at `started_ns`."""
+        for send in self.refused:
+            sent_ms, ms = _ms(send.sent_ns - started_ns), _ms(send.ended_ns - send.sent_ns)
+            yield CallRecord(f"rejected {send.status}", sent_ms, ms)
+        if self.sent_ns:
+            sent_ms, ms = _ms(self.sent_ns - started_ns), _ms(self.ended_ns - self.sent_ns)
+            yield CallRecord(self.outcome, sent_ms, ms, self.answer_bytes)
 
 
 class Attempt(msgspec.Struct):
-    """A try. Times are nanoseconds of the monotonic clock."""
+    """A try. Times are nanoseconds of the monotonic clock, 0 when that point was not reached."""
 
     candidate: Candidate
     sent_ns: int = 0
+    """When its first call went out."""
     head_ns: int = 0
     """When the head of an answer came that then came in one piece; 0 of one that was streamed."""
     first_ns: int = 0
@@ -35,40 +51,70 @@ class Attempt(msgspec.Struct):
     outcome: Outcome = ""
     emulated_stops: list[str] = []
     """Stop strings that were not sent, and are looked for in the answer."""
-    calls: list[UpstreamCallRecord] = []
+    calls: list[UpstreamCallState] = []
+    """The first of its calls."""
+    more_calls: int = 0
+    """How many there were beside these."""
+    answer_bytes: int = 0
+    """What came of the answers to all calls that are over."""
 
-    def begin_call(self) -> UpstreamCallRecord:
+    def begin_call(self) -> UpstreamCallState:
         """Note that a call goes out."""
-        self.sent_ns = time.monotonic_ns()
-        call = UpstreamCallRecord(self.candidate.route.path, self.sent_ns)
-        self.calls = [*self.calls, call] if self.calls else [call]
+        call = UpstreamCallState()
+        self.sent_ns = self.sent_ns or call.sent_ns
+        if len(self.calls) < MOST_CALLS:
+            self.calls.append(call)
+        else:
+            self.more_calls += 1
         return call
+
+    def end_call(self, call: UpstreamCallState, outcome: Outcome, ended_ns: int = 0) -> None:
+        """Note how a call ended, at `ended_ns` or now."""
+        call.outcome = outcome
+        call.ended_ns = ended_ns or time.monotonic_ns()
+        call.stop()
+        self.answer_bytes += call.answer_bytes
 
     def fail(self, error: BaseException) -> None:
         """Note that the try came to nothing. Only the first end counts."""
         self.end(describe_outcome(error))
 
     def end(self, outcome: Outcome) -> None:
-        """Note how the try ended, once."""
+        """Note how the try ended, once, and with it the calls that are still open."""
         if self.outcome:
             return
-        self.ended_ns = self.ended_ns or time.monotonic_ns()
         self.outcome = outcome
+        self.ended_ns = self.ended_ns or time.monotonic_ns()
         for call in self.calls:
             if not call.outcome:
-                call.ended_ns, call.outcome = self.ended_ns, outcome
+                self.end_call(call, outcome, self.ended_ns)
 
-    def to_record(self) -> dict[str, Any]:
-        """Give plain values for the record and the log line: milliseconds, and no sentence of a backend."""
+    def to_record(self, started_ns: int) -> AttemptRecord:
+        """Give plain values for the record and the log, for a request that began at `started_ns`."""
         target = self.candidate.target
-        return {
-            "backend": target.upstream.name,
-            "model": target.model,
-            "path": self.candidate.route.path,
-            "outcome": self.outcome,
-            "ms": round((self.ended_ns - self.sent_ns) / 1e6, 2) if self.ended_ns and self.sent_ns else 0.0,
-            "calls": len(self.calls),
-        }
+        calls = [record for call in self.calls for record in call.to_records(started_ns)]
+        return AttemptRecord(
+            target.upstream.name[:MOST_CHARACTERS],
+            target.model[:MOST_CHARACTERS],
+            self.candidate.route.path,
+            self.outcome,
+            _ms(self.sent_ns - started_ns) if self.sent_ns else 0.0,
+            _ms(self.ended_ns - self.sent_ns) if self.sent_ns else 0.0,
+            _ms(self.first_ns - started_ns) if self.first_ns else 0.0,
+            self.answer_bytes,
+            len(self.emulated_stops),
+            tuple(calls[:MOST_CALLS]),
+            self.more_calls + max(0, len(calls) - MOST_CALLS),
+        )
+
+
+def make_records(attempts: Sequence[Attempt], started_ns: int) -> AttemptRecords:
+    """Make plain values of the first attempts of a request that began at `started_ns`."""
+    return AttemptRecords([attempt.to_record(started_ns) for attempt in attempts[:MOST_ATTEMPTS]])
+
+
+def _ms(span_ns: int) -> float:
+    return round(span_ns / 1e6, 2)
 
 
 def describe_outcome(error: BaseException) -> Outcome:

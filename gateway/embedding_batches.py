@@ -119,7 +119,7 @@ class _Batches:
         texts = [self._texts[place] for place in places]
         part = EmbeddingPart(texts, self._dimensions, self._request.truncate)
         async with self._turns:
-            reply = self._read(await self._calls.fetch(self._attempt, part))
+            reply = await self._calls.fetch(self._attempt, self._read, part)
         self.gathered.put(places, reply)
 
     async def _mend(self, places: Places, refused: UpstreamRejected) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -42,7 +43,7 @@ from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData, keys_of_turns
 from gateway.translate.stop_emulation import StopScanner, cut_at_stop
 from gateway.translate.token_usage import measure
-from gateway.upstream_calls import UpstreamCalls, read_answer, require_answer
+from gateway.upstream_calls import UpstreamCalls, read_answer
 
 rng = Random()  # noqa: S311  # shares load, guards nothing
 
@@ -140,11 +141,7 @@ async def _answer_whole(
     lease: Lease, api: ClientApi, operation: GenerationRequest | RawBody, plan: Plan, calls: UpstreamCalls
 ) -> EncodedAnswer:
     """Ask, and answer in one piece."""
-
-    async def ask(attempt: Attempt) -> Any:
-        return require_answer(attempt, read_answer(await calls.fetch(attempt)))
-
-    reply = await try_candidates(lease, operation, plan, ask)
+    reply = await try_candidates(lease, operation, plan, partial(calls.fetch, read=read_answer))
     attempt = lease.attempts[-1]
     attempt.first_ns = attempt.ended_ns = time.monotonic_ns()
     answer = reply
@@ -196,7 +193,7 @@ async def _stream(
 
 async def _hand_on(lease: Lease, operation: MediaRequest, plan: Plan, calls: UpstreamCalls) -> EncodedAnswer:
     """Hand a body to a backend, and its answer back."""
-    answer = await try_candidates(lease, operation, plan, calls.fetch)
+    answer = await try_candidates(lease, operation, plan, calls.hand_on)
     lease.settle()
     hide = key_redaction.hider(answer.target.upstream)
     return EncodedAnswer(answer.body, hide(answer.content_type) or "application/octet-stream")
@@ -247,4 +244,4 @@ async def _tell_loaders(lease: Lease, load: ModelLoad, route: Route, *, to_all: 
     calls = UpstreamCalls(lease, load)
     for candidates in [[one] for one in loaders] if to_all else [loaders]:
         if candidates:
-            await try_candidates(lease, load, Plan(candidates), calls.fetch)
+            await try_candidates(lease, load, Plan(candidates), calls.hand_on)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,13 +14,15 @@ from backends.upstream.client import Stream, UpstreamCall, WholeAnswer
 from backends.wire.openai_types import BadReply
 from backends.wire.reading import is_unexplained
 from gateway.admission import Lease
-from gateway.attempt import Attempt
+from gateway.attempt import Attempt, describe_outcome
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.generation import GenerationRequest
 from gateway.operation import MediaRequest, ModelLoad, Operation
 from gateway.option_warnings import warn_of_ignored_options
 from gateway.trace_report import report_members, report_target
 from gateway.upstream_routes import Body, UpstreamRoute, build_body
+
+ResultT = TypeVar("ResultT")
 
 
 class UpstreamCalls:
@@ -40,19 +42,34 @@ class UpstreamCalls:
         self._rule_notes = rule_notes
         self._recalled = recalled or {}
 
-    async def fetch(self, attempt: Attempt, part: Any = None) -> WholeAnswer:
-        """Ask for a whole answer, to all of the operation or to a part of it. Raises `UpstreamError`."""
+    async def fetch(
+        self, attempt: Attempt, read: Callable[[WholeAnswer], ResultT], part: Any = None
+    ) -> ResultT:
+        """Ask for a whole answer, to all of the operation or to a part of it, and read it.
+
+        Raises `UpstreamError`, and what `read` raises: an answer that cannot be read is a call that failed.
+        """
         call = self.build(attempt, part)
-        attempt.begin_call()
-        answer = await client.fetch_whole(attempt.candidate.target, call)
-        attempt.head_ns = answer.head_ns
-        return answer
+        state = attempt.begin_call()
+        try:
+            answer = await client.fetch_whole(attempt.candidate.target, call, state)
+            attempt.head_ns = answer.head_ns
+            result = read(answer)
+        except BaseException as error:
+            attempt.end_call(state, describe_outcome(error))
+            raise
+        attempt.end_call(state, "ok")
+        return result
+
+    async def hand_on(self, attempt: Attempt) -> WholeAnswer:
+        """Ask for a whole answer that nobody reads here. Raises `UpstreamError`."""
+        return await self.fetch(attempt, lambda answer: answer)
 
     async def open_stream(self, attempt: Attempt) -> Stream:
         """Ask for a stream, and wait for its first words. Raises `UpstreamError`."""
         call = self.build(attempt)
-        attempt.begin_call()
-        stream = await client.open_stream(attempt.candidate.target, call)
+        state = attempt.begin_call()
+        stream = await client.open_stream(attempt.candidate.target, call, state)
         attempt.first_ns = time.monotonic_ns()
         if stream.has_seen_done:  # it was not streamed, or held back until it was whole
             attempt.head_ns = stream.head_ns
@@ -110,12 +127,6 @@ def read_answer(answer: WholeAnswer) -> Any:
         raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
     if reply.error:
         raise client.error_in(answer.target, reply.error)
-    return reply
-
-
-def require_answer(attempt: Attempt, reply: Any) -> Any:
-    """Give an answer back if it is one. Raises an `UpstreamError`, and the next target is tried."""
-    name = attempt.candidate.target.upstream.name
     if not reply.choices:
         raise UpstreamGarbled(name, "an answer without a choice")
     if is_unexplained([reply]):

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from proxy_site.path_keys import mask_text
+from usage.attempt_record import AttemptRecords
 
 LONGEST_TEXT = 1000
 """Characters of one text in a log line, wherever it stands."""
@@ -46,7 +47,8 @@ def limit_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
-SHORT = frozenset({bool, float, type(None)})
+SHORT = frozenset({bool, float, type(None), AttemptRecords})
+"""What is never long: what makes these sees to that."""
 FOREIGN = frozenset({"_record", "_from_structlog"})
 """What `ProcessorFormatter` puts in and takes out again."""
 

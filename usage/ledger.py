@@ -7,12 +7,12 @@ Today it is one log line; records, reservations and the board of requests in fli
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import msgspec
 import structlog
 
 from accounts.directory import Caller
+from usage.attempt_record import AttemptRecords
 
 MOST_CHARACTERS = 300
 """Of a name or a reason: clients choose names."""
@@ -38,8 +38,8 @@ class UsageRecord(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     outcome: str = ""
-    attempts: list[dict[str, Any]] = []
-    """Each try of a target, as plain values; see `gateway.attempt`."""
+    attempts: AttemptRecords = AttemptRecords()
+    """Each try of a target, with its calls."""
 
 
 def open_record(
@@ -73,7 +73,7 @@ def close_record(record: UsageRecord, outcome: str, reason: str = "") -> None:
         completion_tokens=record.completion_tokens,
         first_ms=_ms(record.first_ns, record.started_ns),
         ms=_ms(record.ended_ns, record.started_ns),
-        **({"attempts": record.attempts} if len(record.attempts) > 1 else {}),
+        attempts=record.attempts,
     )
 
 

@@ -40,6 +40,7 @@ from backends.upstream.answer_stream import (
     read_answer,
     read_whole,
 )
+from backends.upstream.call_progress import CallProgress
 from backends.upstream.key_turns import try_keys
 from backends.wire import failures, openai_types, overflow, retry
 from backends.wire.reading import Each, Reads, decode_reply
@@ -93,19 +94,22 @@ class WholeAnswer(msgspec.Struct, frozen=True):
     """When its head came, on the monotonic clock."""
 
 
-async def fetch_whole(target: Target, call: UpstreamCall) -> WholeAnswer:
+async def fetch_whole(target: Target, call: UpstreamCall, progress: CallProgress) -> WholeAnswer:
     """POST to a target, and read the whole answer. Raises an `UpstreamError`."""
     limit_s = settings.PROXY.request_timeout_s
     try:
         async with asyncio.timeout(limit_s):
-            return await _send(target, partial(_fetch_whole, target, call))
+            return await _send(target, partial(_fetch_whole, target, call, progress), progress)
     except TimeoutError:
         raise UpstreamTimeout(target.upstream.name, limit_s) from None
 
 
-async def _fetch_whole(target: Target, call: UpstreamCall, secret: str) -> WholeAnswer:
+async def _fetch_whole(
+    target: Target, call: UpstreamCall, progress: CallProgress, secret: str
+) -> WholeAnswer:
     response = await _post(target, call, call.accept, secret)
     head_ns = time.monotonic_ns()
+    progress.follow(response)
     try:
         body = await read_answer(target, response)
     finally:
@@ -115,7 +119,7 @@ async def _fetch_whole(target: Target, call: UpstreamCall, secret: str) -> Whole
     return WholeAnswer(target, call, body, response.headers.get("Content-Type", ""), head_ns)
 
 
-async def open_stream(target: Target, call: UpstreamCall) -> Stream:
+async def open_stream(target: Target, call: UpstreamCall, progress: CallProgress) -> Stream:
     """POST to a target that begins to answer: its first words have been read when this returns.
 
     So a refusal in the first event still counts as a refusal. Raises an `UpstreamError`.
@@ -123,13 +127,14 @@ async def open_stream(target: Target, call: UpstreamCall) -> Stream:
     limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_token_timeout_s or 0)
     try:
         async with asyncio.timeout(limit_s):
-            return await _send(target, partial(_open_stream, target, call))
+            return await _send(target, partial(_open_stream, target, call, progress), progress)
     except TimeoutError:
         raise UpstreamTimeout(target.upstream.name, limit_s) from None
 
 
-async def _open_stream(target: Target, call: UpstreamCall, secret: str) -> Stream:
+async def _open_stream(target: Target, call: UpstreamCall, progress: CallProgress, secret: str) -> Stream:
     response = await _post(target, call, NDJSON if call.in_lines else EVENTS, secret)
+    progress.follow(response)
     stream = Stream(target, response, call.reader, LineDecoder() if call.in_lines else SSEDecoder())
     try:
         await stream.begin()
@@ -148,7 +153,7 @@ async def look(
     """
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            response = await _send(target, partial(_request, target, outgoing))
+            response = await _send(target, partial(_request, target, outgoing), CallProgress())
             try:
                 return read(await read_whole(target, response, MAX_LIST_BODY))
             except openai_types.BadReply as error:
@@ -159,11 +164,11 @@ async def look(
         raise UpstreamTimeout(target.upstream.name, LOOK_TIMEOUT_S) from None
 
 
-async def _send(target: Target, send: Callable[[str], Awaitable[ResultT]]) -> ResultT:
+async def _send(target: Target, send: Callable[[str], Awaitable[ResultT]], progress: CallProgress) -> ResultT:
     """Send with the backend's API key; where there are several, with one after the other."""
     secrets = target.upstream.secrets
     if len(secrets) > 1:
-        return await try_keys(target.upstream, send)
+        return await try_keys(target.upstream, send, progress)
     return await send(secrets[0] if secrets else "")
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Upstream
+from backends.upstream.call_progress import CallProgress
 
 log = structlog.get_logger("llamagate.upstream")
 
@@ -23,19 +24,24 @@ ResultT = TypeVar("ResultT")
 _turn = itertools.count()
 
 
-async def try_keys(upstream: Upstream, send: Callable[[str], Awaitable[ResultT]]) -> ResultT:
+async def try_keys(
+    upstream: Upstream, send: Callable[[str], Awaitable[ResultT]], progress: CallProgress
+) -> ResultT:
     """Send with the key whose turn it is, and with each of the others while the backend refuses the key.
 
     The backend has keys. Raises what `send` raises: of several refusals of keys, the one that tells most.
     """
     told: UpstreamRejected | None = None
     for secret in list_secrets(upstream):
+        if told is not None:
+            progress.send_again()
         try:
             return await send(secret)
         except UpstreamRejected as refused:
             if refused.status not in REFUSES_A_KEY:
                 raise
             _let_rest(upstream, secret, refused)
+            progress.refuse(refused.status)
             told = _choose_telling(told, refused)
     try:
         raise told  # type: ignore[misc]  # there are keys, and each was refused

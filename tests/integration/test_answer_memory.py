@@ -11,7 +11,7 @@ import pytest
 
 from backends.upstream.answer_stream import Stream
 from gateway.admission import Lease
-from gateway.attempt import Attempt
+from gateway.attempt import Attempt, UpstreamCallState
 from gateway.context import RequestContext
 from gateway.generation import GenerationRequest
 from gateway.raw_body import RawBody
@@ -34,6 +34,7 @@ PER_ANSWER = (
     Relay,
     Lease,
     Attempt,
+    UpstreamCallState,
     UpstreamCalls,
     RequestContext,
     UsageRecord,
