@@ -86,7 +86,7 @@ lock-check: $(VENV)/.installed-dev ## does writing the lock again leave no diffe
 	@for file in requirements.txt requirements-dev.txt requirements-demo.txt $(CLIENTS:.in=.txt); do diff -u $$file build/lock/$$file || exit 1; done
 
 model-table: $(VENV)/.installed-dev ## write the table of models' context lengths and prices anew (needs the network)
-	$(BIN)/uv run --quiet --no-project --with genai-prices .ci/model_table.py > backends/discovery/model_table.json.new
+	$(BIN)/uv run --quiet --no-project --with genai-prices --with litellm .ci/model_table.py > backends/discovery/model_table.json.new
 	mv backends/discovery/model_table.json.new backends/discovery/model_table.json
 
 ##@ Ship

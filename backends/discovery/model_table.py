@@ -1,7 +1,8 @@
 """Context lengths and prices of well-known models, for backends that do not tell them.
 
-The figures are extracts of the package genai-prices; `make model-table` writes them anew. A price counts only
-at its provider's own address. A context length also counts elsewhere, for names that only one maker has.
+The figures are extracts of the package genai-prices, and of LiteLLM's cost map for services that it does not
+have; `make model-table` writes them anew. A price counts only at its provider's own address. A context length
+also counts elsewhere, for names that only one maker has.
 """
 
 from __future__ import annotations

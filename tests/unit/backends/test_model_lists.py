@@ -96,6 +96,17 @@ class TestTable:
         [
             ("https://api.openai.com/v1", "gpt-4o", 128000, True),
             ("https://api.openai.com/v1", "gpt-4o-mini", 128000, True),
+            ("https://api.moonshot.cn/v1", "kimi-k2.6", 262144, True),
+            ("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "qwen-plus", 129024, True),
+            ("https://ws-1.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1", "qwen-flash", 997952, True),
+            ("https://api.z.ai/api/paas/v4", "glm-5.2", 1000000, True),
+            ("https://api.minimax.io/v1", "MiniMax-M2.5", 204800, True),
+            ("https://api.cerebras.ai/v1", "gpt-oss-120b", 131072, True),
+            ("https://api.sambanova.ai/v1", "DeepSeek-V3.1", 131072, True),
+            ("https://api.tokenfactory.nebius.com/v1", "zai-org/GLM-5.1", 202752, True),
+            ("https://api.tokenfactory.us-central1.nebius.com/v1", "Qwen/Qwen3-32B", 40960, True),
+            ("https://dbc-1.cloud.databricks.com/serving-endpoints", "databricks-glm-5-2", 1000000, True),
+            ("https://us-central1-aiplatform.googleapis.com/v1/p", "claude-3-5-haiku", 200000, True),
             ("http://127.0.0.1:4000/v1", "openai/gpt-4o", 128000, False),
             ("http://127.0.0.1:4000/v1", "anthropic/claude-sonnet-4-5", 200000, False),
         ],
@@ -106,6 +117,17 @@ class TestTable:
         assert (card.price_in is not None, card.price_out is not None) == (has_price, has_price)
         assert card.id == model
         assert set(card.from_table) == {"context_length", *(("price_in", "price_out") if has_price else ())}
+
+    @pytest.mark.parametrize(
+        ("base_url", "model"),
+        [
+            ("https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen-plus"),
+            ("https://api.sambanova.ai.evil.example/v1", "DeepSeek-V3.1"),
+            ("https://router.huggingface.co/v1", "Qwen/Qwen3-32B"),
+        ],
+    )
+    def test_a_price_counts_at_its_services_address_only(self, base_url: str, model: str) -> None:
+        assert model_table.fill_gaps(ModelCard(model), base_url).price_in is None
 
     def test_never_overrides_what_the_backend_says(self) -> None:
         told = ModelCard("gpt-4o", context_length=4096, price_in=1.0, price_out=2.0)
