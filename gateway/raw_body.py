@@ -18,6 +18,7 @@ from gateway.raw_forms import CHAT, EMPTY, NULL, SYSTEM_ROLES, Fields, RawForm, 
 from gateway.translate.chat_completions import fit_body
 from gateway.translate.options import check_options, wire_options
 from gateway.translate.routing_members import without_routing
+from gateway.translate.tools import COMPLETED, RAW_TOOLS, Complete, complete_raw_tools
 
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 """Two names of one option: whichever is said, it replaces the other."""
@@ -98,6 +99,8 @@ class RawBody(msgspec.Struct, kw_only=True):
         given = without_routing(self.fields, target.dialect, diagnostics)
         if self._changed_turns is not None:
             given = {**given, self.form.turns: encode_raw(self._changed_turns)}
+        if "tools" in given and self.form.name in RAW_TOOLS:
+            given = _complete_tools(given, RAW_TOOLS[self.form.name], diagnostics)
         fields = _lay_options(self, given, dialect, diagnostics) | {"model": encode_raw(target.model)}
         if (
             self.form.counts_tokens
@@ -110,6 +113,14 @@ class RawBody(msgspec.Struct, kw_only=True):
             )
             fields["stream_options"] = encode_raw({**self.stream_options, "include_usage": True})
         return fields
+
+
+def _complete_tools(fields: Fields, complete: Complete, diagnostics: Diagnostics) -> Fields:
+    tools = complete_raw_tools(fields["tools"], complete)
+    if tools is fields["tools"]:
+        return fields
+    diagnostics.note_changed("tools", "tools", COMPLETED)
+    return {**fields, "tools": tools}
 
 
 def _decode_turns(given: msgspec.Raw) -> list[Any] | None:

@@ -11,18 +11,18 @@ from backends.wire.dialect import Dialect
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.durations import keep_alive_s
 from gateway.generation import GenerationRequest
+from gateway.translate.json_schema import without_keywords
 from gateway.translate.message_normalization import ends_with_assistant, normalize_messages
 from gateway.translate.options import wire_options
 from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning, replay_reasoning
 from gateway.translate.response_format import ask_in_words, build_fields
 from gateway.translate.routing_members import NO_TOOL, client_tools
+from gateway.translate.tools import COMPLETED, complete_tools
 
 Fields = dict[str, Any]
 Turn = dict[str, Any]
 
 NEEDS_LOGPROBS = "it says nothing without logprobs"
-NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-"""Keywords of a JSON schema whose members are named by who wrote it."""
 ROOM_FOR_TEXT = 1024
 """Tokens left for an answer behind a budget for thinking."""
 OWN_FIELD = "this kind of backend gets it with every request"
@@ -166,10 +166,14 @@ def tools_fields(tools: Fields, dialect: Dialect, diagnostics: Diagnostics = SIL
     if isinstance(choice, str) and choice in dialect.tool_choices:
         tools = {**tools, "tool_choice": dialect.tool_choices[choice]}
         diagnostics.note_changed("tool_choice", "tool_choice", "another word for it here")
+    completed = complete_tools(tools["tools"])
+    if completed is not tools["tools"]:
+        diagnostics.note_changed("tools", "tools", COMPLETED)
+        tools = {**tools, "tools": completed}
     if dialect.drop_schema_keywords:
         unwanted = frozenset(dialect.drop_schema_keywords)
-        cleaned = _without(tools["tools"], unwanted)
-        if cleaned != tools["tools"]:
+        cleaned = [_without_keywords(tool, unwanted) for tool in completed]
+        if cleaned != completed:
             diagnostics.note_changed(
                 "tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}"
             )
@@ -177,22 +181,16 @@ def tools_fields(tools: Fields, dialect: Dialect, diagnostics: Diagnostics = SIL
     return tools
 
 
-def _without(value: Any, names: frozenset[str]) -> Any:
-    """Take keywords out at every level; the depth is bounded, since the request was decoded."""
-    if isinstance(value, dict):
-        return {
-            name: _without_in_each(member, names) if name in NAMED_SCHEMAS else _without(member, names)
-            for name, member in value.items()
-            if name not in names
-        }
-    return [_without(item, names) for item in value] if isinstance(value, list) else value
-
-
-def _without_in_each(schemas: Any, names: frozenset[str]) -> Any:
-    """Keep the names of properties, which may be called as keywords are."""
-    if not isinstance(schemas, dict):
-        return _without(schemas, names)
-    return {name: _without(schema, names) for name, schema in schemas.items()}
+def _without_keywords(tool: Fields, names: frozenset[str]) -> Fields:
+    """Take keywords out of a tool's function and its schema at every level."""
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    kept = {name: value for name, value in function.items() if name not in names}
+    parameters = kept.get("parameters")
+    if isinstance(parameters, dict):
+        kept["parameters"] = without_keywords(parameters, names)
+    return {**tool, "function": kept}
 
 
 def thinks(think: Any, dialect: Dialect) -> bool:

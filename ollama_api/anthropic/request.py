@@ -176,7 +176,7 @@ def _tool(tool: Tool) -> dict[str, Any] | None:
     if kind.startswith(NEEDLESS):
         return None
     schema = tool.input_schema
-    if schema is not None and not isinstance(schema, dict):
+    if schema and not isinstance(schema, dict):
         raise BadRequest(f'invalid input_schema for tool "{tool.name or ""}": it must be a JSON object')
     function = {
         "name": tool.name or "",

@@ -14,7 +14,7 @@ from gateway.generation import GenerationRequest, OllamaForm
 from gateway.operation import ModelLoad
 from gateway.translate.assembly import Assembly, CompleteAnswer
 from gateway.translate.response_format import parse_ollama_format
-from gateway.translate.tools import ANY_PARAMETERS
+from gateway.translate.tools import without_foreign_members
 from ollama_api.json_encoding import rfc3339, to_json
 from ollama_api.ollama import messages, parse
 from ollama_api.ollama.stream import LineEncoder
@@ -39,7 +39,7 @@ def to_operation(call: ChatRequest, diagnostics: Diagnostics | None = None) -> G
         turns=messages.to_openai(call.messages, diagnostics),
         turn_notes=diagnostics,
         ollama=OllamaForm(messages=call.messages, tools=call.tools, format=call.format),
-        tools=_complete_tools(call.tools, diagnostics) if call.tools else [],
+        tools=_keep_known_members(call.tools, diagnostics) if call.tools else [],
         response_format=parse_ollama_format(call.format),
         options=call.options,
         client_options=call.options,
@@ -135,23 +135,12 @@ def _message(piece: AnswerPart, calls: tuple[AnswerToolCall, ...]) -> ReplyMessa
     return ReplyMessage("assistant", piece.content, piece.thinking, calls)
 
 
-def _complete_tools(given: list[dict[str, Any]], diagnostics: Diagnostics) -> list[dict[str, Any]]:
-    tools = [_complete_tool(tool) for tool in given]
-    if tools != given:
-        diagnostics.note_changed("tools", "tools", "with the types and parameters that were left out")
+def _keep_known_members(given: list[dict[str, Any]], diagnostics: Diagnostics) -> list[dict[str, Any]]:
+    tools = [without_foreign_members(tool) for tool in given]
+    for place, (tool, before) in enumerate(zip(tools, given, strict=True)):
+        if tool is not before:
+            diagnostics.note_changed(f"tools[{place}]", "tools", "without members that Ollama does not know")
     return tools
-
-
-def _complete_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """Pass a tool on as it came, with what OpenAI demands and Ollama does not."""
-    function = tool.get("function")
-    passed = {**tool, "type": tool.get("type") or "function"}
-    if isinstance(function, dict):
-        parameters = function.get("parameters") or ANY_PARAMETERS
-        if isinstance(parameters, dict) and not parameters.get("type"):
-            parameters = {**parameters, "type": "object"}
-        passed["function"] = {**function, "parameters": parameters}
-    return passed
 
 
 API = ClientApi(

@@ -14,7 +14,10 @@ from tests.support.sse import DONE
 
 PATH = "/v1/chat/completions"
 ASKED = [{"role": "user", "content": "hi"}]
-TOOL = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object", "x-own": 1}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "clock", "parameters": {"type": "object", "properties": {}, "x-own": 1}},
+}
 
 
 def ask(client: Client, **fields: Any) -> Answer:

@@ -174,7 +174,8 @@ def test_images_in_results_are_shown_behind_all_of_them() -> None:
 
 def test_functions_are_nested() -> None:
     body = sent(tools=[WEATHER | {"strict": True}, CLOCK], parallel_tool_calls=False, tool_choice="required")
-    weather = {"name": "weather", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    none = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    weather = {"name": "weather", "description": "d", "parameters": none, "strict": True}
     clock = {"name": "clock", "parameters": {"type": "object", "properties": {}}}
     assert body["tools"] == [{"type": "function", "function": made} for made in (weather, clock)]
     assert (body["tool_choice"], body["parallel_tool_calls"]) == ("required", False)

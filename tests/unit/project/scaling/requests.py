@@ -10,6 +10,7 @@ from gateway import counts, durations, go_json
 from gateway.errors import RequestError
 from gateway.raw_forms import CHAT
 from gateway.translate import multipart
+from gateway.translate.tools import complete_parameters
 from ollama_api.anthropic import api as messages
 from ollama_api.anthropic import request as anthropic
 from ollama_api.ollama import parse
@@ -147,6 +148,13 @@ READ_CHAT = parse.chat
 assert messages.MESSAGES.raw is not None
 PASSED = messages.MESSAGES.raw
 
+
+def half_said(size: int) -> Members:
+    """Write a schema of which every part has to be completed."""
+    half = {"type": "java.util.List", "enum": None, "required": [None], "anyOf": [{"type": "object"}]}
+    return {"properties": {f"p{place}": half for place in range(size)}}
+
+
 CASES = [
     Case("chat: turns", reading(parse.chat, TEXTS), 8_000),
     Case("chat: calls of a turn", reading(parse.chat, one_turn(tool_calls=CALL)), 5_000),
@@ -157,6 +165,7 @@ CASES = [
         4_000_000,
     ),
     Case("chat: tools", reading(parse.chat, lambda n: {"messages": [USER], "tools": [TOOL] * n}), 1_000),
+    Case("schemas half said", lambda n: partial(complete_parameters, half_said(n)), 9_000),
     Case("chat: options", reading(parse.chat, lambda n: {"options": {f"o{p}": p for p in range(n)}}), 30_000),
     Case("chat: what only the slow path reads", reading(parse.chat, lax_body), 4_000),
     Case(

@@ -1,0 +1,57 @@
+"""What clients send that backends refuse, over real sockets: one case per kind of report."""
+
+from typing import Any
+
+import pytest
+
+from tests.fake_backend import REPLY_TEXT, FakeBackend
+from tests.support import factories
+from tests.support.raw_http import Client, Json
+
+HI = [{"role": "user", "content": "hi"}]
+NO_PARAMETERS = {"type": "object", "properties": {}}
+BARE = {"type": "object", "properties": None, "required": None}
+
+
+def sent(fake: FakeBackend) -> Json:
+    body: Json = fake.requests[-1].body
+    return body
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "/api/chat",
+            {"messages": HI, "tools": [{"function": {"name": "f", "parameters": BARE}, "mcptool": True}]},
+        ),
+        (
+            "/v1/chat/completions",
+            {"messages": HI, "tools": [{"type": "function", "function": {"name": "f", "parameters": BARE}}]},
+        ),
+        ("/v1/messages", {"messages": HI, "max_tokens": 9, "tools": [{"name": "f", "input_schema": BARE}]}),
+        ("/v1/responses", {"input": "hi", "tools": [{"type": "function", "name": "f", "parameters": BARE}]}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_without_parameters_reaches_every_backend_spelled_out(
+    client: Client, fake: FakeBackend, path: str, body: dict[str, Any], stream: bool
+) -> None:
+    factories.route(fake)
+    answer = client.post(path, {"model": "m", "stream": stream, **body})
+    assert answer.status == 200
+    assert REPLY_TEXT.split()[0].encode() in answer.body
+    (tool,) = sent(fake)["tools"]
+    assert tool == {"type": "function", "function": {"name": "f", "parameters": NO_PARAMETERS}}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_tool_is_completed_in_bodies_that_pass(client: Client, fake: FakeBackend) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="litellm"))
+    client.post(
+        "/v1/messages",
+        {"model": "m", "messages": HI, "max_tokens": 9, "tools": [{"name": "f", "input_schema": BARE}]},
+    )
+    assert fake.requests[-1].path == "/v1/messages"
+    assert sent(fake)["tools"] == [{"name": "f", "input_schema": NO_PARAMETERS}]
