@@ -16,7 +16,7 @@ from gateway import replay_store
 from gateway.answer import AnswerMetrics
 from gateway.attempt import Attempt, make_records
 from gateway.context import RequestContext
-from gateway.errors import reason_of
+from gateway.errors import put_asked_name, reason_of
 from gateway.plan import Candidate, Plan
 from gateway.translate.assembly import Assembly
 from gateway.translate.token_usage import Timings
@@ -35,10 +35,12 @@ CANCELLED = {
 class Lease:
     """What one admitted request holds."""
 
-    __slots__ = ("alias", "attempts", "context", "mapping", "record")
+    __slots__ = ("alias", "asked", "attempts", "context", "mapping", "record")
 
-    def __init__(self, context: RequestContext, record: UsageRecord) -> None:
+    def __init__(self, context: RequestContext, record: UsageRecord, asked: str = "") -> None:
         self.context = context
+        self.asked = asked
+        """The model's name as the client wrote it."""
         self.record = record
         self.alias = record.alias
         """The canonical name of the model."""
@@ -84,10 +86,14 @@ class Lease:
         self._close("ok", self.context.detail)
 
     def fail(self, error: Exception) -> None:
-        """Record that there was no answer, or none to its end."""
+        """Record that there was no answer, or none to its end, and put the client's words into the error."""
         if self.attempts:
             self.attempts[-1].fail(error)
         self._close("error", reason_of(error))
+        if self.attempts and self.asked:
+            target = self.attempts[-1].candidate.target
+            if target.dialect.protocol == "ollama":  # it quotes the name by which it was asked
+                put_asked_name(error, target.model, self.asked)
 
     def interrupt(self) -> None:
         """Record a request that was cancelled, with the reason; after any other end this does nothing."""
@@ -127,7 +133,7 @@ def open_lease(context: RequestContext, api: str, model: str, *, streamed: bool)
     context.record = ledger.open_record(
         context.request_id, api, context.caller, model, streamed=streamed, started_ns=context.started_ns
     )
-    return Lease(context, context.record)
+    return Lease(context, context.record, model)
 
 
 async def admit(lease: Lease, route: Route, plan: Plan) -> None:

@@ -6,6 +6,7 @@ of the stream, which then ends without `done: true`.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ import msgspec
 from accounts import errors as access
 from backends import errors as backend
 from backends.excerpts import excerpt
+from core.model_names import DEFAULT_HOST, LONGEST, canonical, full_name
 
 
 class RequestError(Exception):
@@ -142,6 +144,25 @@ def failure_of(error: Exception, request_id: str) -> Failure | None:
         if teller is not None:
             return teller(error, request_id)
     return None
+
+
+_NAMES = re.compile(rf"""(["'`])([^"'`]{{1,{LONGEST}}})\1|({re.escape(DEFAULT_HOST)}\S{{1,{LONGEST}}})""")
+"""A name in quotes, or with every part that it may have: so Ollama writes names in its sentences."""
+
+
+def put_asked_name(error: Exception, model: str, asked: str) -> None:
+    """Put the client's name of a model into an Ollama's sentence in the place of its own, `model`."""
+    if not isinstance(error, backend.UpstreamRejected):
+        return
+    own = canonical(model)
+
+    def rename(found: re.Match[str]) -> str:
+        mark, quoted, whole = found.groups()
+        if canonical(quoted or whole) != own:
+            return found[0]
+        return full_name(asked) if whole else f"{mark}{asked}{mark}"
+
+    error.message = _NAMES.sub(rename, error.message)
 
 
 def reason_of(error: Exception) -> str:

@@ -92,7 +92,7 @@ class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Path of the endpoint."""
     from_root: bool = False
     """Whether `path` is relative to the root of the server, not to the base URL and its /v1."""
-    shape: Literal["list", "props", "info", "litellm", "ollama"] = "list"
+    shape: Literal["list", "props", "info", "litellm", "tags", "ollama"] = "list"
     """Shape of the response: a list like `/models`, llama.cpp's props, TGI's info, LiteLLM's or Ollama's."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from backends.wire.dialect import LONGEST_NAME
+from backends.wire.ollama_models import OllamaDetails, OllamaShow
 from backends.wire.openai_types import BadReply
 
 Path = tuple[str, ...]
@@ -146,6 +147,10 @@ class ModelCard(msgspec.Struct, frozen=True):
     """When it goes, as the server writes it."""
     max_output: int | None = None
     """How many tokens an answer may have."""
+    digest: str = ""
+    details: OllamaDetails | None = None
+    shown: OllamaShow | None = None
+    """These three as an Ollama tells them."""
     from_table: tuple[str, ...] = ()
     """The fields that are not the backend's word, but our table's."""
 

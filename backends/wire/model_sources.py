@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backends.wire import model_cards
+from backends.wire import model_cards, ollama_models
 from backends.wire.model_cards import STATED, ModelCard, at, integer, words
 from backends.wire.openai_types import BadReply
 
@@ -95,12 +95,37 @@ def _litellm(found: Any) -> Cards:
     return told
 
 
+def _tags(found: Any) -> Cards:
+    """Ollama's `/api/tags`."""
+    cards = (_read_tag(entry) for entry in model_cards.entries_of(found) if model_cards.id_of(entry))
+    return {card.id: card for card in cards}
+
+
+def _read_tag(entry: dict[str, Any]) -> ModelCard:
+    details = ollama_models.read_details(entry.get("details"))
+    return ModelCard(
+        model_cards.id_of(entry),
+        context_length=integer(at(entry, ("details", "context_length"))) or None,
+        embedding_length=integer(at(entry, ("details", "embedding_length"))) or None,
+        parameters=_count(details.parameter_size) if details else None,
+        quantisation=_text(details.quantization_level) if details else "",
+        size=integer(entry.get("size")) or None,
+        digest=ollama_models.read_digest(entry.get("digest")),
+        details=details,
+        flags=_read_abilities(words(entry.get("capabilities"))),
+    )
+
+
+def _read_abilities(can: tuple[str, ...]) -> dict[str, bool]:
+    """Read Ollama's list of capabilities. It is complete: what is not there, the model cannot."""
+    return {word: word in can for word in STATED} if can else {}
+
+
 def _ollama(found: Any) -> Cards:
-    """Ollama's `/api/show`. Its list of capabilities is complete: what is not there, the model cannot."""
+    """Ollama's `/api/show`."""
     _object(found)
     info = found.get("model_info")
     architecture = at(info, ("general.architecture",))
-    can = words(found.get("capabilities"))
     card = ModelCard(
         "",
         context_length=_ending(info, ".context_length"),
@@ -109,7 +134,9 @@ def _ollama(found: Any) -> Cards:
         or _count(at(found, ("details", "parameter_size"))),
         architecture=architecture if isinstance(architecture, str) else "",
         quantisation=_text(at(found, ("details", "quantization_level"))),
-        flags={word: word in can for word in STATED} if can else {},
+        flags=_read_abilities(words(found.get("capabilities"))),
+        details=ollama_models.read_details(found.get("details")),
+        shown=ollama_models.read_show(found),
     )
     return {"": card}
 
@@ -140,6 +167,7 @@ _READERS: dict[str, Callable[[Any], Cards]] = {
     "props": _props,
     "info": _info,
     "litellm": _litellm,
+    "tags": _tags,
     ONE_BY_ONE: _ollama,
 }
 

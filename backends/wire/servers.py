@@ -137,6 +137,9 @@ ROWS = (
         infill=Fill(),
         has_messages_api=True,
         has_responses_api=True,
-        metadata_sources=[ModelSource(path="/api/show", from_root=True, shape="ollama")],
+        metadata_sources=[
+            ModelSource(path="/api/tags", from_root=True, shape="tags"),
+            ModelSource(path="/api/show", from_root=True, shape="ollama"),
+        ],
     ),
 )

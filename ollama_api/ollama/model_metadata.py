@@ -1,34 +1,29 @@
-"""What tags, show and ps tell of a model. Pure.
+"""What lists tell of a model, and what tags, show and ps share. Pure.
 
 The operator's word wins, then a probe's, the backend's, our table's, and a rule over the name; nothing else
-is made up (`backends.routing.knowledge`). That a model is served elsewhere is said honestly, in
-`remote_model` and `remote_host`, as Ollama does itself.
+is made up (`backends.routing.knowledge`), and what an Ollama tells is told as it is. That a model is served
+elsewhere is said honestly, in `remote_model` and `remote_host`, as Ollama does itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
-
-import msgspec
 
 from backends.routing import knowledge
 from backends.routing.snapshot import MappingRules
+from backends.wire.ollama_models import OllamaDetails
 from core.model_names import show_with_tag, strip_tag
 from gateway.model_list import DescribedModel
 from ollama_api.json_encoding import rfc3339
-from ollama_api.ollama.types import Details, ModelEntry, Recommendation, ShowReply
+from ollama_api.ollama.modelfile import write_modelfile
+from ollama_api.ollama.types import Details, ModelEntry, Recommendation
 
 FAMILY = re.compile(r"[a-z]+\d*")
 SIZE_IN_NAME = re.compile(r"(?<![a-z0-9])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
 MOST_UNMARKED = 5
 """Models that are recommended where no operator said which."""
-UNKNOWN = "unknown"
-"""The architecture where nobody knows it: clients look for the context length behind its name."""
-PLAIN_TEMPLATE = "{{ .Prompt }}"
-WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
 
 
 def capabilities(model: DescribedModel) -> list[str]:
@@ -40,9 +35,18 @@ def capabilities(model: DescribedModel) -> list[str]:
 
 
 def digest(model: DescribedModel) -> str:
-    """A stable identity of the alias and where it leads: 64 hex digits, without prefix."""
+    """A stable identity: 64 hex digits, without prefix.
+
+    An Ollama's own where the mapping adds nothing to its model; else of the alias and where it leads.
+    """
+    if model.card and model.card.digest and not _adds_something(model.rule):
+        return model.card.digest
     identity = f"{show_with_tag(model.name).lower()}\n{model.target.upstream.name}\n{model.target.model}"
     return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _adds_something(rule: MappingRules) -> bool:
+    return any((rule.system, rule.options, rule.forced_options, rule.messages, rule.template, rule.license))
 
 
 def tags_entry(model: DescribedModel) -> ModelEntry:
@@ -52,10 +56,10 @@ def tags_entry(model: DescribedModel) -> ModelEntry:
         model=show_with_tag(model.name),
         remote_model=model.target.model,
         remote_host=model.target.upstream.name,
-        modified_at=_format_modified_at(model.rule),
+        modified_at=format_modified_at(model.rule),
         size=_size(model),
         digest=digest(model),
-        details=_details(model, lengths=True),
+        details=read_details(model, lengths=True),
         capabilities=capabilities(model),
     )
 
@@ -67,7 +71,7 @@ def ps_entry(model: DescribedModel, expires_at_ns: int) -> ModelEntry:
         model=show_with_tag(model.name),
         size=_size(model),
         digest=digest(model),
-        details=_details(model, lengths=False),
+        details=read_details(model, lengths=False),
         expires_at=rfc3339(expires_at_ns),
         size_vram=_size(model),
         context_length=context_length(model) or 0,
@@ -109,42 +113,6 @@ def _max_output(model: DescribedModel) -> int:
     return (model.card.max_output if model.card else None) or 0
 
 
-def show_reply(model: DescribedModel, basename: str | None = None) -> ShowReply:
-    """Describe a model for /api/show. `basename` overrides the name in its `model_info`."""
-    return ShowReply(
-        modelfile=modelfile(model),
-        parameters=_parameters(model.rule),
-        template=model.rule.template or _template(model),
-        license=model.rule.license,
-        messages=list(model.rule.messages),
-        system=model.rule.system,
-        details=_details(model, lengths=False),
-        remote_model=model.target.model,
-        remote_host=model.target.upstream.name,
-        model_info=_model_info(model, basename or model.name),
-        capabilities=capabilities(model),
-        modified_at=_format_modified_at(model.rule),
-    )
-
-
-def overlay_mapping(model: DescribedModel, system: str, options: dict[str, Any]) -> DescribedModel:
-    """Describe what a model would be with this system prompt and these options: `/set` of the command line.
-
-    Source: Ollama `server/routes.go:GetModelInfo`.
-    """
-    if not system and not options:
-        return model
-    rule = msgspec.structs.replace(
-        model.rule, system=system or model.rule.system, options={**model.rule.options, **options}
-    )
-    return msgspec.structs.replace(model, rule=rule)
-
-
-def _template(model: DescribedModel) -> str:
-    """Give a template where nobody wrote one: the backend applies its own. Clients look for .Tools in it."""
-    return WITH_TOOLS if "tools" in capabilities(model) else PLAIN_TEMPLATE
-
-
 def context_length(model: DescribedModel) -> int | None:
     """Give the context length in tokens, if anybody knows it."""
     found = knowledge.context_length(model.rule, model.card)
@@ -157,63 +125,34 @@ def embedding_length(model: DescribedModel) -> int | None:
     return found.value if found else None
 
 
-def modelfile(model: DescribedModel) -> str:
-    """Write the alias as a Modelfile."""
-    lines = ['# Modelfile generated by "ollama show"', f"FROM {show_with_tag(model.name)}"]
-    lines += [f"PARAMETER {name} {value}" for name, value in _parameter_pairs(model.rule)]
-    lines += [f"{word} {_quote(text)}" for word, text in _texts(model.rule) if text]
-    lines += [f"MESSAGE {turn['role']} {_quote(turn['content'])}" for turn in model.rule.messages]
-    return "\n".join(lines) + "\n"
-
-
-def _texts(rule: MappingRules) -> list[tuple[str, str]]:
-    return [("TEMPLATE", rule.template), ("SYSTEM", rule.system), ("LICENSE", rule.license)]
-
-
-def _quote(text: str) -> str:
-    """Quote only where a Modelfile needs it. Source: Ollama `parser/parser.go`, quote."""
-    if "\n" not in text and text == text.strip(" "):
-        return text
-    return f'"""{text}"""' if '"' in text else f'"{text}"'
-
-
-def _parameters(rule: MappingRules) -> str:
-    """Source: Ollama `server/images.go`: the key padded to 30, a space, the value."""
-    return "\n".join(f"{name:<30} {value}" for name, value in _parameter_pairs(rule))
-
-
-def _parameter_pairs(rule: MappingRules) -> list[tuple[str, str]]:
-    return [
-        (name, msgspec.json.encode(item).decode())
-        for name, value in {**rule.options, **rule.forced_options}.items()
-        for item in (value if isinstance(value, list) else [value])
-    ]
-
-
-def _model_info(model: DescribedModel, basename: str) -> dict[str, str | int]:
-    family = _family(model) or UNKNOWN
-    card = model.card
-    numbers = {
-        "general.parameter_count": card.parameters if card else None,
-        f"{family}.context_length": context_length(model),
-        f"{family}.embedding_length": embedding_length(model),
-    }
-    known = {name: value for name, value in numbers.items() if value}
-    return {"general.architecture": family, "general.basename": basename, **known}
-
-
-def _details(model: DescribedModel, *, lengths: bool) -> Details:
-    family, said = _family(model), model.rule.details
+def read_details(model: DescribedModel, *, lengths: bool) -> Details:
+    """Give the details: the mapping's own, those that an Ollama tells, or what is known otherwise."""
+    said, told = model.rule.details, _take_details(model)
     return Details(
-        parent_model="",
-        format="gguf",
-        family=family,
-        families=[family] if family else [],
-        parameter_size=said.parameter_size or _parameter_size(model),
-        quantization_level=said.quantization_level or (model.card.quantisation if model.card else ""),
+        parent_model=told.parent_model,
+        format=told.format,
+        family=said.family or told.family,
+        families=[said.family] if said.family else list(told.families),
+        parameter_size=said.parameter_size or told.parameter_size,
+        quantization_level=said.quantization_level or told.quantization_level,
         description=said.description,
         context_length=(context_length(model) or 0) if lengths else 0,
         embedding_length=(embedding_length(model) or 0) if lengths else 0,
+    )
+
+
+def _take_details(model: DescribedModel) -> OllamaDetails:
+    """Give the details as the backend tells them if it is an Ollama, else written as one would."""
+    card = model.card
+    if card is not None and card.details is not None:
+        return card.details
+    family = family_of(model)
+    return OllamaDetails(
+        format="gguf",
+        family=family,
+        families=(family,) if family else (),
+        parameter_size=_parameter_size(model),
+        quantization_level=card.quantisation if card else "",
     )
 
 
@@ -233,10 +172,10 @@ def _size(model: DescribedModel) -> int:
     Ollama does the latter for its cloud models: never zero, never invented.
     """
     known = model.card.size if model.card else None
-    return known or len(modelfile(model).encode())
+    return known or len(write_modelfile(model).encode())
 
 
-def _family(model: DescribedModel) -> str:
+def family_of(model: DescribedModel) -> str:
     """Give the family that somebody tells, or what the name begins with; empty if that is no word."""
     told = model.rule.details.family or (model.card.architecture if model.card else "")
     if told:
@@ -245,5 +184,6 @@ def _family(model: DescribedModel) -> str:
     return found.group() if found else ""
 
 
-def _format_modified_at(rule: MappingRules) -> str:
+def format_modified_at(rule: MappingRules) -> str:
+    """Tell when a mapping was changed."""
     return rfc3339(int(rule.changed_at * 1e6) * 1000)

@@ -16,6 +16,7 @@ from gateway.model_list import DescribedModel, list_known_models, spell_name
 from gateway.resolve import resolve_route
 from ollama_api.http import json_response, plain_response
 from ollama_api.ollama import model_metadata, parse
+from ollama_api.ollama.show import overlay_mapping, show_reply
 from ollama_api.request import ClientRequest
 
 COPILOT_AGENT = "GitHubCopilotChat/"
@@ -46,10 +47,8 @@ async def show(request: ClientRequest) -> HttpResponseBase:
     if not name:
         raise BadRequest("model is required")
     is_copilot = request.META.get("HTTP_USER_AGENT", "").startswith(COPILOT_AGENT)
-    model = model_metadata.overlay_mapping(
-        await _describe(request.context.caller, name), call.system, call.options
-    )
-    return json_response(model_metadata.show_reply(model, name if is_copilot else None))
+    model = overlay_mapping(await _describe(request.context.caller, name), call.system, call.options)
+    return json_response(show_reply(model, name if is_copilot else None))
 
 
 async def ps(request: ClientRequest) -> HttpResponseBase:

@@ -226,6 +226,7 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     remote_model: str = ""
     remote_host: str = ""
     model_info: dict[str, Any] | None = None
+    projector_info: dict[str, Any] = {}
     capabilities: list[str]
     """Written when empty, too: clients look into it without asking whether it is there."""
     modified_at: str = ""

@@ -16,15 +16,9 @@ from backends.wire.openai_types import BadReply
 from core.model_names import canonical, show_with_tag
 from gateway.model_list import DescribedModel
 from ollama_api.json_encoding import to_json
-from ollama_api.ollama.model_metadata import (
-    capabilities,
-    context_length,
-    digest,
-    modelfile,
-    ps_entry,
-    show_reply,
-    tags_entry,
-)
+from ollama_api.ollama.model_metadata import capabilities, context_length, digest, ps_entry, tags_entry
+from ollama_api.ollama.modelfile import write_modelfile
+from ollama_api.ollama.show import show_reply
 from tests.golden.replay import rule, target
 
 CHANGED_AT = 1_787_306_400.5
@@ -322,4 +316,4 @@ def test_ollamas_own_client_reads_every_entry(model: str, known: bool) -> None:
     ollama.ListResponse.model_validate_json(to_json({"models": [tags_entry(one)]}))
     ollama.ProcessResponse.model_validate_json(to_json({"models": [ps_entry(one, 10**18)]}))
     ollama.ShowResponse.model_validate_json(to_json(show_reply(one)))
-    assert modelfile(one).endswith("\n")
+    assert write_modelfile(one).endswith("\n")

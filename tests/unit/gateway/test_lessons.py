@@ -17,7 +17,7 @@ from gateway.generation import GenerationRequest
 from gateway.translate.chat_completions import build_chat
 from gateway.translate.token_usage import Timings
 from ollama_api.json_encoding import to_json
-from ollama_api.ollama import model_metadata, parse
+from ollama_api.ollama import model_metadata, parse, show
 from ollama_api.ollama.chat import API as CHAT
 from ollama_api.ollama.chat import to_operation
 from tests.golden import replay
@@ -217,12 +217,12 @@ class TestSecondList:
         assert keep_alive_s(request(keep_alive="10m").keep_alive) == 600.0
 
     def test_08_show_has_capabilities_and_invents_nothing(self) -> None:
-        plain = json.loads(to_json(model_metadata.show_reply(described("mystery"))))
+        plain = json.loads(to_json(show.show_reply(described("mystery"))))
         assert plain["capabilities"] == ["completion", "tools"]
         assert plain["parameters"] == ""
         assert plain["model_info"] == {"general.architecture": "mystery", "general.basename": "mystery"}
         told = described("mystery", options={"temperature": 0.5}, context_length=4096)
-        shown = json.loads(to_json(model_metadata.show_reply(told)))
+        shown = json.loads(to_json(show.show_reply(told)))
         assert shown["parameters"].split() == ["temperature", "0.5"]
         assert shown["model_info"]["mystery.context_length"] == 4096
 
