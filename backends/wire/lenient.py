@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.content_parts import MEMBERS
 from backends.wire.openai_types import (
     BadReply,
     Choice,
@@ -122,6 +123,8 @@ def _delta(value: Any) -> Delta | None:
         content=content if isinstance(content, list) else _text(content),
         reasoning_content=_text(value.get("reasoning_content")),
         reasoning=_text(value.get("reasoning")),
+        reasoning_text=_text(value.get("reasoning_text")),
+        thinking=_text(value.get("thinking")),
         refusal=_text(value.get("refusal")),
         tool_calls=[_call(call) for call in _objects(value.get("tool_calls"))] or None,
         reasoning_details=clean(_objects(value.get("reasoning_details"))) or None,
@@ -212,7 +215,7 @@ def _texts(value: Any) -> Iterator[str]:
     while rest:
         inner = rest.pop()
         if isinstance(inner, dict):
-            inner = inner.get("text") or inner.get("content")
+            inner = next((found for name in MEMBERS if (found := inner.get(name))), None)
         if isinstance(inner, list):
             rest += reversed(inner)
         elif isinstance(inner, dict):

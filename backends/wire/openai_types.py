@@ -35,6 +35,9 @@ class Delta(msgspec.Struct):
     content: str | list[Any] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    thinking: str | dict[str, Any] | list[Any] | None = None
+    """Copilot's name for it, and Anthropic's, with or without a part around it."""
     refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
     reasoning_details: list[dict[str, Any]] | None = None

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.content_parts import join_texts, read_parts, read_thinking
 from backends.wire.finish_reasons import BROKEN_OFF, NONE, is_known, plain_reason
 from backends.wire.openai_types import (
     Choice,
@@ -109,6 +110,8 @@ class Reader:
             or self._is_busy
             or delta.content.__class__ is not str
             or delta.reasoning is not None
+            or delta.thinking is not None
+            or delta.reasoning_text is not None
             or delta.reasoning_details is not None
             or delta.thinking_blocks is not None
             or delta.refusal is not None
@@ -253,13 +256,15 @@ def _straighten(delta: Delta) -> None:
     """Bring text, thinking and calls to where they belong; of several copies of the thinking, take one."""
     listed = ""
     if isinstance(delta.content, list):
-        delta.content, listed = _from_parts(delta.content)
+        delta.content, listed = read_parts(delta.content)
     delta.content = delta.content or delta.refusal
     delta.reasoning_content = (
         delta.reasoning_content
         or delta.reasoning
-        or _join_text(delta.reasoning_details, "text", "summary")
-        or _join_text(delta.thinking_blocks, "thinking")
+        or delta.reasoning_text
+        or join_texts(delta.thinking)
+        or "".join(map(read_thinking, delta.reasoning_details or ()))
+        or "".join(map(read_thinking, delta.thinking_blocks or ()))
         or listed
         or None
     )
@@ -283,30 +288,6 @@ def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:
         for token, probability, others in pairs
         if isinstance(token, str) and isinstance(probability, int | float)
     ] or None
-
-
-def _join_text(items: list[dict[str, Any]] | None, *names: str) -> str:
-    found = (item.get(name) for item in items or () for name in names)
-    return "".join(text for text in found if isinstance(text, str))
-
-
-def _from_parts(parts: list[Any]) -> tuple[str, str]:
-    """Join a list of content parts (Mistral): (text, thinking)."""
-    text: list[str] = []
-    thinking: list[str] = []
-    for part in parts:
-        if not isinstance(part, dict):
-            continue
-        if part.get("type") == "thinking":
-            inner = part.get("thinking")
-            thinking.append(inner if isinstance(inner, str) else _join_text(_dicts(inner), "text"))
-        elif isinstance(part.get("text"), str):
-            text.append(part["text"])
-    return "".join(text), "".join(thinking)
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _flat_error(value: dict[str, Any]) -> Any:

@@ -7,6 +7,9 @@ from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource
 from backends.wire.reading import Reading
 from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, TEMPLATE_MODELS, VLLM_OPTIONS, effort, template
 
+INLINE_THINKING = Reading(reasoning_tags="start")
+"""Where no parser for the model's tags is named, such a server leaves thinking in the text."""
+
 
 def _vllm(name: str, label: str, **more: object) -> Dialect:
     """vLLM, and what is built around it."""
@@ -18,6 +21,7 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
         "embeddings": EmbedStyle(batch_size=256, normalized=True, dimensions=""),
         "per_model": TEMPLATE_MODELS,
         "routing_params": members.VLLM,
+        "response_parsing": INLINE_THINKING,
     }
     return Dialect(name=name, label=label, **{**fields, **more})
 
@@ -26,6 +30,7 @@ ROWS = (
     Dialect(
         name="generic",
         label="OpenAI-compatible (generic)",
+        response_parsing=INLINE_THINKING,
         options=OPTIONS,
         routing_params=members.ANY,
         routing_tool_types=members.OPENROUTER_TOOLS,
@@ -39,6 +44,7 @@ ROWS = (
     Dialect(
         name="llamacpp",
         label="llama.cpp",
+        response_parsing=INLINE_THINKING,
         options=LLAMA_OPTIONS
         | {
             "typical_p": "typical_p",
@@ -70,7 +76,7 @@ ROWS = (
         keep_alive="ttl",
         think=effort(off="none", on=None),
         format="schema",
-        response_parsing=Reading(reasoning_tags="start"),
+        response_parsing=INLINE_THINKING,
         embeddings=EmbedStyle(dimensions=""),
         routing_params=members.LMSTUDIO,
         # The older list knows what is loaded, the newer one whether it thinks.
@@ -85,7 +91,7 @@ ROWS = (
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
         param_ranges={"top_p": (0.001, 0.999)},
         format="value",
-        response_parsing=Reading(reasoning_tags="start"),
+        response_parsing=INLINE_THINKING,
         requires_alternating_roles=True,
         merge_system_messages="all",
         tool_calls_without_content="omit",
@@ -108,6 +114,7 @@ ROWS = (
     Dialect(
         name="litellm",
         label="LiteLLM proxy",
+        response_parsing=INLINE_THINKING,
         merge_system_messages="none",
         options=OPTIONS | {"top_k": "top_k"},
         think=effort(off="none", on="medium"),
@@ -120,6 +127,7 @@ ROWS = (
     Dialect(
         name="localai",
         label="LocalAI",
+        response_parsing=INLINE_THINKING,
         options=LLAMA_OPTIONS,
         think=effort(off="none", on="medium"),
         routing_params=members.LOCALAI,
