@@ -163,9 +163,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the model reasons if the request does not say."""
     replay_fields: list[str] = []
     """Fields of an assistant message, or of its tool calls, that must be sent back with tool results."""
-    format: Literal["openai", "schema", "object", "value", "prompt"] = "openai"
+    format: Literal["openai", "schema", "object", "object_schema", "value", "prompt"] = "openai"
     """How Ollama's `format` is translated: to OpenAI's `response_format`; always to json_schema (`schema`);
-    to json_object and the schema in the prompt (`object`); to TGI's (`value`); or into the prompt alone."""
+    to json_object and the schema in the prompt (`object`), or beside it as `schema` (`object_schema`); to
+    TGI's (`value`); or into the prompt alone."""
     requires_json_word: bool = False
     """Whether json_object requires the word JSON in the messages."""
     drop_schema_keywords: list[str] = []

@@ -71,7 +71,7 @@ ROWS = (
             "https://www.alibabacloud.com/help/en/model-studio/embedding-interfaces-compatible-with-openai",
             "https://www.alibabacloud.com/help/en/model-studio/error-code",
         ],
-        unverified=["models_path", "prefill", "tool_choices"],
+        unverified=["models_path", "prefill"],
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         base_path="/compatible-mode/v1",
         hosts=[
@@ -111,7 +111,7 @@ ROWS = (
             "https://docs.bigmodel.cn/api-reference/模型-api/对话补全",
             "https://docs.z.ai/api-reference/llm/chat-completion",
         ],
-        unverified=["accepts_stream_options", "embeddings", "max_stop_sequences", "models_path", "per_model"],
+        unverified=["accepts_stream_options", "embeddings", "models_path", "per_model"],
         base_url="https://open.bigmodel.cn/api/paas/v4",
         base_path="/api/paas/v4",
         hosts=["api.z.ai"],

@@ -28,8 +28,7 @@ ROWS = (
             "frequency_penalty": (0.0, 1.0),
         },
         drop_params=["logprobs", "top_logprobs"],
-        # A schema stands beside json_object there, where other kinds have it in words.
-        format="object",
+        format="object_schema",
         requires_json_word=True,
         embeddings=EmbedStyle(batch_size=96, dimensions=""),
         has_completions_api=False,

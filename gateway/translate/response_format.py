@@ -17,6 +17,8 @@ ANY_OBJECT: dict[str, Any] = {"type": "object"}
 IN_WORDS = "Answer with JSON only, without any other text. It has to fit this JSON schema: "
 ANY_JSON_IN_WORDS = "Answer with one JSON object only, without any other text."
 JSON_WORD = "Answer in JSON."
+BESIDE_OBJECT = {"value": "value", "object_schema": "schema"}
+"""Style -> the member that holds a schema beside json_object."""
 
 
 def parse_ollama_format(raw: msgspec.Raw) -> ResponseFormat | None:
@@ -44,7 +46,7 @@ def build_fields(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostic
             "format", "messages", "this kind of backend has no such field: asked for in words"
         )
         return {}
-    if style == "object" or (form.schema is None and style == "openai"):
+    if style == "object" or (form.schema is None and style in ("openai", "object_schema")):
         if form.schema is not None:
             diagnostics.note_changed(
                 "format", "response_format", "no schemas here: any JSON, and the schema in words"
@@ -53,8 +55,8 @@ def build_fields(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostic
     schema = ANY_OBJECT if form.schema is None else form.schema
     if form.schema is None:
         diagnostics.note_changed("format", "response_format", "only schemas here: one that allows any object")
-    if style == "value":
-        return {"response_format": {"type": "json_object", "value": schema}}
+    if style in BESIDE_OBJECT:
+        return {"response_format": {"type": "json_object", BESIDE_OBJECT[style]: schema}}
     return {
         "response_format": {
             "type": "json_schema",

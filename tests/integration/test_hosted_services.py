@@ -189,6 +189,32 @@ def test_a_whole_answer_of_a_service_is_understood(client: Client, fake: FakeBac
     assert ("thinking" in said["message"]) == (len(case.deltas) > 1 or "<think>" in str(case.deltas))
 
 
+@EACH
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_body_of_openais_api_passes_to_a_service(
+    client: Client, fake: FakeBackend, case: Case, stream: bool
+) -> None:
+    path = connect(fake, case)
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "well"}}], "usage": USAGE}
+    script = scripts.replay(events(case)) if stream else scripts.json_body({"model": case.model, **whole})
+    fake.route("POST", f"{path}/chat/completions", script)
+    body = {"model": "m", "messages": CHAT["messages"], "stream": stream, "metadata": {"own": "1"}}
+    answer = client.post("/v1/chat/completions", body)
+    sent = fake.requests[-1]
+    assert (answer.status, sent.headers["authorization"]) == (200, f"Bearer {KEY}")
+    assert (sent.json["model"], sent.json["metadata"]) == (case.model, {"own": "1"})
+    assert "well" in answer.text
+
+
+def test_a_schema_stands_where_cohere_has_it(client: Client, fake: FakeBackend) -> None:
+    case = Case("cohere", "command-a-03-2025", {}, ({"content": "{}"},))
+    path = connect(fake, case)
+    fake.route("POST", f"{path}/chat/completions", scripts.replay(events(case)))
+    schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    assert client.post("/api/chat", {**CHAT, "format": schema}).status == 200
+    assert fake.requests[-1].json["response_format"] == {"type": "json_object", "schema": schema}
+
+
 def test_a_stop_string_that_a_service_does_not_take_ends_its_answer_here(
     client: Client, fake: FakeBackend
 ) -> None:
