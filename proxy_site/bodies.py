@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from ollama_api.request import Message, Receive, Send
+from proxy_site.content_coding import MOST_BYTES as DECODED_MOST
+from proxy_site.content_coding import BodyDecoder, UnreadableCoding
 from proxy_site.refusals import Refused, refuse
 from usage.bounded_log import BoundedLog
 
@@ -72,7 +74,9 @@ class CountedBody:
     __slots__ = (
         "_deadline",
         "_declared",
+        "_decoder",
         "_held",
+        "_most_bytes",
         "_path",
         "_receive",
         "_refused",
@@ -82,7 +86,13 @@ class CountedBody:
     )
 
     def __init__(
-        self, receive: Receive, send: Send, path: str, rules: BodyRules, declared: int | None
+        self,
+        receive: Receive,
+        send: Send,
+        path: str,
+        rules: BodyRules,
+        declared: int | None,
+        decoder: BodyDecoder | None = None,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -90,6 +100,8 @@ class CountedBody:
         self._rules = rules
         self._declared = declared
         """The length that the head tells, None for a chunked body."""
+        self._decoder = decoder
+        self._most_bytes = rules.most_bytes if decoder is None else min(rules.most_bytes, DECODED_MOST)
         self._held = 0
         self._whole = False
         self._refused = False
@@ -123,15 +135,39 @@ class CountedBody:
                 message = await self._receive()
         except TimeoutError:
             raise Refused(408, "the request's body did not arrive in time", close=True) from None
-        self._count(len(message.get("body", b"")))
+        if self._decoder is not None:
+            message = await self._decode(self._decoder, message)
+        else:
+            self._count(len(message.get("body", b"")))
         self._whole = not message.get("more_body", False)
         return message
 
+    async def _decode(self, decoder: BodyDecoder, message: Message) -> Message:
+        """Decompress a piece. What is counted, and bounded, is what comes out of it."""
+        parts: list[bytes] = []
+        has_more_body = message.get("more_body", False)
+        try:
+            decoder.feed(message.get("body", b""))
+            self._check_size(decoder.taken)  # much may hold nothing
+            while decoder.has_more:
+                # The first step is as short as reading the piece was; whatever expands to more is not.
+                part = await asyncio.to_thread(decoder.step) if parts else decoder.step()
+                self._count(len(part))
+                parts.append(part)
+            if not has_more_body and message["type"] == "http.request":
+                decoder.require_end()
+        except UnreadableCoding as error:
+            raise Refused(400, str(error), close=True) from None
+        return {**message, "body": b"".join(parts)}
+
     def _count(self, size: int) -> None:
-        if self._held + size > self._rules.most_bytes:
-            raise Refused(413, too_large(self._rules.most_bytes), close=True)
+        self._check_size(self._held + size)
         self._rules.budget.take(size)
         self._held += size
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most_bytes:
+            raise Refused(413, too_large(self._most_bytes), close=True)
 
 
 def too_large(limit: int) -> str:

@@ -15,6 +15,7 @@ from accounts.keys import KEY_IN_PATH
 from ollama_api.request import Receive, Scope, Send
 from proxy_site.bodies import BodyBudget, BodyRules, CountedBody, too_large, without_body
 from proxy_site.config import ProxyConfig
+from proxy_site.content_coding import ACCEPTED, CODINGS, COMPRESSED_PATHS, open_decoder
 from proxy_site.hosts import HostRule
 from proxy_site.origins import DEFAULT_ORIGINS, answer_preflight, match_origin, with_origin
 from proxy_site.refusals import Headers, Refused, new_request_id, refuse, without_referrer
@@ -103,15 +104,18 @@ class Guard:
         if length == 0:
             await self._app(scope, receive, send)
         else:
-            await self._pass_with_body(scope, receive, send, length)
+            await self._pass_with_body(scope, receive, send, length, head.get(b"content-encoding"))
 
-    async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send, length: int | None) -> None:
+    async def _pass_with_body(
+        self, scope: Scope, receive: Receive, send: Send, length: int | None, coding: bytes | None
+    ) -> None:
         rules = self._body_rules(scope["path"])
         if rules is self._operators and scope["method"] in BODYLESS_METHODS:
             # Django would read it before any view. The client door's routes say themselves what they read.
             await self._app(scope, without_body(receive), send)
             return
-        body = CountedBody(receive, send, scope["path"], rules, length)
+        decoder = None if coding is None else open_decoder(coding)
+        body = CountedBody(receive, send, scope["path"], rules, length, decoder)
         try:
             await self._app(scope, body.receive, send)
         finally:
@@ -143,8 +147,8 @@ class Guard:
             raise Refused(400, "the Host header is missing", close=True)
         server = scope.get("server")
         self._hosts.check(host or b"", server[0] if server else "")
-        if head.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Refused(415, "unsupported content encoding: send the body as it is", close=True)
+        if b"content-encoding" in head:
+            _check_coding(scope, head[b"content-encoding"].lower())
         origin = head.get(b"origin")
         return None if origin is None else match_origin(origin, host or b"", self._rules.origins)
 
@@ -173,3 +177,13 @@ class Guard:
                 request_id=request_id,
             )
         await refuse(refused, scope["path"], send, request_id)
+
+
+def _check_coding(scope: Scope, coding: bytes) -> None:
+    """Raise `Refused` unless this route takes bodies of that coding."""
+    if coding == b"identity":
+        return
+    if scope["path"] not in COMPRESSED_PATHS or scope["method"] != "POST":
+        raise Refused(415, "unsupported content encoding: send the body as it is", close=True)
+    if coding not in CODINGS:
+        raise Refused(415, f"unsupported content encoding: send the body as it is, or {ACCEPTED}", close=True)

@@ -28,8 +28,10 @@ Bodies are read as Ollama reads them: keys in any case, unknown keys skipped, `n
 and the content type does not matter. A stream that fails ends with an error instead of its proper end. Keys
 with the right `manage_models` make, copy and delete aliases.
 
-Besides what is listed, a wrong method is answered with 405 and `Allow`, a body that is too slow, too large or
-compressed with 408, 413 or 415, and headers that are too large with 431.
+Besides what is listed, a wrong method is answered with 405 and `Allow`, a body that is too slow or too large
+with 408 or 413, and headers that are too large with 431. A compressed body (gzip, deflate, zstd) is taken by
+POST on `/v1/chat/completions`, `completions`, `embeddings`, `responses`, `messages`; elsewhere answered
+with 415.
 """
 NAMED = re.compile(r"\{(\w+)\}")
 REQUEST_ID = {

@@ -36,7 +36,7 @@ REFUSALS: dict[str, tuple[int, list[tuple[bytes, bytes]], Ask]] = {
     "too slow": (408, [length(3)], {"client": lambda: Client([], whole=False)}),
     "declared too large": (413, [length(LIMIT + 1)], {}),
     "counted too large": (413, [CHUNKED], {"client": lambda: Client([b"x" * (LIMIT + 1)])}),
-    "a compressed body": (415, [(b"content-encoding", b"gzip"), length(3)], {}),
+    "a compressed body": (415, [(b"content-encoding", b"br"), length(3)], {}),
     "a huge head": (431, [(b"x-long", b"x" * RULES.max_header_bytes)], {}),
 }
 
