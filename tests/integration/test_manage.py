@@ -7,9 +7,10 @@ import pytest
 from accounts.models import ClientKey, Team
 from accounts.rights import MANAGE_MODELS
 from backends.models import Backend, MappingTarget, ModelMapping, RouteChange
+from tests.conftest import Change
 from tests.fake_backend import FakeBackend
 from tests.support import factories
-from tests.support.raw_http import Answer, Client, Json, text_of
+from tests.support.raw_http import Answer, Client, Json, RawHTTP, text_of
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -274,6 +275,36 @@ def test_push_is_refused(client: Client) -> None:
     answer = client.post("/api/push", {"model": "m"})
     assert (answer.status, answer.error.startswith("push is not supported by this server")) == (403, True)
     assert client.post("/api/push", {}).status == 400
+
+
+BLOB_HEADS = {
+    "a long one": "Content-Length: 40000000000",
+    "one that waits to be let in": "Content-Length: 40000000000\r\nExpect: 100-continue",
+    "one in chunks": "Transfer-Encoding: chunked",
+    "one too long to be counted": "Content-Length: 999999999999999999",
+}
+
+
+@pytest.mark.parametrize("head", BLOB_HEADS.values(), ids=BLOB_HEADS)
+def test_a_blob_is_refused_from_its_head(client: Client, head: str) -> None:
+    """A GGUF is always large: whoever sends one hears why it is not taken, and not that it is too large."""
+    for path in (f"/api/blobs/{DIGEST}", "/api/blobs/odd"):
+        with RawHTTP(client.port) as connection:
+            connection.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode())
+            answer = connection.answer()
+            if path.endswith("odd"):
+                assert (answer.status, answer.error) == (400, "invalid digest format")
+            else:
+                assert (answer.status, "holds no weights" in answer.error) == (501, True)
+            assert answer.headers["connection"] == "close"
+
+
+def test_a_blob_of_somebody_without_a_key_is_refused_from_its_head(client: Client, change: Change) -> None:
+    change(require_key_on_loopback=True)
+    with RawHTTP(client.port) as connection:
+        head = "Host: localhost\r\nContent-Length: 40000000000"
+        connection.send(f"POST /api/blobs/{DIGEST} HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        assert connection.answer().status == 401
 
 
 def test_there_are_no_blobs(client: Client) -> None:

@@ -23,6 +23,7 @@ EARLY = {
     "401": (401, b"POST /api/chat HTTP/1.1\r\n" + CHUNKED, b"10000\r\n" + PIECE + b"\r\n"),
     "404": (404, b"POST /nothing HTTP/1.1\r\n" + CHUNKED, b"10000\r\n" + PIECE + b"\r\n"),
     "413": (413, b"POST /api/chat HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000000\r\n\r\n", PIECE),
+    "a blob": (401, b"POST /api/blobs/x HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000000\r\n\r\n", PIECE),
     "403": (403, b"POST /api/chat HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 999999\r\n\r\n", PIECE),
     "400": (400, b"POST /api/chat HTTP/9\r\n\r\n", PIECE),
     "431": (431, b"POST /" + b"x" * 20_000 + b" HTTP/1.1\r\n" + CHUNKED, PIECE),
