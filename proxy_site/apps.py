@@ -7,3 +7,9 @@ class ProxySiteConfig(AppConfig):
     """Wiring."""
 
     name = "proxy_site"
+
+    def ready(self) -> None:
+        """Register the checks of our settings."""
+        from proxy_site import checks
+
+        checks.register_all()

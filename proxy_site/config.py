@@ -22,6 +22,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]_~-]+(?:/[A-Za-z0-9._~/-]*)?")
 """No credentials, no query: it is told to everybody."""
+RENAMED_VARIABLES = {"LLAMAGATE_FIRST_EVENT_TIMEOUT_S": "LLAMAGATE_FIRST_TOKEN_TIMEOUT_S"}
+"""Former name -> name. A former one is read for one release; the checks at the start tell of it."""
+
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -59,7 +62,7 @@ class ProxyConfig:
     snapshot_poll_s: float
     model_list_ttl_s: float
     connect_timeout_s: float
-    first_event_timeout_s: float
+    first_token_timeout_s: float
     idle_timeout_s: float
     request_timeout_s: float
     max_attempts: int
@@ -71,6 +74,8 @@ class ProxyConfig:
     login_lockout_s: float
     session_idle_s: float
     session_max_s: float
+    former_variables: tuple[str, ...]
+    """Those of `RENAMED_VARIABLES` that are set."""
 
     @property
     def is_shared(self) -> bool:
@@ -138,7 +143,7 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         snapshot_poll_s=env.float("LLAMAGATE_SNAPSHOT_POLL_S", 0.5),
         model_list_ttl_s=env.float("LLAMAGATE_MODEL_LIST_TTL_S", 60.0),
         connect_timeout_s=env.float("LLAMAGATE_CONNECT_TIMEOUT_S", 5.0),
-        first_event_timeout_s=env.float("LLAMAGATE_FIRST_EVENT_TIMEOUT_S", 120.0),
+        first_token_timeout_s=_float(env, "LLAMAGATE_FIRST_TOKEN_TIMEOUT_S", 120.0),
         idle_timeout_s=env.float("LLAMAGATE_IDLE_TIMEOUT_S", 60.0),
         request_timeout_s=env.float("REQUEST_TIMEOUT", 600.0),
         max_attempts=env.int("LLAMAGATE_MAX_ATTEMPTS", 3),
@@ -150,7 +155,15 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         login_lockout_s=env.float("LLAMAGATE_LOGIN_LOCKOUT_S", 900.0),
         session_idle_s=env.float("LLAMAGATE_SESSION_IDLE_S", 8 * 3600.0),
         session_max_s=env.float("LLAMAGATE_SESSION_MAX_S", 7 * 24 * 3600.0),
+        former_variables=tuple(name for name in RENAMED_VARIABLES if env.str(name, "")),
     )
+
+
+def _float(env: FileAwareEnv, name: str, default: float) -> float:
+    """Read a number of a variable that had another name once, or of that one."""
+    (former,) = (before for before, now in RENAMED_VARIABLES.items() if now == name)
+    given: float = env.float(name if env.str(name, "") else former, default)
+    return given
 
 
 def _read_secret(path: Path) -> str:

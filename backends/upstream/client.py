@@ -124,7 +124,7 @@ async def open_stream(target: Target, call: UpstreamCall, progress: CallProgress
 
     So a refusal in the first event still counts as a refusal. Raises an `UpstreamError`.
     """
-    limit_s = max(settings.PROXY.first_event_timeout_s, target.dialect.first_token_timeout_s or 0)
+    limit_s = max(settings.PROXY.first_token_timeout_s, target.dialect.first_token_timeout_s or 0)
     try:
         async with asyncio.timeout(limit_s):
             return await _send(target, partial(_open_stream, target, call, progress), progress)

@@ -84,7 +84,7 @@ def test_what_failed_stands_before_what_answered(
 def test_a_silent_backend_timed_out(
     client: Client, fake: FakeBackend, ledger: RecordSpy, change: Change
 ) -> None:
-    change(first_event_timeout_s=PATIENCE_S)
+    change(first_token_timeout_s=PATIENCE_S)
     fake.script("m", scripts.silent())
     client.chat()
     attempts = attempts_of(ledger)

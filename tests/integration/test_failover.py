@@ -65,7 +65,7 @@ def test_a_backend_that_refuses_connections_is_passed_over(
 def test_a_silent_backend_is_passed_over(
     client: Client, fake: FakeBackend, second: FakeBackend, change: Change
 ) -> None:
-    change(first_event_timeout_s=PATIENCE_S)
+    change(first_token_timeout_s=PATIENCE_S)
     for silent in (scripts.silent(), Script([Head(), Hang()], framing="chunked")):
         fake.script("m", silent)
         assert text_of(client.chat().lines) == "second"

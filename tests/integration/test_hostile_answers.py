@@ -146,7 +146,7 @@ def test_a_body_is_what_it_is_whatever_it_is_called(
 def test_heartbeats_alone_do_not_hold_off_the_first_token_for_ever(
     client: Client, fake: FakeBackend, change: Change
 ) -> None:
-    change(first_event_timeout_s=PATIENCE_S, idle_timeout_s=PATIENCE_S / 2)
+    change(first_token_timeout_s=PATIENCE_S, idle_timeout_s=PATIENCE_S / 2)
     beats: list[Step] = [step for _ in range(100) for step in (Comment(), Sleep(0.05))]
     fake.script("m", Script([Head(), *beats, Hang()], framing="chunked"))
     answer = client.chat()
@@ -155,7 +155,7 @@ def test_heartbeats_alone_do_not_hold_off_the_first_token_for_ever(
 
 
 def test_a_role_alone_does_not_hold_it_off_either(client: Client, fake: FakeBackend, change: Change) -> None:
-    change(first_event_timeout_s=PATIENCE_S)
+    change(first_token_timeout_s=PATIENCE_S)
     fake.script("m", Script(lambda answer: [*answer.opening, Hang()], framing="chunked"))
     assert client.chat().status == 504
     fake.wait_aborted(timeout=1.0)

@@ -262,7 +262,7 @@ def bad() -> Iterator[FakeBackend]:
 def test_one_bad_backend_that_stops_them_all(
     client: Client, fake: FakeBackend, bad: FakeBackend, change: Change
 ) -> None:
-    change(first_event_timeout_s=5.0)
+    change(first_token_timeout_s=5.0)
     factories.mapping("failing", factories.backend(bad, "bad"))
     factories.mapping("silent", factories.backend(bad, "silent-one"))
     bad.script("silent", scripts.silent())

@@ -246,7 +246,7 @@ SILENT = {"before the head": scripts.silent(), "behind it": Script([Head(), Hang
 def test_silence_before_the_first_token_times_out(
     client: Client, fake: FakeBackend, change: Change, script: Script, stream: bool
 ) -> None:
-    change(first_event_timeout_s=PATIENCE_S, request_timeout_s=PATIENCE_S)
+    change(first_token_timeout_s=PATIENCE_S, request_timeout_s=PATIENCE_S)
     fake.script("m", script)
     answer = client.chat(stream=stream)
     assert (answer.status, "timed out" in answer.error) == (504, True)

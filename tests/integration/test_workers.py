@@ -24,7 +24,7 @@ MANY = 40
 def process(serve: Serve) -> ServedProcess:
     """Two workers; with Redis, as is recommended, where there is one."""
     redis = {} if legs.missing(legs.REDIS) else {"REDIS_URL": legs.url(legs.REDIS)}
-    return serve("--workers", "2", HOST="0.0.0.0", **redis)
+    return serve("--workers", "2", HOST="0.0.0.0", LLAMAGATE_FIRST_EVENT_TIMEOUT_S="60", **redis)
 
 
 @pytest.fixture
@@ -53,6 +53,11 @@ def test_bound_to_all_addresses_they_are_closed(process: ServedProcess, keyed: C
     assert "Clients need a key here, and there is none yet" in process.output
     assert all_say(process.client, "401")
     assert {process.client.get("/").status for _ in range(MANY)} == {200}
+
+
+def test_a_former_name_of_a_setting_is_told_once(process: ServedProcess, keyed: Client) -> None:
+    told = "LLAMAGATE_FIRST_EVENT_TIMEOUT_S is called LLAMAGATE_FIRST_TOKEN_TIMEOUT_S now"
+    assert process.output.count(told) == 1
 
 
 def test_a_save_is_served_by_both_within_a_second(keyed: Client) -> None:

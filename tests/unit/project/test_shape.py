@@ -25,6 +25,7 @@ MEANINGS = {
     "api": "the operations of the API that its package is named after",
     "apps": "Django's configuration of an app",
     "chat": "the chat of the API that its package is named after",
+    "checks": "an app's system checks: what would fail later is said at start",
     "errors": "what its package can fail with, or how its API writes a failure",
     "fields": "model fields for secrets; one of the two is a path that old migrations import",
     "models": "an app's tables, as Django's ORM has them",

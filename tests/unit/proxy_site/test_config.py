@@ -84,6 +84,35 @@ def test_a_wrong_value_is_refused_with_the_variables_name(tmp_path: Path, name: 
         load(tmp_path, **{name: "many"})
 
 
+FORMER, NAME = "LLAMAGATE_FIRST_EVENT_TIMEOUT_S", "LLAMAGATE_FIRST_TOKEN_TIMEOUT_S"
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds", "former"),
+    [
+        ({}, 120.0, ()),
+        ({NAME: "7"}, 7.0, ()),
+        ({FORMER: "8"}, 8.0, (FORMER,)),
+        ({FORMER: "8", NAME: "7"}, 7.0, (FORMER,)),
+        ({FORMER: "8", NAME: ""}, 8.0, (FORMER,)),
+    ],
+)
+def test_a_former_name_is_read_unless_the_name_of_today_is_set(
+    tmp_path: Path, variables: dict[str, str], seconds: float, former: tuple[str, ...]
+) -> None:
+    found = load(tmp_path, **variables)
+    assert (found.first_token_timeout_s, found.former_variables) == (seconds, former)
+
+
+def test_a_former_name_may_come_from_a_file_and_is_named_when_its_value_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "seconds"
+    file.write_text("9\n")
+    found = load(tmp_path, LLAMAGATE_FIRST_EVENT_TIMEOUT_S_FILE=str(file))
+    assert (found.first_token_timeout_s, found.former_variables) == (9.0, (FORMER,))
+    with pytest.raises(EnvError, match=FORMER):
+        load(tmp_path, **{FORMER: "many"})
+
+
 def test_every_variable_may_come_from_a_file_of_its_own(tmp_path: Path) -> None:
     secret = tmp_path / "mounted"
     secret.write_text("a-secret\n")
