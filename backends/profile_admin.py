@@ -1,4 +1,4 @@
-"""What the admin says of a profile that was saved with former names of its fields."""
+"""What the admin says of a backend that was saved: former names in its profile, a dialect for its host."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from backends.models import Backend
+from backends.wire.dialects import of_address
 from backends.wire.profile_names import describe_old_names
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class ProfileNamesAdmin(BackendModelAdmin):
     def save_model(self, request: HttpRequest, obj: Backend, form: ModelForm[Backend], change: Any) -> None:
         """Save, and say what fields of the profile are called now: the model itself renames them."""
         super().save_model(request, obj, form, change)
+        kind = of_address(obj.base_url)
+        if obj.dialect == "generic" and kind.name != obj.dialect:
+            told = (
+                f"This is an address of {kind.label}: its dialect {kind.name} knows what is particular there."
+            )
+            self.message_user(request, told, messages.WARNING)
         sentences = describe_old_names(form.cleaned_data.get("profile"))
         if sentences:
             told = " ".join(sentences[:MAX_NAMES_SHOWN])

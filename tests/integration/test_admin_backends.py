@@ -53,6 +53,22 @@ class TestAddABackend:
         credential = Credential.objects.get()
         assert (credential.created_by, credential.hint, credential.label) == (operator.user, "1234", "main")
 
+    @pytest.mark.parametrize(
+        ("base_url", "dialect", "is_told"),
+        [
+            ("https://api.moonshot.cn/v1", "generic", True),
+            ("https://api.moonshot.cn/v1", "moonshot", False),
+            ("http://backend.test/v1", "generic", False),
+        ],
+    )
+    def test_of_a_service_with_a_dialect_of_its_own_is_told_so(
+        self, operator: Operator, base_url: str, dialect: str, is_told: bool
+    ) -> None:
+        fields = {"name": "kimi", "base_url": base_url, "dialect": dialect}
+        said = told(operator.fill(page("backends.backend", "add"), fields, follow=True))
+        assert any("its dialect moonshot" in sentence for sentence in said) == is_told
+        assert Backend.objects.get().dialect == dialect
+
     def test_needs_no_key(self, operator: Operator) -> None:
         self.add(operator, **{"credentials-0-api_key": ""})
         assert secrets_in_force() == ()

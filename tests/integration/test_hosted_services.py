@@ -121,7 +121,10 @@ CASES = [
             "temperature": None,
             "max_tokens": 8192 + 1024,
         },
-        THINKING,
+        (
+            {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "why not"}]}]},
+            {"content": [{"type": "text", "text": "well"}]},
+        ),
     ),
     Case(
         "github",
@@ -181,7 +184,8 @@ def test_a_whole_answer_of_a_service_is_understood(client: Client, fake: FakeBac
     message: dict[str, Any] = {"role": "assistant", "content": ""}
     for delta in case.deltas:
         for name, value in delta.items():
-            message[name] = value if isinstance(value, list) else message.get(name, "") + value
+            before = message.get(name) or type(value)()
+            message[name] = before + value
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE}
     fake.route("POST", f"{path}/chat/completions", scripts.json_body(whole))
     said = client.post("/api/chat", {**CHAT, "stream": False}).json
