@@ -144,7 +144,7 @@ class Reader:
             if choice.message is None:
                 return
             delta = choice.message
-        _straighten(delta)
+        straighten(delta)
         if self._is_busy:
             self._split(delta)
             if choice.delta is None:
@@ -252,7 +252,7 @@ def _end(reply: Reply, choice: Choice) -> None:
             reply.error = {"code": BROKEN_OFF[reason], "message": "the backend broke off this answer"}
 
 
-def _straighten(delta: Delta) -> None:
+def straighten(delta: Delta) -> None:
     """Bring text, thinking and calls to where they belong; of several copies of the thinking, take one."""
     listed = ""
     if isinstance(delta.content, list):

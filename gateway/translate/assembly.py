@@ -27,6 +27,7 @@ class Assembly:
         "_calls",
         "_salt",
         "_shows_thinking",
+        "call_places",
         "context",
         "finish_reason",
         "gathered",
@@ -47,6 +48,8 @@ class Assembly:
         self.gathered = 0
         """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
         self._calls = Calls()
+        self.call_places: list[int] = []
+        """To which calls the fragments of the latest chunk belong that had some."""
         self._salt = 0
         self.replay_collector: ReplayCollector | None = None
         """Gathers what the backend wants back with the results of its calls, if it is of such a kind."""
@@ -69,8 +72,7 @@ class Assembly:
 
     def _take_delta(self, delta: Delta, choice: Choice) -> AnswerPart | None:
         if delta.tool_calls:
-            for call in delta.tool_calls:
-                self._calls.add(call)
+            self.call_places = [self._calls.add(call) for call in delta.tool_calls]
             self.gathered += weight_of_calls(delta.tool_calls)
         if self.replay_collector is not None:
             self.gathered += weight(delta.reasoning_content, delta.reasoning_details, delta.thinking_blocks)

@@ -41,8 +41,12 @@ class Calls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def add(self, delta: ToolCallDelta) -> None:
-        """Take a fragment. Raises `AnswerUnusable`: there are more than anybody could mean."""
+    def add(self, delta: ToolCallDelta) -> int:
+        """Take a fragment; give the place of its call.
+
+        Raises:
+            AnswerUnusable: there are more than anybody could mean.
+        """
         self._fragments += 1
         if self._fragments > MOST_FRAGMENTS:
             raise AnswerUnusable(f"the backend sent tool calls in more than {MOST_FRAGMENTS} pieces")
@@ -51,10 +55,12 @@ class Calls:
             usual = self._by_index.get(delta.index)  # the usual way: more text for a place, and no more
             if usual is not None:
                 usual.extra = delta.extra_content or usual.extra
-                return usual.arguments.add(function.arguments)
+                usual.arguments.add(function.arguments)
+                return usual.place
         call = self._find_continued_call(delta) or self._begin_call()
         call.add(delta)
         self._note(call)
+        return call.place
 
     def _find_continued_call(self, delta: ToolCallDelta) -> _Call | None:
         """Find the latest call that a fragment is another piece of."""
@@ -109,7 +115,7 @@ class Calls:
                 raise
             place = len(calls)
             # Some servers give all calls one id, and results find their calls by it.
-            call_id = call.id if call.id and call.id not in ids else _make_id(call.name, place, salt)
+            call_id = call.id if call.id and call.id not in ids else make_id(call.name, place, salt)
             ids.add(call_id)
             calls.append(AnswerToolCall(call_id, AnswerFunction(place, call.name, arguments)))
         return tuple(calls)
@@ -178,6 +184,6 @@ def _text(value: str | int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _make_id(name: str, place: int, salt: int) -> str:
+def make_id(name: str, place: int, salt: int) -> str:
     """An id in Ollama's form for a server that gave none. Source: Ollama `routes.go:toolCallId`."""
     return "call_" + hashlib.blake2s(f"{salt}.{place}.{name}".encode(), digest_size=4).hexdigest()

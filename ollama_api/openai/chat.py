@@ -13,9 +13,9 @@ from gateway.errors import BadRequest
 from gateway.raw_body import RawBody
 from gateway.raw_forms import CHAT as CHAT_FORM
 from gateway.raw_forms import COMPLETIONS as COMPLETIONS_FORM
-from ollama_api.openai.answers import ChunkPassthrough
+from ollama_api.openai.answers import ChunkPassthrough, encode_whole
 from ollama_api.openai.vectors import no_model
-from ollama_api.raw_api import decode_member, keep_operation, parse_raw, restore_model
+from ollama_api.raw_api import decode_member, keep_operation, parse_raw
 
 
 def parse_chat(body: bytes) -> RawBody:
@@ -37,13 +37,13 @@ CHAT = ClientApi(
     name="v1.chat",
     parse=parse_chat,
     translate=keep_operation,
-    encode=restore_model,
+    encode=encode_whole,
     open_stream=ChunkPassthrough,
 )
 COMPLETIONS = ClientApi(
     name="v1.completions",
     parse=parse_completion,
     translate=keep_operation,
-    encode=restore_model,
+    encode=encode_whole,
     open_stream=ChunkPassthrough,
 )

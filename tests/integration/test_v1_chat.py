@@ -65,7 +65,8 @@ def test_members_travel_as_the_bytes_that_they_came_as(client: Client, fake: Fak
     assert odd.removeprefix(b'"own": ') in fake.requests[-1].raw
 
 
-MESSAGE = {"role": "assistant", "content": "x", "own": [1.5], "reasoning_content": "hm", "refusal": None}
+THOUGHT = {"reasoning": "hm", "reasoning_content": "hm"}
+MESSAGE = {"role": "assistant", "content": "x", "own": [1.5], **THOUGHT, "refusal": None}
 ODD_ANSWER: Json = {
     "id": "1",
     "object": "chat.completion",
@@ -85,12 +86,14 @@ def test_an_answer_passes_but_for_the_models_name(client: Client, fake: FakeBack
     assert answer.json == ODD_ANSWER | {"model": "M:latest"}
 
 
+HEAD: Json = {"id": "1", "object": "chat.completion.chunk", "created": 5}
+GOING_ON: Json = {"index": 0, "finish_reason": None}
 ODD_CHUNKS: list[Json] = [
-    {"id": "1", "model": "other", "choices": [{"index": 0, "delta": {"role": "assistant", "own": 1}}]},
-    {"choices": [{"index": 0, "delta": {"content": "Hi"}, "own": {"x": None}, "logprobs": {"own": []}}]},
-    {"choices": [{"index": 0, "delta": {"reasoning": "hm"}}], "own": "\u2028", "system_fingerprint": "fp"},
-    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"own": 5}},
-    {"choices": [], "own": "a chunk without a choice"},
+    HEAD | {"model": "other", "choices": [GOING_ON | {"delta": {"role": "assistant", "own": 1}}]},
+    HEAD | {"choices": [GOING_ON | {"delta": {"content": "Hi"}, "own": {"x": 1}, "logprobs": {"own": []}}]},
+    HEAD | {"choices": [GOING_ON | {"delta": THOUGHT}], "own": "\u2028", "system_fingerprint": "fp"},
+    HEAD | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"own": 5}},
+    HEAD | {"choices": [], "own": "a chunk without a choice"},
 ]
 
 
@@ -102,7 +105,7 @@ def test_each_chunk_passes_but_for_the_models_name(client: Client, fake: FakeBac
 
 @pytest.mark.usefixtures("plain")
 def test_a_chunk_on_several_lines_becomes_one_line(client: Client, fake: FakeBackend) -> None:
-    chunk = {"choices": [{"index": 0, "delta": {"content": "a\nb"}, "finish_reason": "stop"}]}
+    chunk = HEAD | {"choices": [{"index": 0, "delta": {"content": "a\nb"}, "finish_reason": "stop"}]}
     lines = json.dumps(chunk, indent=1).replace("\n", "\ndata: ")
     fake.script("the-real-one", Script([Send(f"data: {lines}\n\n".encode()), Done()]))
     assert told(client) == [chunk | {"model": "m"}, DONE]

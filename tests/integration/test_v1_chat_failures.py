@@ -179,7 +179,8 @@ def test_a_broken_stream_ends_with_an_error_and_not_with_done(
 def test_one_choice_of_two_is_no_whole_answer(client: Client, fake: FakeBackend) -> None:
     """Without `[DONE]` only the ends of the choices tell, and one is missing."""
     ended = Chunk({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]})
-    other = {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}]}
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 5}
+    other = head | {"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}]}
     fake.script("the-real-one", Script([ended]))
     assert "error" in told(client, n=2)[-1]
     fake.script("the-real-one", Script([ended, Chunk(other)]))
