@@ -17,6 +17,7 @@ from gateway.diagnostics import Diagnostics
 from gateway.raw_forms import CHAT, EMPTY, NULL, SYSTEM_ROLES, Fields, RawForm, encode_fields, encode_raw
 from gateway.translate.chat_completions import fit_body
 from gateway.translate.options import check_options, wire_options
+from gateway.translate.raw_turns import fit_raw_turns, may_need_fitting
 from gateway.translate.routing_members import without_routing
 from gateway.translate.tools import COMPLETED, RAW_TOOLS, Complete, complete_raw_tools
 
@@ -93,12 +94,21 @@ class RawBody(msgspec.Struct, kw_only=True):
             return self._given_turns
         return self._changed_turns
 
+    def _fit_turns(self, dialect: Dialect, diagnostics: Diagnostics) -> list[Any] | None:
+        """Give the turns that a target gets, with what the mapping adds. None: they go as they came."""
+        if self.form is not CHAT or not may_need_fitting(bytes(self.fields.get("messages", NULL)), dialect):
+            return self._changed_turns
+        turns = self.list_turns()
+        fitted = fit_raw_turns(turns, dialect, diagnostics) if turns else turns
+        return self._changed_turns if fitted is turns else fitted
+
     def build(self, target: Target, diagnostics: Diagnostics) -> Fields:
         """Make the body for one target: its options, and its name of the model."""
         dialect = self.form.names or target.dialect
         given = without_routing(self.fields, target.dialect, diagnostics)
-        if self._changed_turns is not None:
-            given = {**given, self.form.turns: encode_raw(self._changed_turns)}
+        turns = self._fit_turns(dialect, diagnostics)
+        if turns is not None:
+            given = {**given, self.form.turns: encode_raw(turns)}
         if "tools" in given and self.form.name in RAW_TOOLS:
             given = _complete_tools(given, RAW_TOOLS[self.form.name], diagnostics)
         fields = _lay_options(self, given, dialect, diagnostics) | {"model": encode_raw(target.model)}

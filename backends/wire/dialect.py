@@ -180,6 +180,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # Messages.
     merge_system_messages: Literal["none", "leading", "all"] = "leading"
     """Which system messages are merged into one at the beginning: none, leading ones, or all."""
+    late_system_messages: Literal["keep", "user"] = "keep"
+    """What becomes of system messages behind the beginning that are not merged into it: they stay, or each is
+    a marked text of the user's in its place, for chat templates that take them at the beginning only."""
     requires_alternating_roles: bool = False
     """Whether neighbouring messages of one role are merged."""
     tool_calls_without_content: Literal["empty", "omit"] = "empty"

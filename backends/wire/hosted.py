@@ -222,6 +222,7 @@ ROWS = (
     Dialect(
         name="together",
         label="Together",
+        late_system_messages="user",
         base_url="https://api.together.xyz/v1",
         options=VLLM_OPTIONS,
         accepts_stream_options=False,
@@ -237,6 +238,7 @@ ROWS = (
     Dialect(
         name="fireworks",
         label="Fireworks",
+        late_system_messages="user",
         base_url="https://api.fireworks.ai/inference/v1",
         base_path="/inference/v1",
         options={option: wire for option, wire in VLLM_OPTIONS.items() if option != "seed"},

@@ -74,6 +74,7 @@ ROWS = (
     Dialect(
         name="nebius",
         label="Nebius Token Factory",
+        late_system_messages="user",
         documentation=[
             "https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion",
             "https://docs.tokenfactory.nebius.com/api-reference/inference/create-completion",
@@ -97,6 +98,7 @@ ROWS = (
     Dialect(
         name="huggingface",
         label="Hugging Face (router)",
+        late_system_messages="user",
         documentation=[
             "https://huggingface.co/docs/inference-providers/tasks/chat-completion",
             "https://huggingface.co/docs/inference-providers/hub-api",

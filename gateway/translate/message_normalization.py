@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from itertools import groupby
 from typing import Any
 
 from backends.routing.snapshot import Target
@@ -15,20 +14,17 @@ from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Reply
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
+from gateway.translate.system_turns import APART, END, join_contents, mark_late_system_turns
 
 Turn = dict[str, Any]
-Content = str | list[dict[str, Any]]
 
-APART = "\n\n"
-END: Turn = {"role": ""}
 IMAGES_OF_RESULTS = {"type": "text", "text": "Images of the tools' results:"}
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def normalize_messages(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
-    if dialect.merge_system_messages != "none":
-        turns = _join_system_turns(turns, dialect.merge_system_messages == "all", diagnostics)
+    turns = place_system_turns(turns, dialect, diagnostics)
     results = [] if dialect.accepts_tool_result_images else [turn for turn in turns if turn["role"] == "tool"]
     if results and any(map(has_image, results)):
         turns = _move_images_behind(turns, diagnostics)
@@ -67,6 +63,15 @@ def take_echo(text: str, target: Target, reply: Reply) -> None:
         message.content = message.content.removeprefix(text)
 
 
+def place_system_turns(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
+    """Put system turns where this kind of backend takes them, and join them as it wants them."""
+    if dialect.late_system_messages == "user":
+        turns = mark_late_system_turns(turns, diagnostics)
+    if dialect.merge_system_messages == "none":
+        return turns
+    return _join_system_turns(turns, dialect.merge_system_messages == "all", diagnostics)
+
+
 def _join_system_turns(turns: list[Turn], everywhere: bool, diagnostics: Diagnostics) -> list[Turn]:
     """Join the system turns at the beginning, or all of them."""
     first = next((at for at, turn in enumerate(turns) if turn["role"] != "system"), len(turns))
@@ -78,7 +83,7 @@ def _join_system_turns(turns: list[Turn], everywhere: bool, diagnostics: Diagnos
         "messages", "messages", "this kind of backend takes one system turn, at the beginning"
     )
     rest = [turn for turn in turns[first:] if not (everywhere and turn["role"] == "system")]
-    return [{"role": "system", "content": _join_contents(systems)}, *rest]
+    return [{"role": "system", "content": join_contents(systems)}, *rest]
 
 
 def _alternate_roles(turns: list[Turn], diagnostics: Diagnostics) -> list[Turn]:
@@ -90,9 +95,7 @@ def _alternate_roles(turns: list[Turn], diagnostics: Diagnostics) -> list[Turn]:
             groups[-1].append(turn)
         else:
             groups.append([turn])
-    return [
-        {**group[0], "content": _join_contents(group)} if len(group) > 1 else group[0] for group in groups
-    ]
+    return [{**group[0], "content": join_contents(group)} if len(group) > 1 else group[0] for group in groups]
 
 
 def _may_join(one: Turn, other: Turn) -> bool:
@@ -102,23 +105,6 @@ def _may_join(one: Turn, other: Turn) -> bool:
         and "tool_calls" not in one
         and "tool_calls" not in other
     )
-
-
-def _join_contents(turns: list[Turn]) -> Content:
-    """Join what was said: text as one text, or as one part beside other parts."""
-    runs: list[Content] = []
-    for is_text, run in groupby((turn["content"] for turn in turns), lambda said: isinstance(said, str)):
-        contents = list(run)
-        runs += [APART.join(filter(None, contents))] if is_text else contents
-    if len(runs) == 1:
-        return runs[0]
-    return [part for said in runs for part in _parts(said)]
-
-
-def _parts(content: Content) -> list[dict[str, Any]]:
-    if isinstance(content, list):
-        return content
-    return [{"type": "text", "text": content}] if content else []
 
 
 def _drop_empty_content(turn: Turn) -> Turn:

@@ -55,3 +55,35 @@ def test_a_tool_is_completed_in_bodies_that_pass(client: Client, fake: FakeBacke
     )
     assert fake.requests[-1].path == "/v1/messages"
     assert sent(fake)["tools"] == [{"name": "f", "input_schema": NO_PARAMETERS}]
+
+
+LATE = [*HI, {"role": "system", "content": "agents: a, b"}]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", {"messages": LATE}),
+        ("/v1/chat/completions", {"messages": [{"role": "system", "content": "S"}, *LATE]}),
+        ("/v1/messages", {"messages": LATE, "max_tokens": 9, "system": "S"}),
+        ("/v1/responses", {"input": LATE, "instructions": "S"}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_late_system_turn_reaches_a_server_with_templates_as_the_users(
+    client: Client, fake: FakeBackend, path: str, body: dict[str, Any], stream: bool
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="vllm"), system="S")
+    assert client.post(path, {"model": "m", "stream": stream, **body}).status == 200
+    assert sent(fake)["messages"] == [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "hi\n\n<system>\nagents: a, b\n</system>"},
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_others_get_a_late_system_turn_as_it_is(client: Client, fake: FakeBackend) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="openai"))
+    client.post("/v1/messages", {"model": "m", "messages": LATE, "max_tokens": 9})
+    assert sent(fake)["messages"] == LATE

@@ -136,7 +136,9 @@ def test_the_mappings_system_prompt_is_for_requests_that_bring_none(
 def test_a_late_turn_is_conversation(form: str) -> None:
     found, rest = FORMS[form][2](build(form, late=LATE))
     assert found == OWN
-    assert [one["content"] for one in rest] == ["1+1", "2", "hi", LATE]
+    is_marked = replay.target(FORMS[form][3]).dialect.late_system_messages == "user"
+    expected = [f"hi\n\n<system>\n{LATE}\n</system>"] if is_marked else ["hi", LATE]
+    assert [one["content"] for one in rest] == ["1+1", "2", *expected]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -118,8 +118,8 @@ def test_what_instructs_the_model_is_one_message_in_front() -> None:
     assert sent(rule=rule)["messages"] == [{"role": "system", "content": "rule"}, example, ASKED]
     later = [ASKED, message("late", "developer")]
     own = {"role": "system", "content": "rule"}
-    late = {"role": "system", "content": "late"}
-    assert sent(rule=rule, input=later)["messages"] == [own, example, ASKED, late]
+    marked = {"role": "user", "content": f"{ASKED['content']}\n\n<system>\nlate\n</system>"}
+    assert sent(rule=rule, input=later)["messages"] == [own, example, marked]
 
 
 def test_parts_are_one_text_unless_there_are_images() -> None:

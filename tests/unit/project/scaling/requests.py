@@ -10,6 +10,7 @@ from gateway import counts, durations, go_json
 from gateway.errors import RequestError
 from gateway.raw_forms import CHAT
 from gateway.translate import multipart
+from gateway.translate.system_turns import mark_late_system_turns
 from gateway.translate.tools import complete_parameters
 from ollama_api.anthropic import api as messages
 from ollama_api.anthropic import request as anthropic
@@ -155,6 +156,11 @@ def half_said(size: int) -> Members:
     return {"properties": {f"p{place}": half for place in range(size)}}
 
 
+def late_turns(size: int) -> Work:
+    """Mark system turns behind one of the user's."""
+    return partial(mark_late_system_turns, [USER, *[{"role": "system", "content": "s"}] * size])
+
+
 CASES = [
     Case("chat: turns", reading(parse.chat, TEXTS), 8_000),
     Case("chat: calls of a turn", reading(parse.chat, one_turn(tool_calls=CALL)), 5_000),
@@ -166,6 +172,7 @@ CASES = [
     ),
     Case("chat: tools", reading(parse.chat, lambda n: {"messages": [USER], "tools": [TOOL] * n}), 1_000),
     Case("schemas half said", lambda n: partial(complete_parameters, half_said(n)), 9_000),
+    Case("late system turns", late_turns, 9_000),
     Case("chat: options", reading(parse.chat, lambda n: {"options": {f"o{p}": p for p in range(n)}}), 30_000),
     Case("chat: what only the slow path reads", reading(parse.chat, lax_body), 4_000),
     Case(
