@@ -95,6 +95,7 @@ def _reply(value: Members) -> Reply:
         usage=_fitting(Usage, value.get("usage")),
         timings=_fitting(ServerTimings, value.get("timings")),
         error=clean(value.get("error")),
+        time_info=_fitting(Usage, value.get("time_info")),
         x_groq=GroqExtra(_fitting(Usage, extra.get("usage")), clean(extra.get("error")))
         if isinstance(extra, dict)
         else None,

@@ -115,6 +115,8 @@ class Reply(msgspec.Struct):
     timings: ServerTimings | None = None
     error: Any = None
     x_groq: GroqExtra | None = None
+    time_info: Usage | None = None
+    """Cerebras: the seconds that Groq has in `usage`."""
     context: Any = None
     """Ollama's own: tokens from which a later generation can go on, and which nobody else can read."""
 

@@ -176,7 +176,7 @@ class Reader:
             reply.usage = reply.usage or extra.usage
             reply.error = reply.error or extra.error
         if reply.usage is not None:
-            reply.timings = reply.timings or read_timings(reply.usage)
+            reply.timings = reply.timings or read_timings(reply.time_info or reply.usage)
             reply.usage = check_counts(reply.usage, self._reading.completion_tokens_from)
 
     def _without_choice(self, reply: Reply, event: bytes) -> Reply:

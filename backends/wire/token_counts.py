@@ -10,7 +10,7 @@ LARGEST_COUNT = 10**9
 
 
 def read_timings(usage: Usage) -> ServerTimings | None:
-    """Read Groq's seconds, where a count holds them."""
+    """Read the seconds of Groq and Cerebras, from whatever holds them."""
     if usage.prompt_time is None and usage.completion_time is None:
         return None
     return ServerTimings(

@@ -219,6 +219,20 @@ def test_a_schema_stands_where_cohere_has_it(client: Client, fake: FakeBackend) 
     assert fake.requests[-1].json["response_format"] == {"type": "json_object", "schema": schema}
 
 
+def test_times_that_cerebras_tells_are_those_of_the_answer(client: Client, fake: FakeBackend) -> None:
+    case = Case("cerebras", "llama3.1-8b", {}, ())
+    path = connect(fake, case)
+    message = {"role": "assistant", "content": "well"}
+    whole = {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": USAGE,
+        "time_info": {"queue_time": 0.001, "prompt_time": 0.002, "completion_time": 0.5, "total_time": 0.6},
+    }
+    fake.route("POST", f"{path}/chat/completions", scripts.json_body(whole))
+    said = client.post("/api/chat", {**CHAT, "stream": False}).json
+    assert (said["prompt_eval_duration"], said["eval_duration"]) == (2_000_000, 500_000_000)
+
+
 def test_a_stop_string_that_a_service_does_not_take_ends_its_answer_here(
     client: Client, fake: FakeBackend
 ) -> None:

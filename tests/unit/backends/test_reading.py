@@ -147,6 +147,27 @@ def test_groq_tells_counts_and_seconds_in_a_member_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "prompt_ms", "predicted_ms"),
+    [
+        ({"queue_time": 0.1, "prompt_time": 0.002, "completion_time": 0.5, "total_time": 0.7}, 2.0, 500.0),
+        ({"completion_time": 0.5, "created": "now"}, 0.0, 500.0),
+        ({"created": 1}, None, None),
+        ("soon", None, None),
+        (None, None, None),
+    ],
+)
+def test_cerebras_tells_seconds_beside_the_counts(
+    told: Any, prompt_ms: float | None, predicted_ms: float | None
+) -> None:
+    usage = {"prompt_tokens": 4, "completion_tokens": 1}
+    [reply] = read(chunk("stop", more={"usage": usage, "time_info": told}))
+    assert reply.usage is not None
+    assert reply.usage.prompt_tokens == 4
+    times = reply.timings and (reply.timings.prompt_ms, reply.timings.predicted_ms)
+    assert times == (None if predicted_ms is None else (prompt_ms, predicted_ms))
+
+
+@pytest.mark.parametrize(
     ("event", "error"),
     [
         (b'{"error":{"code":1},"choices":[]}', {"code": 1}),
