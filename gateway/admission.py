@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backends.errors import UpstreamError
+from backends.health import board as health_board
 from backends.routing.snapshot import Route
 from gateway import replay_store
 from gateway.answer import AnswerMetrics
-from gateway.attempt import Attempt, make_records
+from gateway.attempt import Attempt, describe_outcome, make_records
 from gateway.context import RequestContext
 from gateway.errors import put_asked_name, reason_of
 from gateway.plan import Candidate, Plan
@@ -50,11 +52,30 @@ class Lease:
 
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """Begin to try a target."""
-        attempt = Attempt(candidate)
+        attempt = Attempt(candidate, is_trial=health_board.begin_call(candidate.target))
         self.attempts.append(attempt)
         self.record.backend = candidate.target.upstream.name
         self.record.upstream_model = candidate.target.model
         return attempt
+
+    def fail_attempt(self, attempt: Attempt, error: Exception) -> None:
+        """Note that a target did not answer, or not to its end. Only the first end of an attempt counts."""
+        if attempt.outcome:
+            return
+        if isinstance(error, UpstreamError) and self.context.purpose == "client":
+            health_board.note_failure(attempt.candidate.target, error)
+        self._end_attempt(attempt, describe_outcome(error))
+
+    def _end_attempt(self, attempt: Attempt, outcome: str) -> None:
+        if not attempt.outcome:
+            attempt.end(outcome)
+            health_board.end_call(attempt.candidate.target, is_trial=attempt.is_trial)
+
+    def note_answer(self, attempt: Attempt) -> None:
+        """Note that a target began to answer."""
+        if self.context.purpose == "client":
+            first_token_s = (attempt.first_ns - attempt.sent_ns) / 1e9 if attempt.first_ns else None
+            health_board.note_success(attempt.candidate.target, first_token_s)
 
     def measure_times(self) -> Timings:
         """Give the four points that durations are measured by."""
@@ -88,7 +109,7 @@ class Lease:
     def fail(self, error: Exception) -> None:
         """Record that there was no answer, or none to its end, and put the client's words into the error."""
         if self.attempts:
-            self.attempts[-1].fail(error)
+            self.fail_attempt(self.attempts[-1], error)
         self._close("error", reason_of(error))
         if self.attempts and self.asked:
             target = self.attempts[-1].candidate.target
@@ -108,8 +129,9 @@ class Lease:
         if self.record.outcome:
             return
         if self.attempts:
+            for attempt in self.attempts:
+                self._end_attempt(attempt, outcome)
             last = self.attempts[-1]
-            last.end(outcome)
             self.record.sent_ns, self.record.first_ns = last.sent_ns, last.first_ns
             self.record.ended_ns = last.ended_ns
             self.record.attempts = make_records(self.attempts, self.record.started_ns)

@@ -49,6 +49,8 @@ class Attempt(msgspec.Struct):
     first_ns: int = 0
     ended_ns: int = 0
     outcome: Outcome = ""
+    is_trial: bool = False
+    """Whether a circuit breaker let it through to find out."""
     emulated_stops: list[str] = []
     """Stop strings that were not sent, and are looked for in the answer."""
     calls: list[UpstreamCallState] = []
@@ -74,10 +76,6 @@ class Attempt(msgspec.Struct):
         call.ended_ns = ended_ns or time.monotonic_ns()
         call.stop()
         self.answer_bytes += call.answer_bytes
-
-    def fail(self, error: BaseException) -> None:
-        """Note that the try came to nothing. Only the first end counts."""
-        self.end(describe_outcome(error))
 
     def end(self, outcome: Outcome) -> None:
         """Note how the try ended, once, and with it the calls that are still open."""

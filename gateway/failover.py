@@ -31,12 +31,15 @@ async def try_candidates(
     for candidate in plan.require_candidates()[: settings.PROXY.max_attempts]:
         attempt = lease.begin_attempt(candidate)
         try:
-            return await ask(attempt)
+            answer = await ask(attempt)
         except UpstreamError as error:
-            attempt.fail(error)
+            lease.fail_attempt(attempt, error)
             if not error.may_try_another:
                 raise
             last = error
+        else:
+            lease.note_answer(attempt)
+            return answer
     if isinstance(last, UpstreamRejected) and last.is_unusual and last.is_no_route:
         raise explain_inability(operation) from last.with_traceback(None)  # it cannot do it
     try:

@@ -19,6 +19,7 @@ from accounts.errors import AccessError
 from backends import key_redaction
 from backends.discovery import catalog
 from backends.errors import BackendError, NoRoute
+from backends.health import board as health_board
 from backends.routing.snapshot import Route
 from gateway import embedding_batches, loaded_models, replay_store
 from gateway.admission import Lease, admit, open_lease
@@ -101,7 +102,7 @@ async def run_operation(
     check_capabilities(operation, route.rule)
     rule_notes = Diagnostics() if lease.context.wants_report else None
     apply_rules(route.rule, operation, rule_notes or SILENT)
-    plan = make_plan(operation, route, rng)
+    plan = make_plan(operation, route, rng, health_board.find_fault)
     await admit(lease, route, plan)
     calls = UpstreamCalls(lease, operation, rule_notes, await _recall_replay(lease, operation, plan))
     if isinstance(operation, MediaRequest):

@@ -1,12 +1,12 @@
 """Which targets are asked for a request, in which order, and why; and why not the others.
 
 Whatever speaks for or against a target stands here and nowhere else: that it is able, that its key can be
-opened, its priority and weight. What cannot be asked uses up no attempt.
+opened, that it is well, its priority and weight. What cannot be asked uses up no attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from random import Random
 
 import msgspec
@@ -52,8 +52,17 @@ class Plan(msgspec.Struct, frozen=True):
         raise self.failure or NoTargetLeft("", "no target")
 
 
-def make_plan(operation: Operation, route: Route, rng: Random) -> Plan:
-    """Plan a request over the targets of its route."""
+FindFault = Callable[[Target], str]
+"""Says why a target is not worth asking now; empty if it is."""
+
+
+def find_no_fault(_: Target) -> str:
+    """Take every target for well: where nothing is asked, nothing is known."""
+    return ""
+
+
+def make_plan(operation: Operation, route: Route, rng: Random, find_fault: FindFault = find_no_fault) -> Plan:
+    """Plan a request over the targets of its route; `find_fault` tells which are not well now."""
     able: list[tuple[Target, UpstreamRoute]] = []
     skipped: list[SkippedTarget] = []
     for target in route.targets:
@@ -70,6 +79,8 @@ def make_plan(operation: Operation, route: Route, rng: Random) -> Plan:
         return Plan([], skipped, UpstreamUnreachable(name, KEY_LOCKED))
     if len(open_ones) > 1 and not route.rule.capabilities:
         open_ones = _leave_out_unable_targets(open_ones, list_needed_capabilities(operation), skipped)
+    if len(open_ones) > 1:
+        open_ones = _leave_out_faulty_targets(open_ones, find_fault, skipped)
     return Plan(_put_in_order(open_ones, rng), skipped)
 
 
@@ -96,6 +107,17 @@ def _leave_out_unable_targets(
         SkippedTarget(target, f"a probe found that it cannot: {word}") for target, word in lacks.items()
     ]
     return [one for one in able if one[0] not in lacks]
+
+
+def _leave_out_faulty_targets(
+    able: list[tuple[Target, UpstreamRoute]], find_fault: FindFault, skipped: list[SkippedTarget]
+) -> list[tuple[Target, UpstreamRoute]]:
+    """Leave out what failed again and again, if others are left: a wrong verdict must not be an outage."""
+    faults = {target: fault for target, _ in able if (fault := find_fault(target))}
+    if not faults or len(faults) == len(able):
+        return able
+    skipped += [SkippedTarget(target, fault) for target, fault in faults.items()]
+    return [one for one in able if one[0] not in faults]
 
 
 def _put_in_order(able: list[tuple[Target, UpstreamRoute]], rng: Random) -> list[Candidate]:

@@ -66,6 +66,8 @@ class ProxyConfig:
     idle_timeout_s: float
     request_timeout_s: float
     max_attempts: int
+    breaker_failures: int
+    breaker_pause_s: float
     max_answer_bytes: int
     max_gathered_bytes: int
     drain_timeout_s: float
@@ -147,6 +149,8 @@ def load(env: FileAwareEnv) -> ProxyConfig:
         idle_timeout_s=env.float("LLAMAGATE_IDLE_TIMEOUT_S", 60.0),
         request_timeout_s=env.float("REQUEST_TIMEOUT", 600.0),
         max_attempts=env.int("LLAMAGATE_MAX_ATTEMPTS", 3),
+        breaker_failures=env.int("LLAMAGATE_BREAKER_FAILURES", 5),
+        breaker_pause_s=env.float("LLAMAGATE_BREAKER_PAUSE_S", 10.0),
         max_answer_bytes=env.int("LLAMAGATE_MAX_ANSWER_BYTES", 64 * 1024 * 1024),
         max_gathered_bytes=env.int("LLAMAGATE_MAX_GATHERED_BYTES", 16 * 1024 * 1024),
         drain_timeout_s=env.float("LLAMAGATE_DRAIN_TIMEOUT_S", 30.0),

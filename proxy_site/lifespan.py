@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.directory import access
+from backends.health import recovery
 from backends.routing.registry import routing
 from backends.upstream import transport
 from core import ttl_store
@@ -42,6 +43,7 @@ async def start_once() -> None:
 async def stop() -> None:
     """Stop following and let go of every connection."""
     global _follower, _loaded  # one process, one state
+    await recovery.stop()
     await transport.close()
     await ttl_store.close()
     if _follower is not None:

@@ -4,6 +4,7 @@ A cache with a `maxsize` needs no line. What belongs to one request or one run i
 """
 
 from backends.discovery import catalog
+from backends.health import board, breaker, recovery
 from backends.routing import snapshot
 from core import ttl_store
 from gateway import loaded_models, option_warnings, replay_store
@@ -24,6 +25,12 @@ BOUNDS: dict[str, Bound] = {
     ),
     "backends.discovery.model_table:_pattern": Bound(2000, "patterns of the table in our own file"),
     "backends.discovery.model_table:table": Bound(1, "it takes no arguments"),
+    "backends.health.board:_backends": Bound(board.MOST_BACKENDS, "the oldest goes"),
+    "backends.health.board:_backends[].models": Bound(board.MOST_MODELS, "the oldest goes"),
+    "backends.health.board:_backends[].breaker._calls": Bound(breaker.MOST_CALLS, "the latest"),
+    "backends.health.board:_backends[].models[]._calls": Bound(breaker.MOST_CALLS, "the latest"),
+    "backends.health.board:_backends[].first_token_times": Bound(board.MOST_TIMES, "the latest"),
+    "backends.health.recovery:_tasks": Bound(recovery.MOST_TASKS, "no more are made"),
     "backends.upstream.transport:_sessions": Bound(LOOPS, "one an event loop"),
     "gateway.option_warnings:_warned": Bound(option_warnings.MOST_WARNED, "cleared when full"),
     "gateway.go_json:fields_of": Bound(200, "our own structs"),

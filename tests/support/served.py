@@ -9,6 +9,7 @@ from django.core.cache import cache
 
 from accounts.directory import access
 from backends.discovery import catalog
+from backends.health import board as health_board
 from backends.routing.registry import routing
 from core.revisions import ConfigRevision
 from gateway import loaded_models
@@ -66,4 +67,5 @@ def begin_anew() -> None:
         followed.reload()
     catalog.forget()
     loaded_models.forget()
+    health_board.forget()
     cache.clear()

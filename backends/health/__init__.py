@@ -1,0 +1,1 @@
+"""Which backends work: circuit breakers fed by what requests meet."""
