@@ -80,6 +80,7 @@ async def _answer(scope: Message, body: bytes) -> Answer:
 class _Content:
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self.total_bytes = len(data)
 
     async def readany(self) -> bytes:
         data, self._data = self._data, b""
