@@ -16,14 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from backends.routing.snapshot import MappingRules
 from gateway.diagnostics import SILENT, Diagnostics
-from gateway.generation import GenerationRequest
+from gateway.generation import GenerationRequest, Prompt
 from gateway.operation import ModelLoad, Operation
 from gateway.raw_body import RawBody
 from gateway.raw_forms import SYSTEM_ROLES
+from gateway.templates import is_idle_template
 from gateway.translate.options import merge_options
 
+IDLE_TEMPLATE = "it is a default, or what is told of the model: it changes nothing"
 OWN_TURNS = "the mapping's system prompt and example turns"
 
 
@@ -42,6 +46,8 @@ def _apply_to_generation(rules: MappingRules, request: GenerationRequest, diagno
     request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
     if request.think is not None and not request.requires_thinking and rules.rules_out("thinking"):
         request.think = None  # a wish, of a model that is known not to think
+    if request.prompt is not None and request.prompt.template:
+        _forget_idle_template(rules, request, request.prompt, diagnostics)
     if request.prompt is not None and not request.prompt.is_templated:
         return
     own = "" if request.system else _choose_system(rules, request.turns)
@@ -51,6 +57,15 @@ def _apply_to_generation(rules: MappingRules, request: GenerationRequest, diagno
     _place_in_ollama_form(request, own, examples)
     request.turns = _place(request.turns, request.system or own, bool(own), examples, _role_of_turn)
     request.system = request.system or own
+
+
+def _forget_idle_template(
+    rules: MappingRules, request: GenerationRequest, prompt: Prompt, diagnostics: Diagnostics
+) -> None:
+    """Let a template be none that changes nothing: only an Ollama could take it, and nobody wished for it."""
+    if is_idle_template(prompt.template, rules.template):
+        request.prompt = msgspec.structs.replace(prompt, template="")
+        diagnostics.note_dropped("template", IDLE_TEMPLATE)
 
 
 def _choose_system(rules: MappingRules, turns: list[dict[str, Any]]) -> str:

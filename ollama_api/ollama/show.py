@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.model_list import DescribedModel
+from gateway.templates import PLAIN_TEMPLATE, WITH_TOOLS
 from ollama_api.ollama import modelfile
 from ollama_api.ollama.model_metadata import (
     capabilities,
@@ -20,8 +21,6 @@ from ollama_api.ollama.types import ShowReply
 
 UNKNOWN = "unknown"
 """The architecture where nobody knows it: clients look for the context length behind its name."""
-PLAIN_TEMPLATE = "{{ .Prompt }}"
-WITH_TOOLS = "{{ if .Tools }}{{ .Tools }}{{ end }}{{ .Prompt }}"
 
 
 def show_reply(model: DescribedModel, basename: str | None = None) -> ShowReply:

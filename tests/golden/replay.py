@@ -154,6 +154,7 @@ async def _streamed(api: ClientApi, call: Any, reading: Reading, answer: Scripte
     operation = api.translate(call, None)
     if isinstance(operation, ModelLoad):
         operation = operation.request
+    apply_rules(mapping, operation)
     route = choose_route(operation, mapping.targets[0], mapping)
     assert route is not None and api.open_stream is not None
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read

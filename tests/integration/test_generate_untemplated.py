@@ -203,3 +203,36 @@ def test_an_ollama_behind_takes_a_template_and_goes_on_from_a_context(
     assert [line.get("context") for line in lines] == [*([None] if stream else []), [1, 2, 3, 4]]
     assert list(lines[-1]).index("context") == list(lines[-1]).index("done_reason") + 1
     assert {"template": "{{ .Prompt }}!", "context": [1, 2]}.items() <= sent(fake).items()
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "template", ["{{ .Prompt }}", "{{.Prompt}}", " {{ .Prompt }}\n", "as /api/show tells", "the mapping's"]
+)
+@pytest.mark.parametrize("kind", ["generic", "ollama"])
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_a_template_that_changes_nothing_is_no_wish(
+    client: Client, fake: FakeBackend, template: str, kind: str, stream: bool
+) -> None:
+    """An Ollama whose remote model points here sends its default one, and its -1 as the longest duration."""
+    own = "{{ .System }} {{ .Prompt }}" if template == "the mapping's" else ""
+    factories.mapping("m", factories.backend(fake, dialect=kind), template=own)
+    if template.startswith(("as", "the")):
+        template = client.post("/api/show", {"model": "m"}).json["template"]
+    if kind == "ollama":
+        line = b'{"model":"m","response":"Hi","done":true,"done_reason":"stop"}\n'
+        media_type = "application/x-ndjson" if stream else "application/json"
+        fake.route("POST", "/api/generate", Script([Send(line)], content_type=media_type))
+    answer = generate(client, stream=stream, template=template, keep_alive="2562047h47m16.854775807s")
+    assert answer.status == 200
+    assert "template" not in sent(fake)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_load_with_the_longest_keep_alive_lasts_for_ever(client: Client, fake: FakeBackend) -> None:
+    factories.route(fake)
+    longest = "2562047h47m16.854775807s"
+    assert client.post("/api/generate", {"model": "m", "keep_alive": longest}).json["done_reason"] == "load"
+    told = [client.get("/api/ps").json["models"][0]["expires_at"][:4]]
+    assert client.post("/api/generate", {"model": "m", "keep_alive": -1}).status == 200
+    assert told == [client.get("/api/ps").json["models"][0]["expires_at"][:4]]
