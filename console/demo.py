@@ -25,6 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "console.demo_model", "--until-stdin-closes")
 QUESTION = "What is the capital of France?"
 
+TOOLS_HINT = (
+    "This small model answers, and calls no tools. For tools and agents point the demo at a server whose "
+    "model does: DATA_DIR=data-tools OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=none make serve"
+)
+"""A data directory of its own, since a backend is made of the environment only where there is none."""
+
 LOAD_DEADLINE = 120.0
 """Seconds. The model takes one or two on a machine with nothing else to do."""
 STOP_DEADLINE = 5.0

@@ -33,6 +33,10 @@ THINKING = re.compile(
 )
 
 
+WORTH_A_PROBE = ("tools", "thinking")
+"""Clients leave out what they are told that a model cannot, and agents need both."""
+
+
 class Fact(msgspec.Struct, frozen=True):
     """Whether a model can something, and who says so."""
 
@@ -64,6 +68,14 @@ def abilities(rule: MappingRules, target: Target, card: ModelCard | None) -> dic
         if word in CAPABILITIES
     }
     return _consistent(found)
+
+
+def list_assumptions(rule: MappingRules, target: Target, card: ModelCard | None) -> list[str]:
+    """Name what decides how a chat is asked, and nobody said of this model: it is only assumed."""
+    facts = abilities(rule, target, card)
+    if not facts["completion"].can:
+        return []
+    return [word for word in WORTH_A_PROBE if facts[word].origin == "assumed"]
 
 
 def context_length(rule: MappingRules, card: ModelCard | None) -> Figure | None:

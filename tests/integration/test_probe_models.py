@@ -133,7 +133,10 @@ class TestTheCommand:
         assert lines[-3].endswith(" tokens used")
         near, far = lines[-2:]
         assert near == "clients are told of m on near: completion (probe), tools (probe)"
-        assert far == "clients are told of m on far: completion (assumed), tools (assumed)"
+        assert far == (
+            "clients are told of m on far: completion (assumed), tools (assumed); "
+            "unknown: tools, thinking, which a probe finds out"
+        )
 
     def test_prints_prices_and_ends_too(self, able: Any, fake: FakeBackend) -> None:
         pricing = {"prompt": "0.00000015", "completion": "0.0000006"}

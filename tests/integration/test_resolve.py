@@ -39,14 +39,29 @@ class TestResolve:
             "GPT:latest -> mapping 'gpt' (exact name)",
             "  g on near (priority 1, weight 100)",
             "  g on far (priority 2, weight 100)",
+            "  unknown, unless the backend tells: tools, thinking of g on near, g on far; "
+            "`manage.py probe GPT:latest` asks",
             "  not used: g on off (backend disabled)",
         ]
+
+    def test_what_is_unknown_of_a_model_is_told_with_how_to_find_out(self) -> None:
+        near = Backend.objects.get(name="near")
+        factories.mapping("thinks", near, model="deepseek-r1")
+        factories.mapping("told", near, capabilities=["completion"])
+        factories.mapping("embeds", near, model="bge-m3")
+        assert [line for line in self.resolve("thinks") if "unknown" in line] == [
+            "  unknown, unless the backend tells: tools of deepseek-r1 on near; `manage.py probe thinks` asks"
+        ]
+        for name in ("told", "embeds"):
+            assert not [line for line in self.resolve(name) if "unknown" in line]
 
     def test_a_pattern_and_its_shares(self) -> None:
         assert self.resolve("shared-x") == [
             "shared-x -> mapping 'shared-*' (pattern)",
             "  big-x on far (priority 1, weight 300 of 400)",
             "  x on near (priority 1, weight 100 of 400)",
+            "  unknown, unless the backend tells: tools, thinking of big-x on far, x on near; "
+            "`manage.py probe shared-x` asks",
             "  Through a pattern a name exists only if the backend lists it (not asked here).",
         ]
 

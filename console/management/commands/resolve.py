@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import Team
 from backends.models import ModelMapping
-from backends.routing import registry
+from backends.routing import knowledge, registry
 from backends.routing.snapshot import Route, RoutingSnapshot, Target
 from console.management.base import OperatorCommand
 from core.model_names import canonical, matches
@@ -82,10 +82,24 @@ def _describe(name: str, route: Route) -> list[str]:
     targets = sorted(route.targets, key=lambda target: (target.priority, -target.weight))
     for _, group in groupby(targets, key=lambda target: target.priority):
         lines += _describe_group(list(group), reasons)
+    lines += _describe_assumptions(name, route)
     lines += [f"  not used: {line}" for line in _list_disabled_targets(route)]
     if route.rule.is_wildcard:
         lines.append("  Through a pattern a name exists only if the backend lists it (not asked here).")
     return lines
+
+
+def _describe_assumptions(name: str, route: Route) -> list[str]:
+    """Tell what is only assumed of the models, and how to find out. What backends tell is not read here."""
+    found: dict[str, list[str]] = {}
+    for target in route.targets:
+        words = ", ".join(knowledge.list_assumptions(route.rule, target, None))
+        if words and not target.upstream.is_locked_out:
+            found.setdefault(words, []).append(f"{target.model} on {target.upstream.name}")
+    return [
+        f"  unknown, unless the backend tells: {words} of {', '.join(models)}; `manage.py probe {name}` asks"
+        for words, models in found.items()
+    ]
 
 
 def _describe_group(targets: list[Target], reasons: Mapping[Target, str]) -> list[str]:

@@ -16,7 +16,7 @@ from django.db import OperationalError
 from accounts.models import ClientKey
 from backends.models import Backend
 from console import provision
-from console.demo import DemoModel, DemoUnavailable, sample_lines
+from console.demo import TOOLS_HINT, DemoModel, DemoUnavailable, sample_lines
 from core import upgrade
 from proxy_site.server import listen, run_worker
 from proxy_site.workers import Workers, end_with_parent
@@ -83,7 +83,8 @@ class Command(BaseCommand):
             with DemoModel() as demo:
                 provision.add_demo(demo.base_url, demo.model)
                 host, port = listener.getsockname()[:2]
-                self._serve(listener, sample_lines(host, port, demo.model, python=sys.executable))
+                samples = sample_lines(host, port, demo.model, python=sys.executable)
+                self._serve(listener, [TOOLS_HINT, *samples])
         except DemoUnavailable as error:
             raise CommandError(str(error)) from None
 

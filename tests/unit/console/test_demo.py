@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from console import demo, demo_model
-from console.demo import DemoModel, DemoUnavailable, sample_lines
+from console.demo import TOOLS_HINT, DemoModel, DemoUnavailable, sample_lines
 
 # A stand-in for the two packages: a real port that tells whether the process is alive.
 FAKE_LLAMA = """
@@ -262,3 +262,12 @@ class TestSampleLines:
         curl, python = sample_lines(bound, 80)
         assert shlex.split(curl)[1] == f"http://{address}/api/chat"
         assert shlex.split(python)[0] == f"OLLAMA_HOST={address}"
+
+
+def test_the_hint_on_tools_is_a_line_that_a_shell_takes() -> None:
+    """It says what the model cannot, and how to point the demo elsewhere."""
+    words, _, command = TOOLS_HINT.partition(": ")
+    assert "calls no tools" in words
+    *variables, make, verb = shlex.split(command)
+    assert (make, verb) == ("make", "serve")
+    assert [one.partition("=")[0] for one in variables] == ["DATA_DIR", "OPENAI_BASE_URL", "OPENAI_API_KEY"]
