@@ -30,7 +30,7 @@ program has room for it (<code>KEY</code> stands for yours):</p>
 <dl>
 <dt>ollama</dt><dd><pre>OLLAMA_HOST={base}/k/KEY ollama run MODEL</pre></dd>
 <dt>programs with a field for a URL, and no other</dt><dd><pre>{base}/k/KEY</pre></dd>
-<dt>Ollama's libraries for Python and JavaScript, and what is built on them</dt>
+<dt>Ollama's library for Python, and what is built on it</dt>
 <dd><pre>OLLAMA_HOST={base} OLLAMA_API_KEY=KEY</pre></dd>
 <dt>programs for OpenAI's API</dt><dd><pre>OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY=KEY</pre></dd>
 <dt>programs for Anthropic's API</dt><dd><pre>ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN=KEY</pre></dd>
