@@ -58,7 +58,9 @@ class WorkerServer(DrainingServer):
     """A server with a process of its own."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell the garbage collector that what is loaded by now stays."""
+        """Start, unless told to stop meanwhile, and tell the garbage collector that what is loaded stays."""
+        if self.should_exit:
+            return
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
@@ -98,7 +100,12 @@ def listen(host: str, port: int) -> socket.socket:
 def run_worker(listener: socket.socket) -> None:
     """Serve on a listening socket until a signal says to stop."""
     server = WorkerServer(uvicorn_config())
-    # Uvicorn raises the signal once more when it is done; the default handler would make that a failure.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.signal(signal.SIGINT, lambda *_: None)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # Uvicorn listens once its loop runs, and raises the signal once more when it is done, which the default
+    # handler would make a failure. No moment may ignore one: whoever sent it waits until the drain is over.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     server.run(sockets=[listener])

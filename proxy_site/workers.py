@@ -22,7 +22,6 @@ log = structlog.get_logger("llamagate.workers")
 LOOK_S = 0.2
 RESTART_PAUSE_S = 1.0
 GRACE_S = 5.0
-ASK_AGAIN_S = 1.0
 
 
 class Workers:
@@ -31,14 +30,17 @@ class Workers:
     def __init__(self, count: int, listener: socket.socket) -> None:
         self._listener = listener
         self._stopping = False
+        self._count = count
         # The end to write to is never written to, and inherited by nobody.
-        parent_fd, self._alive_fd = os.pipe()
-        self._children = [_Worker(listener.fileno(), parent_fd) for _ in range(count)]
+        self._parent_fd, self._alive_fd = os.pipe()
+        self._children: list[_Worker] = []
 
     def run(self) -> None:
         """Run until a signal comes, then drain all."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):  # before there is a worker that could be left behind
             signal.signal(number, self._stop)
+        fds = (self._listener.fileno(), self._parent_fd)
+        self._children += [_Worker(*fds) for _ in range(self._count)]
         while not self._stopping:
             for child in self._children:
                 child.revive()
@@ -103,7 +105,6 @@ def _watch_parent(parent_fd: int) -> None:
     os.read(parent_fd, 1)  # nothing is ever written: this returns when the other end is closed
     log.error("the parent is gone: this worker drains and ends")
     deadline = time.monotonic() + settings.PROXY.drain_timeout_s + GRACE_S
-    while time.monotonic() < deadline:
-        os.kill(os.getpid(), signal.SIGTERM)  # again and again: a worker that is just starting ignores one
-        time.sleep(ASK_AGAIN_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(max(0.0, deadline - time.monotonic()))
     os.kill(os.getpid(), signal.SIGKILL)
