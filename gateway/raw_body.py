@@ -24,6 +24,9 @@ from gateway.translate.tools import COMPLETED, RAW_TOOLS, Complete, complete_raw
 LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 """Two names of one option: whichever is said, it replaces the other."""
 
+MOST_DIGITS = 4
+"""Of a number of answers."""
+
 
 class RawBody(msgspec.Struct, kw_only=True):
     """A request body, taken apart at its top level only."""
@@ -46,6 +49,12 @@ class RawBody(msgspec.Struct, kw_only=True):
     def wants_usage(self) -> bool:
         """Whether the client asked for the chunk with the token counts."""
         return self.stream_options.get("include_usage") is True
+
+    @property
+    def choice_count(self) -> int:
+        """How many answers are asked for (`n`). A number that makes no sense is the backend's to refuse."""
+        number = bytes(self.fields.get("n", NULL))
+        return max(1, int(number)) if number.isdigit() and len(number) <= MOST_DIGITS else 1
 
     @property
     def has_tools(self) -> bool:

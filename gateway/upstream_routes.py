@@ -108,10 +108,18 @@ def _pass_events(form: RawForm, *client_headers: str) -> UpstreamRoute:
     )
 
 
+SEVERAL = "several answers"
+"""A chat that asks for more than one."""
 RAW_ROUTES: dict[str, UpstreamRoute] = {
     CHAT.name: UpstreamRoute(path=CHAT.path, build=_build_raw, reader=ChunkReader),
+    SEVERAL: UpstreamRoute(
+        path=CHAT.path, build=_build_raw, reader=partial(ChunkReader, joins_choices=False)
+    ),
     COMPLETIONS.name: UpstreamRoute(
-        path=COMPLETIONS.path, is_universal=False, build=_build_raw, reader=ChunkReader
+        path=COMPLETIONS.path,
+        is_universal=False,
+        build=_build_raw,
+        reader=partial(ChunkReader, joins_choices=False),  # several prompts make several choices
     ),
     EMBEDDINGS.name: UpstreamRoute(
         path=EMBEDDINGS.path,
@@ -131,7 +139,8 @@ def choose_route(operation: Operation, target: Target, rules: MappingRules) -> U
     if isinstance(operation, ModelLoad):
         return _choose_for_generation(operation.request, target, rules)
     if isinstance(operation, RawBody):
-        return RAW_ROUTES[operation.form.name] if _has_raw_route(operation.form, target) else None
+        name = SEVERAL if operation.form is CHAT and operation.choice_count > 1 else operation.form.name
+        return RAW_ROUTES[name] if _has_raw_route(operation.form, target) else None
     if isinstance(operation, EmbeddingRequest):
         has_embeddings = target.dialect.embeddings is not None
         return EMBEDDING_ROUTES[target.dialect.protocol] if has_embeddings else None

@@ -14,14 +14,13 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from backends.wire import lenient
-from backends.wire.content_parts import join_texts, read_parts, read_thinking
 from backends.wire.finish_reasons import BROKEN_OFF, NONE, is_known, plain_reason
+from backends.wire.one_answer import Progress, add_delta, straighten
 from backends.wire.openai_types import (
     Choice,
     Delta,
     Logprobs,
     Reply,
-    ToolCallDelta,
     reply_decoder,
 )
 from backends.wire.thinking import TagSplitter
@@ -74,10 +73,27 @@ class Each(Generic[ReplyT_co]):
 class Reader:
     """Reads one answer."""
 
-    __slots__ = ("_is_busy", "_reading", "_said", "_tags", "_thought")
+    __slots__ = (
+        "_is_busy",
+        "_joins_choices",
+        "_progress",
+        "_reading",
+        "_said",
+        "_tags",
+        "_text_size",
+        "_thought",
+        "has_changed",
+    )
 
-    def __init__(self, reading: Reading = USUAL) -> None:
+    def __init__(self, reading: Reading = USUAL, *, joins_choices: bool = True) -> None:
+        """`joins_choices`: whether several choices are one answer, since only one was asked for."""
         self._reading = reading
+        self._joins_choices = joins_choices
+        self._progress = Progress()
+        self._text_size = 0
+        """Of what came in the usual way; all else is counted by the progress."""
+        self.has_changed = False
+        """Whether what was read last is something else than what came: joined, or without repetitions."""
         self._tags = (
             TagSplitter(is_open=reading.reasoning_tags == "open")
             if reading.reasoning_tags != "none"
@@ -104,6 +120,11 @@ class Reader:
         if choice.finish_reason is not None or choice.error is not None:
             for one in choices:
                 _end(reply, one)
+            if choice.message is not None and choice.delta is not None:
+                self._put_behind(choice, choice.delta)
+        if self._joins_choices and (choice.index or len(choices) > 1):
+            choice = self._progress.join_choices(choices)
+            reply.choices, self.has_changed = [choice], True
         delta = choice.delta
         if (
             delta is None
@@ -118,6 +139,8 @@ class Reader:
             or delta.function_call is not None
         ):
             self._unusual(choice)
+        else:
+            self._text_size += len(delta.content)
         return reply
 
     def end(self) -> Reply | None:
@@ -145,10 +168,35 @@ class Reader:
                 return
             delta = choice.message
         straighten(delta)
+        if choice.delta is None:
+            self._drop_repetition(choice, delta)
+        else:
+            self._progress.note(delta)
         if self._is_busy:
             self._split(delta)
-            if choice.delta is None:
+            if choice.message is delta:
                 self._flush_into(delta)
+
+    def _drop_repetition(self, choice: Choice, message: Delta) -> None:
+        """Of a whole message behind the pieces of an answer, keep what is new, as one more piece."""
+        self._progress.text_size += self._text_size
+        self._text_size = 0
+        if self._progress.has_begun():
+            self._progress.keep_new(message)
+            choice.delta, choice.message, self.has_changed = message, None, True
+
+    def _put_behind(self, choice: Choice, delta: Delta) -> None:
+        """Take what is new in the whole message that stands beside the last piece of an answer."""
+        message, choice.message = choice.message, None
+        if message is not None:
+            straighten(delta)
+            straighten(message)
+            self._progress.text_size += self._text_size
+            self._text_size = 0
+            self._progress.note(delta)
+            self._progress.keep_new(message)
+            add_delta(delta, message)
+            self.has_changed = True
 
     def _split(self, delta: Delta) -> None:
         content = self._said.join(delta.content) if isinstance(delta.content, str) else ""
@@ -250,26 +298,6 @@ def _end(reply: Reply, choice: Choice) -> None:
         choice.finish_reason = None if reason in NONE else reason
         if reason in BROKEN_OFF and reply.error is None:
             reply.error = {"code": BROKEN_OFF[reason], "message": "the backend broke off this answer"}
-
-
-def straighten(delta: Delta) -> None:
-    """Bring text, thinking and calls to where they belong; of several copies of the thinking, take one."""
-    listed = ""
-    if isinstance(delta.content, list):
-        delta.content, listed = read_parts(delta.content)
-    delta.content = delta.content or delta.refusal
-    delta.reasoning_content = (
-        delta.reasoning_content
-        or delta.reasoning
-        or delta.reasoning_text
-        or join_texts(delta.thinking)
-        or "".join(map(read_thinking, delta.reasoning_details or ()))
-        or "".join(map(read_thinking, delta.thinking_blocks or ()))
-        or listed
-        or None
-    )
-    if delta.function_call is not None and not delta.tool_calls:
-        delta.tool_calls = [ToolCallDelta(0, None, delta.function_call)]
 
 
 def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:

@@ -17,6 +17,7 @@ from backends.wire.finish_reasons import openai_reason, plain_reason
 from backends.wire.openai_types import BadReply, Reply, ServerTimings, Usage
 from backends.wire.reading import FAULTS, USUAL, Reader, Reading
 from gateway.raw_forms import EMPTY, MESSAGES, NULL, RESPONSES, Fields, decode_fields, encode_raw
+from gateway.translate.raw_choices import rewrite_choice
 
 _decode_choices = msgspec.json.Decoder(list[Fields]).decode
 
@@ -53,9 +54,11 @@ class ChunkReader:
 
     __slots__ = ("_reader",)
 
-    def __init__(self, reading: Reading = USUAL) -> None:
+    def __init__(self, reading: Reading = USUAL, *, joins_choices: bool = True) -> None:
         # Text passes where it came, so thinking is not looked for in it.
-        self._reader = Reader(msgspec.structs.replace(reading, reasoning_tags="none"))
+        self._reader = Reader(
+            msgspec.structs.replace(reading, reasoning_tags="none"), joins_choices=joins_choices
+        )
 
     def read(self, data: bytes, /) -> Chunk:
         """Read a chunk or an answer. Raises `BadReply`."""
@@ -66,6 +69,9 @@ class ChunkReader:
             fields = decode_fields(data)
         except FAULTS:
             fields = _read_lenient(data, reply)
+        if self._reader.has_changed and reply.choices:
+            self._reader.has_changed = False
+            fields = {**fields, **rewrite_choice(reply.choices[0])}
         if reply.choices and reply.choices[0].finish_reason:
             _tell_reasons(fields)
         return Chunk(reply, fields)

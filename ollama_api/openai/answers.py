@@ -22,7 +22,6 @@ from ollama_api.openai.errors import error_body
 from ollama_api.raw_api import restore_model
 
 CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
-MOST_DIGITS = 4
 DONE_EVENT = b"data: [DONE]\n\n"
 
 _objects = msgspec.json.Decoder(list[Fields])
@@ -70,7 +69,7 @@ class ChunkPassthrough:
     """
 
     def __init__(self, call: RawBody) -> None:
-        self._choices = Choices(_read_n(call))
+        self._choices = Choices(call.choice_count)
         self.assembly: Assembly = self._choices
         self._model = encode_raw(call.model)
         self._completer = Completer(call.form.name, self.assembly)
@@ -151,12 +150,6 @@ def encode_whole(body: RawBody, answer: Chunk, metrics: AnswerMetrics, now_ns: i
     take_empty_usage(answer.fields)
     Completer(body.form.name).complete(answer, now_ns)
     return restore_model(body, answer, metrics, now_ns)
-
-
-def _read_n(call: RawBody) -> int:
-    """Read `n`. One that makes no sense is the backend's to refuse."""
-    number = bytes(call.fields.get("n", NULL))
-    return max(1, int(number)) if number.isdigit() and len(number) <= MOST_DIGITS else 1
 
 
 def _with_delta(choice: Fields) -> Fields:

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.one_answer import straighten
 from backends.wire.openai_types import Choice, Delta
-from backends.wire.reading import straighten
 from gateway.errors import AnswerUnusable
 from gateway.raw_forms import CHAT, NULL, Fields, encode_raw
 from gateway.translate.assembly import Assembly
