@@ -99,7 +99,7 @@ ROWS = (
         # Few of its models take schemas; all take JSON, if the messages say the word.
         format="object",
         requires_json_word=True,
-        merge_system_messages="all",
+        late_system_messages="user",  # they have to stand at the beginning
         prefill=Prefill(message={"partial": True}),
         embeddings=EmbedStyle(batch_size=10),
         has_completions_api=False,

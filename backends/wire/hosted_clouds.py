@@ -28,9 +28,17 @@ ROWS = (
             "https://developers.cloudflare.com/workers-ai/features/json-mode/",
             "https://developers.cloudflare.com/workers-ai/models/gpt-oss-120b/",
         ],
-        unverified=["accepts_stream_options", "body", "embeddings", "per_model", "response_parsing"],
+        unverified=[
+            "accepts_stream_options",
+            "body",
+            "embeddings",
+            "late_system_messages",
+            "per_model",
+            "response_parsing",
+        ],
         base_path="",
         hosts=["api.cloudflare.com"],
+        late_system_messages="user",
         # Unasked, an answer ends after 256 tokens.
         body={"max_tokens": 4096},
         # There is no `stop`: such strings are looked for in the answer here.

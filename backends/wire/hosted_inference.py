@@ -32,8 +32,9 @@ ROWS = (
             "https://inference-docs.cerebras.ai/resources/openai",
             "https://inference-docs.cerebras.ai/capabilities/reasoning",
         ],
-        unverified=["accepts_stream_options", "per_model"],  # as to GLM 5 and Kimi
+        unverified=["accepts_stream_options", "late_system_messages", "per_model"],  # as to GLM 5 and Kimi
         base_url="https://api.cerebras.ai/v1",
+        late_system_messages="user",
         max_tokens="max_completion_tokens",
         # Penalties are refused with 400.
         options={"temperature": "temperature", "top_p": "top_p", "seed": "seed", "stop": "stop"},
@@ -55,8 +56,9 @@ ROWS = (
             "https://docs.sambanova.ai/docs/api-reference/chat-completions/create-chat-based-completion",
             "https://docs.sambanova.ai/docs/en/features/openai-compatibility",
         ],
-        unverified=["embeddings", "per_model", "response_parsing", "think"],
+        unverified=["embeddings", "late_system_messages", "per_model", "response_parsing", "think"],
         base_url="https://api.sambanova.ai/v1",
+        late_system_messages="user",
         # Penalties are taken and ignored.
         options={
             "temperature": "temperature",
@@ -80,7 +82,8 @@ ROWS = (
             "https://docs.tokenfactory.nebius.com/api-reference/inference/create-completion",
             "https://docs.nebius.com/studio/api/examples",
         ],
-        unverified=["embeddings", "per_model"],
+        unverified=["embeddings", "late_system_messages", "per_model", "response_parsing"],
+        response_parsing=Reading(reasoning_tags="start"),
         base_url="https://api.tokenfactory.nebius.com/v1",
         hosts=["api.tokenfactory.*.nebius.com", "api.studio.nebius.com", "api.studio.nebius.ai"],
         options={
@@ -103,7 +106,8 @@ ROWS = (
             "https://huggingface.co/docs/inference-providers/tasks/chat-completion",
             "https://huggingface.co/docs/inference-providers/hub-api",
         ],
-        unverified=["per_model"],
+        unverified=["late_system_messages", "per_model", "response_parsing"],
+        response_parsing=Reading(reasoning_tags="start"),
         base_url="https://router.huggingface.co/v1",
         options=OPTIONS,
         embeddings=None,
