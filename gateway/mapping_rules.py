@@ -8,7 +8,8 @@ The only place where that is decided, for every API, translated or passed:
 - Example turns go behind the system prompt, before the conversation.
 - Options merge as defaults < client < forced.
 - Prompts that no template touches (raw, suffix, completions) have no place for a system prompt or turns; they
-  get options. Embeddings and media get nothing: no option of ours has a name there.
+  get options. So do embeddings of Ollama's API: `num_ctx` bounds them, and an Ollama takes them all.
+  Embeddings that pass and media get nothing: no option of ours has a name there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import msgspec
 from backends.routing.snapshot import MappingRules
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.generation import GenerationRequest, Prompt
-from gateway.operation import ModelLoad, Operation
+from gateway.operation import EmbeddingRequest, ModelLoad, Operation
 from gateway.raw_body import RawBody
 from gateway.raw_forms import SYSTEM_ROLES
 from gateway.templates import is_idle_template
@@ -38,6 +39,8 @@ def apply_rules(rules: MappingRules, operation: Operation, diagnostics: Diagnost
     elif isinstance(operation, ModelLoad):
         request = operation.request
         request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
+    elif isinstance(operation, EmbeddingRequest):
+        operation.options = merge_options(rules.options, operation.options, rules.forced_options, diagnostics)
     elif isinstance(operation, RawBody):
         _apply_to_raw(rules, operation, diagnostics)
 

@@ -19,6 +19,7 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
     """Texts to embed."""
 
     stream: ClassVar[bool] = False
+    is_counted: ClassVar[bool] = False
 
     model: str
     texts: list[str]
@@ -27,9 +28,16 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
     truncate: bool = True
     """Whether a text that is too long is cut, or refused."""
     options: dict[str, Any] = {}
+    is_bounded: bool = False
+    """Whether `num_ctx` bounds each text: of /api/embed alone."""
     keep_alive: Any = None
     private: Any = None
     """The request as its API parsed it, for its own encoder."""
+
+    @property
+    def token_limit(self) -> int:
+        """How many tokens each text may have; 0: as many as the model takes."""
+        return max(0, self.options.get("num_ctx", 0)) if self.is_bounded else 0
 
 
 class MediaRequest(msgspec.Struct, kw_only=True):

@@ -83,6 +83,8 @@ class EmbedStyle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """JSON fields added to the request body."""
     truncate: Fields = {}
     """JSON fields that make the server truncate long inputs; empty: Llamagate truncates them."""
+    max_tokens: str = ""
+    """Request parameter for the tokens to which the server cuts each text; empty: Llamagate cuts it."""
 
 
 class ModelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,9 @@ ROWS = (
     _vllm(
         "vllm",
         "vLLM",
+        embeddings=EmbedStyle(
+            batch_size=256, normalized=True, dimensions="", max_tokens="truncate_prompt_tokens"
+        ),
         prefill=Prefill(body={"add_generation_prompt": False, "continue_final_message": True}),
     ),
     _vllm("sglang", "SGLang", routing_params=members.SGLANG),

@@ -20,10 +20,14 @@ from backends.errors import NoRoute, UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
 from backends.wire.openai_types import EmbeddingReply as Upstream
-from gateway.diagnostics import PLAIN, TranslationContext
+from gateway.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.errors import AnswerUnusable, ModelNotFound
+from gateway.translate.options import ABOUT_LOADING
 
 PATH = "/embeddings"
+COUNTED = (
+    "texts of more tokens are found by the backend's counts, as far as it counts, and cut or refused here"
+)
 NO_VECTOR = msgspec.Raw(b"[]")
 
 
@@ -34,14 +38,24 @@ class GatheredVectors:
         self.vectors: list[msgspec.Raw] = [NO_VECTOR] * inputs
         self.dialect: Dialect | None = None
         """Of the backend that made them."""
-        self.tokens = 0
+        self._counts: dict[int, int] = {}
+        """By the first place of a part. What is asked again takes the place of what was answered before."""
+
+    @property
+    def tokens(self) -> int:
         """Of all inputs, as far as the backend counts them."""
+        return sum(self._counts.values())
+
+    def count_tokens(self, place: int) -> int:
+        """Give the tokens of an input that was asked alone; 0 if the backend counts none."""
+        return self._counts.get(place, 0)
 
     def put(self, places: Sequence[int], reply: Upstream) -> None:
         """Take the answer for the inputs in these places. Raises `AnswerUnusable`."""
         for place, raw in zip(places, vectors(reply, len(places)), strict=True):
             self.vectors[place] = raw
-        self.tokens += int(reply.usage.prompt_tokens or 0) if reply.usage else 0
+        if places:
+            self._counts[places[0]] = int(reply.usage.prompt_tokens or 0) if reply.usage else 0
 
 
 def explain_missing_model(error: NoRoute) -> ModelNotFound:
@@ -52,6 +66,12 @@ def explain_missing_model(error: NoRoute) -> ModelNotFound:
 def describe_inability(model: str) -> str:
     """Tell that no backend of a model embeds."""
     return f'"{model}" does not support embeddings'
+
+
+def is_about_token_limit(refused: UpstreamRejected, dialect: Dialect) -> bool:
+    """Say whether a backend refused the parameter that would have it cut texts."""
+    name = dialect.embeddings.max_tokens if dialect.embeddings else ""
+    return bool(name) and refused.status in (400, 422) and name in refused.message.lower()
 
 
 def is_about_dimensions(refused: UpstreamRejected) -> bool:
@@ -66,6 +86,11 @@ class EmbeddingPart(msgspec.Struct, frozen=True):
     texts: list[str]
     dimensions: int = 0
     truncate: bool = True
+    token_limit: int = 0
+    """How many tokens each text may have, as far as that is not seen to otherwise; 0: no limit."""
+    is_counted: bool = False
+    """Whether the texts are kept within it by the backend's counts, although it may know how to cut."""
+    options: dict[str, Any] = {}
 
 
 def build_part(part: EmbeddingPart, target: Target, context: TranslationContext = PLAIN) -> dict[str, Any]:
@@ -81,7 +106,22 @@ def build_part(part: EmbeddingPart, target: Target, context: TranslationContext 
         body |= style.truncate
     if part.dimensions > 0 and style.dimensions:
         body[style.dimensions] = part.dimensions
+    is_cut_there = bool(part.token_limit and part.truncate and style.max_tokens and not part.is_counted)
+    if is_cut_there:
+        body[style.max_tokens] = part.token_limit
+    for name in part.options:
+        _note_option(name, part.token_limit, style.max_tokens if is_cut_there else "", context.diagnostics)
     return body
+
+
+def _note_option(name: str, limit: int, wire_name: str, diagnostics: Diagnostics) -> None:
+    if name != "num_ctx" or not limit:
+        reason = ABOUT_LOADING.get(name, "an embedding has no such field")
+        diagnostics.note_dropped(f"options.{name}", reason)
+    elif wire_name:
+        diagnostics.note_mapped("options.num_ctx", wire_name)
+    else:
+        diagnostics.note_changed("options.num_ctx", "input", COUNTED)
 
 
 def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:

@@ -85,4 +85,8 @@ def build_embedding(part: EmbeddingPart, target: Target, context: TranslationCon
     body: Fields = {"model": target.model, "input": part.texts}
     if part.dimensions:
         body["dimensions"] = part.dimensions
+    if part.options:
+        body["options"] = dict(part.options)
+    for name in part.options:
+        context.diagnostics.note_mapped(f"options.{name}", "options")
     return body if part.truncate else body | {"truncate": False}

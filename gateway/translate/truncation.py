@@ -14,6 +14,13 @@ CHARACTERS_PER_TOKEN = 3
 MARGIN = 0.95
 """Tokens are not spread evenly over a text."""
 
+SPECIAL_TOKENS = 2
+"""What a model puts before and behind a text, as Ollama reckons with it."""
+MOST_RECOUNTS = 4
+"""Further requests for one text that has too many tokens."""
+MOST_RECOUNTS_OF_CALL = 64
+"""Further requests for all texts of a call."""
+
 Places = Sequence[int]
 
 
@@ -49,3 +56,39 @@ def cut(text: str, told: Lengths, known: int | None) -> str:
     else:
         kept = min(limit * CHARACTERS_PER_TOKEN, half)
     return text[: max(1, kept)]
+
+
+class TokenLimit:
+    """How many tokens each text of a call may have, and what may be spent on finding out.
+
+    A token is a byte at least, so that a text of no more bytes than there is room for is surely short enough;
+    the others are counted by the backend, each alone.
+    """
+
+    def __init__(self, tokens: int, texts: Sequence[str], batch_size: int) -> None:
+        self.tokens = tokens
+        self.room = tokens - SPECIAL_TOKENS
+        """Bytes that surely fit. At most 0: nothing does."""
+        self.doubtful = {place for place, text in enumerate(texts) if len(text.encode()) > self.room}
+        """The places of the others."""
+        batches = -(-len(self.doubtful) // max(1, batch_size))
+        self._recounts_left = max(0, MOST_RECOUNTS_OF_CALL - batches)
+        """Those that are left over are cut to what surely fits, in batches, and these requests count, too."""
+
+    def divide(self, places: Places, batch_size: int) -> list[Places]:
+        """Divide a call into parts: what is surely short enough together, each of the others alone."""
+        sure = [place for place in places if place not in self.doubtful]
+        return [*parts(sure, batch_size), *([place] for place in places if place in self.doubtful)]
+
+    def may_recount(self) -> bool:
+        """Take one of the further requests, if one is left."""
+        self._recounts_left -= 1
+        return self._recounts_left >= 0
+
+    def shorten(self, text: str, count: int, *, is_last: bool) -> str:
+        """Cut a text of `count` tokens: in proportion, or at last to what surely fits."""
+        return self.cut_surely(text) if is_last else cut(text, Lengths(count, self.tokens), None)
+
+    def cut_surely(self, text: str) -> str:
+        """Cut a text to what surely fits."""
+        return text.encode()[: max(0, self.room)].decode(errors="ignore")

@@ -54,6 +54,7 @@ def embed_to_operation(call: EmbedRequest, diagnostics: Diagnostics | None = Non
         dimensions=call.dimensions,
         truncate=call.truncate,
         options=check_options(call.options),
+        is_bounded=True,
         keep_alive=call.keep_alive,
     )
 

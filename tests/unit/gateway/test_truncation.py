@@ -13,7 +13,7 @@ from backends.wire.openai_types import EmbeddingReply, decode_embeddings
 from backends.wire.overflow import CODES, Lengths, is_too_long, lengths
 from gateway.errors import rejection
 from gateway.translate.embeddings import GatheredVectors, is_about_dimensions
-from gateway.translate.truncation import cut, divide, parts
+from gateway.translate.truncation import TokenLimit, cut, divide, parts
 
 SAID: dict[str, tuple[int | None, int | None]] = {
     # given, limit
@@ -210,3 +210,25 @@ def test_a_cut_text_is_a_shorter_beginning(
     kept = cut(text, Lengths(given_, limit), known)
     assert text.startswith(kept)
     assert 0 < len(kept) < len(text)
+
+
+# A limit of tokens
+
+
+def test_what_surely_fits_goes_together_and_the_rest_alone() -> None:
+    limit = TokenLimit(6, ["abcd", "abcde", "ab", "üü", "üüx", ""], 2)
+    assert limit.divide(range(6), 2) == [[0, 2], [3, 5], [1], [4]]
+
+
+@given(st.text(max_size=60), st.integers(1, 30), st.integers(1, 200))
+def test_the_last_cut_surely_fits(text: str, tokens: int, count: int) -> None:
+    limit = TokenLimit(tokens, [text], 1)
+    kept = limit.shorten(text, count, is_last=True)
+    assert text.startswith(kept)
+    assert len(kept.encode()) <= max(0, tokens - 2)
+
+
+@pytest.mark.parametrize(("texts", "batch_size", "recounts"), [(0, 4, 64), (50, 4, 51), (1000, 4, 0)])
+def test_requests_for_what_is_left_over_are_reserved(texts: int, batch_size: int, recounts: int) -> None:
+    limit = TokenLimit(3, ["xx"] * texts, batch_size)
+    assert [limit.may_recount() for _ in range(70)].count(True) == recounts

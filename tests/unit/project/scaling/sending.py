@@ -165,6 +165,19 @@ def divide(size: int) -> Work:
     return run
 
 
+def bound(size: int) -> Work:
+    """Find the texts that may have too many tokens, and cut each."""
+    texts = ["x" * 50, "x"] * size
+
+    def run() -> None:
+        limit = truncation.TokenLimit(10, texts, 4)
+        for places in limit.divide(range(len(texts)), 4):
+            limit.divide(places, 4)
+            limit.shorten(texts[places[0]], 20, is_last=True)
+
+    return run
+
+
 CASES = [
     Case("to chat: turns", sending(CHAT, DIALOGUE), 3_000),
     Case("to chat: calls and results", sending(CHAT, chat_with_results), 1_000),
@@ -232,6 +245,7 @@ CASES = [
         3_000,
     ),
     Case("texts divided", divide, 10_000),
+    Case("texts bound by a limit of tokens", bound, 10_000),
     *(
         Case(f"a name: {what} of {part!r}", with_names(look, part, tail), 100_000)
         for what, look in {
