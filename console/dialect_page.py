@@ -136,7 +136,7 @@ def _options() -> list[str]:
         "such field, so the option is not sent, and the trace says so. `num_predict` becomes the field in",
         "the last column; 0 and less are said by saying nothing, as is a `seed` below 0. Options about",
         "loading a model (`num_ctx`, `num_gpu`, ...) are never sent, except to Ollama, which gets all.",
-        "`num_ctx` bounds the texts of `/api/embed`: by `embeddings.max_tokens`, else by the backend's counts.",
+        "`num_ctx` bounds the texts of `/api/embed`: by `embeddings.max_tokens`, else by counts.",
         "",
         f"| Dialect | {' | '.join(f'`{name}`' for name in names)} | `num_predict` |",
         f"| --- |{' --- |' * (len(names) + 1)}",
