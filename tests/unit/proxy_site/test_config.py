@@ -56,6 +56,19 @@ def test_trusted_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
         load(tmp_path, LLAMAGATE_TRUSTED_PROXIES="proxy.example")
 
 
+def test_the_public_url_has_no_secret_and_no_final_slash(tmp_path: Path) -> None:
+    for given in ("https://llm.example.com", "http://[::1]:8080/models/", ""):
+        assert load(tmp_path, LLAMAGATE_PUBLIC_URL=given).public_url == given.rstrip("/")
+    for given in (
+        "llm.example.com",
+        "https://x:key@llm.example.com",
+        "https://llm.example.com/?key=1",
+        "ftp://x",
+    ):
+        with pytest.raises(EnvError, match="LLAMAGATE_PUBLIC_URL"):
+            load(tmp_path, LLAMAGATE_PUBLIC_URL=given)
+
+
 def test_variables_are_read(tmp_path: Path) -> None:
     found = load(
         tmp_path,

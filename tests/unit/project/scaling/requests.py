@@ -1,6 +1,8 @@
 """What clients send: bodies to requests, and requests to what backends get."""
 
+import gzip
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,8 +20,15 @@ from ollama_api.ollama import parse
 from ollama_api.openai import chat as openai
 from ollama_api.raw_api import parse_raw
 from ollama_api.responses import api as responses
+from proxy_site import path_keys
+from proxy_site.content_coding import BodyDecoder
 from tests.golden import replay
 from tests.unit.project.scaling.measuring import Case, Work
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Members = dict[str, Any]
 
@@ -135,6 +144,28 @@ def rewrite_form(body: bytes) -> Work:
 def duration(size: int) -> Work:
     """Read a duration of many parts."""
     return refused(lambda: durations.keep_alive_s("1h1m" * size))
+
+
+def decompress(coding: bytes, compress: Callable[[bytes], bytes], part: bytes) -> Callable[[int], Work]:
+    """Decompress a body that came in one piece."""
+
+    def make(size: int) -> Work:
+        body = compress(part * size)
+
+        def run() -> None:
+            decoder = BodyDecoder(coding)
+            decoder.feed(body)
+            while decoder.has_more:
+                decoder.step()
+
+        return run
+
+    return make
+
+
+def mask_path_key(size: int) -> Work:
+    """Look for keys in a text that has none, and many beginnings of one."""
+    return lambda: path_keys.mask_text("/k/short" * size)
 
 
 TEXTS = turns(USER)
@@ -264,4 +295,8 @@ CASES = [
         300_000,
     ),
     Case("a duration", duration, 125),
+    Case("a body of gzip that expands", decompress(b"gzip", gzip.compress, b"\0" * 1000), 8_000),
+    Case("a body of gzip that does not", decompress(b"gzip", gzip.compress, bytes(range(256))), 4_000),
+    Case("a body of zstd", decompress(b"zstd", zstd.compress, b'{"a": 1}, ' * 100), 8_000),
+    Case("a path with a key in a log line", mask_path_key, 100_000),
 ]
