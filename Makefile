@@ -13,6 +13,7 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashe
 
 # The JavaScript clients of the end-to-end tests, each in an environment of its own; all Pythons share them.
 NODE_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/js/*/package-lock.json))
+AGENT_ENVS := $(patsubst %/package-lock.json,%/node_modules/.installed,$(wildcard tests/e2e/agents/*/package-lock.json))
 
 PACKAGES := proxy_site ollama_api gateway console usage accounts backends core
 CODE := $(PACKAGES) tests bench manage.py .ci/check_names.py
@@ -41,6 +42,8 @@ test: $(VENV)/.installed-dev ## unit and integration tests: SQLite always, Postg
 
 e2e: $(VENV)/.installed-dev $(VENV)/.installed-demo $(NODE_ENVS) ## the product as a process, real model, real clients, real browser
 	$(RUN) -m pytest tests/e2e
+
+agents: $(AGENT_ENVS) ## the agents of docs/clients.md, which make e2e runs where they are installed (1.2 GB)
 
 conformance: $(VENV)/.installed-dev ## the Ollama API, vector by vector, of a running server (URL=..., MODEL=..., KEY=...)
 	$(RUN) -m tests.conformance --url $(URL) --model $(MODEL) $(if $(KEY),--key $(KEY))
@@ -97,7 +100,7 @@ ci: ## everything that continuous integration runs
 	.ci/run
 
 clean: ## remove what make made (never the data directory)
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/js/*/node_modules
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/e2e/js/*/node_modules tests/e2e/agents/*/node_modules
 
 define compile_locks
 $(abspath $(BIN))/uv $(COMPILE) pyproject.toml -o requirements.txt && \
@@ -124,9 +127,9 @@ $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	$(PIP) -r requirements-demo.txt
 	@touch $@
 
-$(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
+$(NODE_ENVS) $(AGENT_ENVS): %/node_modules/.installed: %/package-lock.json
 	@command -v npm >/dev/null || { echo "make e2e needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
 	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: help install serve demo test e2e conformance bench check fix format-check lint types layers migrations deploy names lock lock-check model-table image ci clean
+.PHONY: help install serve demo test e2e agents conformance bench check fix format-check lint types layers migrations deploy names lock lock-check model-table image ci clean

@@ -31,6 +31,11 @@ def node(client: str) -> str:
     """Give the path of Node.js, once what the client's scripts import is installed too."""
     if not (SCENARIOS / client / "node_modules").is_dir():
         _missing(f"The npm packages are missing. Run `make e2e`, or `npm ci` in tests/e2e/js/{client}")
+    return node_itself()
+
+
+def node_itself() -> str:
+    """Give the path of Node.js."""
     return _new_node() or _missing(
         f"Node.js {NODE_VERSION} or newer is missing. On Debian 13: apt-get install nodejs npm"
     )

@@ -21,11 +21,15 @@ from .replays.stacks import Stack
 
 PAGE = (environment.ROOT / "docs" / "clients.md").read_text()
 BLOCK = re.compile(r"<!-- run: (\S+) -->\n```\w+\n(.*?)\n```", re.DOTALL)
+FILE = re.compile(r"<!-- file: (\S+) (\S+) -->\n```\w+\n(.*?)\n```", re.DOTALL)
 BLOCKS = [(found[1], found[2]) for found in BLOCK.finditer(PAGE)]
 SECRET = "lg-a1b2c3d4-only-for-tests-0123456789-abc"
+ANOTHER = "lg-a1b2c3d4-another-0123456789-0123456789"
 KEY = {"name": "page", "key": {"value": SECRET}, "rights": ["manage_models"]}
 WITH_INSTALLATION_S = 2 * clients.INSTALL_S + 60
 BLOCK_S = 60.0
+AGENTS = Path(__file__).resolve().parent / "agents"
+"""Programs of hundreds of megabytes: they are run where `make agents` has installed them."""
 REPLAYED = {
     "claude_code": "Claude Code",
     "codex": "Codex",
@@ -67,23 +71,45 @@ def closed(closed_backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory
         assert SECRET not in product.output
 
 
-def run_block(where: str, code: str) -> str:
-    """Run a block of the page in its client's environment; give what it prints."""
+def run_block(where: str, code: str, home: Path) -> str:
+    """Run a block of the page in its client's environment; give what it prints. `home` is an agent's."""
     if where == "shell":
         needs.curl()
         return shell(code)
     if where.startswith("js/"):
         client = where.removeprefix("js/")
         return _run([needs.node(client), "--input-type=module", "-e", code], needs.SCENARIOS / client)
+    if where.startswith("agents/"):
+        return _run_agent(where.removeprefix("agents/"), code, home)
     if where == "python":
         return shell('python3 -c "$CODE"', CODE=code)
     return _run([str(clients.python(where)), "-c", code], clients.CLIENTS)
 
 
-def _run(command: list[str], where: Path) -> str:
+def _run_agent(name: str, code: str, home: Path) -> str:
+    """Run an agent in a folder that is its home and its project."""
+    packages = AGENTS / name / "node_modules"
+    if not packages.is_dir():
+        pytest.skip(f"{name} is not installed: `make agents`")
+    if code.startswith("import "):
+        return _run([needs.node_itself(), "--input-type=module", "-e", code], AGENTS / name)
+    subprocess.run(["git", "init", "--quiet", str(home)], check=True)
+    path = f"{packages / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    return _run(["sh", "-c", code], home, PATH=path, HOME=str(home))
+
+
+def _run(command: list[str], where: Path, **more: str) -> str:
     variables = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    variables |= more
     done = subprocess.run(
-        command, cwd=where, env=variables, capture_output=True, text=True, timeout=BLOCK_S, check=False
+        command,
+        cwd=where,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=BLOCK_S,
+        check=False,
     )
     return (
         done.stdout if done.returncode == 0 else f"ended with {done.returncode}: {done.stdout}{done.stderr}"
@@ -100,22 +126,27 @@ def written_for(product: Newcomer, code: str, secret: str = SECRET) -> str:
     ("where", "code"), BLOCKS, ids=[f"{where}-{n}" for n, (where, _) in enumerate(BLOCKS)]
 )
 def test_a_block_works_as_it_stands(
-    where: str, code: str, closed: Newcomer, capfd: pytest.CaptureFixture[str]
+    where: str, code: str, closed: Newcomer, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert "lg-KEY" in code
-    assert "HOST:11434" in code
+    files = [(path, text) for client, path, text in FILE.findall(PAGE) if client == where]
+    shown = code + "".join(text for _, text in files)
+    assert "lg-KEY" in shown
+    assert "HOST:11434" in shown
+    for path, text in files:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(written_for(closed, text))
     if where in clients.names():
         with capfd.disabled():
             clients.python(where)
-    assert REPLY_TEXT in run_block(where, written_for(closed, code))
+    assert REPLY_TEXT in run_block(where, written_for(closed, code), tmp_path)
 
 
 @pytest.mark.timeout(WITH_INSTALLATION_S)
-def test_with_another_key_nothing_is_answered(closed: Newcomer) -> None:
+def test_with_another_key_nothing_is_answered(closed: Newcomer, tmp_path: Path) -> None:
     """So it is the key that opens: one block of each way to run them."""
     for where, code in {where: code for where, code in BLOCKS if where in ("python", "js/ollama")}.items():
         try:
-            said = run_block(where, written_for(closed, code, "lg-a1b2c3d4-another-0123456789-0123456789"))
+            said = run_block(where, written_for(closed, code, ANOTHER), tmp_path)
         except AssertionError as failed:
             said = str(failed)
         assert REPLY_TEXT not in said
@@ -135,10 +166,10 @@ def test_every_client_of_the_table_that_is_run_has_a_block() -> None:
 
 
 def test_every_client_that_is_replayed_is_one_of_the_table() -> None:
-    said = re.findall(
-        r"^\| \[?([^\]|]+?)\]?(?:\([^)]+\))?(?:, [^|]+)? \|.*\| replayed \|$", PAGE, re.MULTILINE
-    )
-    assert sorted(said) == sorted(REPLAYED.values())
+    row = r"^\| \[?([^\]|]+?)\]?(?:\([^)]+\))?(?:, [^|]+)? \|.*\| (run|replayed) \|$"
+    said = dict(re.findall(row, PAGE, re.MULTILINE))
+    assert set(REPLAYED.values()) <= set(said)
+    assert {name for name, how in said.items() if how == "replayed"} <= set(REPLAYED.values())
     assert {replay_of(replay) for replay in REPLAYS} <= set(REPLAYED)
 
 
