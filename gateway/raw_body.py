@@ -14,15 +14,23 @@ from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect
 from gateway import counts
 from gateway.diagnostics import Diagnostics
-from gateway.raw_forms import CHAT, EMPTY, NULL, SYSTEM_ROLES, Fields, RawForm, encode_fields, encode_raw
+from gateway.raw_forms import (
+    CHAT,
+    EMPTY,
+    LIMITS,
+    NULL,
+    SYSTEM_ROLES,
+    Fields,
+    RawForm,
+    encode_fields,
+    encode_raw,
+)
 from gateway.translate.chat_completions import fit_body
+from gateway.translate.ollama_members import translate_ollama_members
 from gateway.translate.options import check_options, wire_options
 from gateway.translate.raw_turns import fit_raw_turns, may_need_fitting
 from gateway.translate.routing_members import without_routing
 from gateway.translate.tools import COMPLETED, RAW_TOOLS, Complete, complete_raw_tools
-
-LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
-"""Two names of one option: whichever is said, it replaces the other."""
 
 MOST_DIGITS = 4
 """Of a number of answers."""
@@ -115,6 +123,9 @@ class RawBody(msgspec.Struct, kw_only=True):
         """Make the body for one target: its options, and its name of the model."""
         dialect = self.form.names or target.dialect
         given = without_routing(self.fields, target.dialect, diagnostics)
+        given = translate_ollama_members(self.form, given, target.dialect, dialect, diagnostics)
+        if self.form is CHAT:
+            given = _rename_limit(given, dialect, diagnostics)
         turns = self._fit_turns(dialect, diagnostics)
         if turns is not None:
             given = {**given, self.form.turns: encode_raw(turns)}
@@ -132,6 +143,23 @@ class RawBody(msgspec.Struct, kw_only=True):
             )
             fields["stream_options"] = encode_raw({**self.stream_options, "include_usage": True})
         return fields
+
+
+def _rename_limit(fields: Fields, dialect: Dialect, diagnostics: Diagnostics) -> Fields:
+    """Say the limit of tokens by the name that this kind of backend takes."""
+    wanted = dialect.max_tokens
+    for name in LIMITS - {wanted}:
+        is_taken = name == "max_completion_tokens" and dialect.accepts_max_completion_tokens
+        if is_taken or fields.get(name, NULL) == NULL:
+            continue
+        kept = {other: value for other, value in fields.items() if other != name}
+        if kept.get(wanted, NULL) == NULL:
+            diagnostics.note_changed(name, wanted, "this kind of backend has another name for it")
+            kept[wanted] = fields[name]
+        else:
+            diagnostics.note_dropped(name, f"{wanted} says it already")
+        fields = kept
+    return fields
 
 
 def _complete_tools(fields: Fields, complete: Complete, diagnostics: Diagnostics) -> Fields:

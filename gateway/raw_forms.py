@@ -43,6 +43,25 @@ KNOWN_MEMBERS = frozenset(
     ]
 )
 SYSTEM_ROLES = ("system", "developer")
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+"""Two names of one option: whichever is said, it replaces the other."""
+OLLAMA_MEMBERS = frozenset(
+    [
+        "keep_alive",
+        "options",
+        "think",
+        "format",
+        "template",
+        "context",
+        "raw",
+        "truncate",
+        "shift",
+        "system",
+        "images",
+        "_debug_render_only",
+    ]
+)
+"""Members of Ollama's own API that OpenAI's does not have."""
 
 decode_fields = msgspec.json.Decoder(Fields).decode
 
@@ -66,6 +85,8 @@ class RawForm(msgspec.Struct, frozen=True, kw_only=True):
     takes_options: bool = True
     counts_tokens: bool = False
     """Whether a stream's tokens have to be asked for."""
+    ollama_members: frozenset[str] = OLLAMA_MEMBERS
+    """Members that are none of this protocol's, but of Ollama's own API."""
 
 
 CHAT = RawForm(name="chat", path="/chat/completions", verb="chat", turns="messages", counts_tokens=True)
@@ -77,6 +98,7 @@ MESSAGES = RawForm(
     system="system",
     turns="messages",
     roles=frozenset({"user", "assistant"}),
+    ollama_members=OLLAMA_MEMBERS - {"system"},
     names=Dialect(
         name="messages",
         label="",

@@ -138,6 +138,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """JSON fields added to every translated request body."""
     max_tokens: str = "max_tokens"
     """Request parameter for Ollama's `num_predict`."""
+    accepts_max_completion_tokens: bool = False
+    """Whether `max_completion_tokens` of clients is accepted beside that name; else it is renamed."""
     max_tokens_minimum: int = 0
     """Lowest token limit to send: hidden reasoning counts against it before there is any text."""
     options: dict[str, str] = {}

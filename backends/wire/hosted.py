@@ -118,6 +118,7 @@ ROWS = (
     Dialect(
         name="openrouter",
         label="OpenRouter",
+        accepts_max_completion_tokens=True,
         base_url="https://openrouter.ai/api/v1",
         base_path="/api/v1",
         merge_system_messages="none",
@@ -275,6 +276,7 @@ ROWS = (
     Dialect(
         name="gemini",
         label="Google Gemini",
+        accepts_max_completion_tokens=True,
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         base_path="/v1beta/openai",
         options={"temperature": "temperature", "top_p": "top_p", "stop": "stop"},
@@ -293,6 +295,7 @@ ROWS = (
     Dialect(
         name="anthropic",
         label="Anthropic",
+        accepts_max_completion_tokens=True,
         base_url="https://api.anthropic.com/v1",
         headers={"anthropic-version": "2023-06-01"},
         auth="bearer+x-api-key",

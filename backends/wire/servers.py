@@ -17,6 +17,7 @@ def _vllm(name: str, label: str, **more: object) -> Dialect:
         "options": VLLM_OPTIONS,
         "max_stop_sequences": 16,
         "accepts_tool_result_images": True,
+        "accepts_max_completion_tokens": True,
         "late_system_messages": "user",
         "think": template(),
         "embeddings": EmbedStyle(batch_size=256, normalized=True, dimensions=""),
@@ -31,6 +32,7 @@ ROWS = (
     Dialect(
         name="generic",
         label="OpenAI-compatible (generic)",
+        accepts_max_completion_tokens=True,  # nobody knows
         response_parsing=INLINE_THINKING,
         late_system_messages="user",
         options=OPTIONS,
@@ -121,6 +123,7 @@ ROWS = (
     Dialect(
         name="litellm",
         label="LiteLLM proxy",
+        accepts_max_completion_tokens=True,
         response_parsing=INLINE_THINKING,
         merge_system_messages="none",
         options=OPTIONS | {"top_k": "top_k"},
@@ -144,6 +147,7 @@ ROWS = (
     Dialect(
         name="ollama",
         label="Ollama, or another Llamagate",
+        accepts_max_completion_tokens=True,
         protocol="ollama",
         merge_system_messages="none",
         # Its /v1, for clients that speak OpenAI's or Anthropic's API to us; to it we speak its own.

@@ -41,7 +41,7 @@ def build_chat(request: GenerationRequest, target: Target, context: TranslationC
     }
     _merge(body, think_fields(request.think, dialect, diagnostics))
     if request.keep_alive is not None:
-        body |= keep_alive_fields(request, dialect, diagnostics)
+        body |= keep_alive_fields(request.keep_alive, dialect, diagnostics)
     if request.response_format is not None:
         body |= build_fields(request.response_format, dialect, diagnostics)
     if request.logprobs:
@@ -210,11 +210,9 @@ def usage_fields(request: GenerationRequest, dialect: Dialect, diagnostics: Diag
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
-def keep_alive_fields(
-    request: GenerationRequest, dialect: Dialect, diagnostics: Diagnostics = SILENT
-) -> Fields:
+def keep_alive_fields(keep_alive: Any, dialect: Dialect, diagnostics: Diagnostics = SILENT) -> Fields:
     """Say how long the model is to stay loaded, to a server that takes a time; "for ever" is none."""
-    seconds = keep_alive_s(request.keep_alive) if dialect.keep_alive else None
+    seconds = keep_alive_s(keep_alive) if dialect.keep_alive else None
     if seconds is None:
         return {}
     if math.isinf(seconds):

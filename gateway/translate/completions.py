@@ -97,7 +97,7 @@ def _build_shared_fields(
         diagnostics.note_dropped("system", UNTEMPLATED["system"])
     if request.think not in (None, ""):
         diagnostics.note_dropped("think", UNTEMPLATED["think"])
-    body |= keep_alive_fields(request, dialect, diagnostics)
+    body |= keep_alive_fields(request.keep_alive, dialect, diagnostics)
     return fit_body(body | usage_fields(request, dialect, diagnostics), None, dialect, diagnostics)
 
 

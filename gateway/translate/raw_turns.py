@@ -6,6 +6,7 @@ the bytes that they came as.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import msgspec
@@ -14,12 +15,35 @@ from backends.wire.dialect import Dialect
 from gateway.diagnostics import Diagnostics
 from gateway.translate.message_normalization import place_system_turns
 
+Turn = dict[str, Any]
+
 SYSTEM = (b'"system"', b'"developer"')
+LOOKED_AT = 16
+"""Bytes behind a name in which its value begins."""
+SPEAKS_OTHERWISE = frozenset({"tool_calls", "function_call", "audio", "refusal"})
+"""Members of an assistant's turn that may stand without content."""
 
 
 def may_need_fitting(messages: bytes, dialect: Dialect) -> bool:
-    """Say whether a closer look at the turns is needed."""
-    return dialect.late_system_messages == "user" and _has_system_inside(messages)
+    """Say whether a closer look at the turns is needed. An Ollama takes all of these forms."""
+    if dialect.late_system_messages == "user" and _has_system_inside(messages):
+        return True
+    return dialect.protocol != "ollama" and (
+        _is_followed(messages, b'"image_url"', b'"')
+        or _is_followed(messages, b'"content"', b"null")
+        or messages.count(b'"content"') < messages.count(b'"role"')
+    )
+
+
+def _is_followed(data: bytes, name: bytes, value: bytes) -> bool:
+    """Say whether a member of that name has a value that begins so. Images of megabytes cost little."""
+    place = data.find(name)
+    while place >= 0:
+        end = place + len(name)
+        if data[end : end + LOOKED_AT].lstrip(b" \t\r\n:").startswith(value):
+            return True
+        place = data.find(name, end)
+    return False
 
 
 def _has_system_inside(messages: bytes) -> bool:
@@ -46,7 +70,34 @@ def fit_raw_turns(turns: list[Any], dialect: Dialect, diagnostics: Diagnostics) 
     return [as_they_came.get(id(turn), turn) for turn in made]
 
 
-def _fit(turns: list[dict[str, Any]], dialect: Dialect, diagnostics: Diagnostics) -> list[dict[str, Any]]:
+def _fit(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics) -> list[Turn]:
+    if dialect.protocol != "ollama":
+        turns = _spell_out(turns, diagnostics)
     if dialect.late_system_messages == "user":
         turns = place_system_turns(turns, dialect, diagnostics)
     return turns
+
+
+def _spell_out(turns: list[Turn], diagnostics: Diagnostics) -> list[Turn]:
+    """Put short forms that Ollama takes into those that OpenAI defines."""
+    made = [_spell_out_content(turn) for turn in turns]
+    if any(one is not turn for one, turn in zip(made, turns, strict=True)):
+        diagnostics.note_changed("messages", "messages", "short forms, which Ollama takes, are spelled out")
+    return made
+
+
+def _spell_out_content(turn: Turn) -> Turn:
+    """Give no content as an empty text, and the address of an image as an object."""
+    content = turn.get("content")
+    if content is None and turn["role"] in ("assistant", "tool"):
+        has_more = any(turn.get(name) for name in SPEAKS_OTHERWISE)
+        return turn if has_more else {**turn, "content": ""}
+    if not isinstance(content, list):
+        return turn
+    parts = [_spell_out_image(part) for part in content]
+    return turn if all(map(operator.is_, parts, content)) else {**turn, "content": parts}
+
+
+def _spell_out_image(part: Any) -> Any:
+    url = part.get("image_url") if isinstance(part, dict) else None
+    return {**part, "image_url": {"url": url}} if isinstance(url, str) else part

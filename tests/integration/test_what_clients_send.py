@@ -87,3 +87,41 @@ def test_others_get_a_late_system_turn_as_it_is(client: Client, fake: FakeBacken
     factories.mapping("m", factories.backend(fake, dialect="openai"))
     client.post("/v1/messages", {"model": "m", "messages": LATE, "max_tokens": 9})
     assert sent(fake)["messages"] == LATE
+
+
+OLLAMAS_OWN = {"keep_alive": "5m", "options": {"temperature": 0.5}, "think": False}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("dialect", "meant"),
+    [
+        ("openai", {"temperature": 0.5, "reasoning_effort": "none"}),
+        ("generic", {"temperature": 0.5}),
+        ("ollama", OLLAMAS_OWN),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_ollamas_own_members_on_v1_mean_what_they_can(
+    client: Client, fake: FakeBackend, dialect: str, meant: dict[str, Any], stream: bool
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect=dialect))
+    body = {"model": "m", "messages": HI, "stream": stream, **OLLAMAS_OWN}
+    assert client.post("/v1/chat/completions", body).status == 200
+    kept = {name: value for name, value in sent(fake).items() if not name.startswith("stream")}
+    assert kept == {"model": "m", "messages": HI, **meant}
+
+
+@pytest.mark.usefixtures("database")
+def test_short_forms_that_ollama_takes_are_spelled_out(client: Client, fake: FakeBackend) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="openai"))
+    image = {"type": "image_url", "image_url": "data:image/png;base64,iVBORw0KGgo="}
+    turns = [{"role": "user", "content": [image]}, {"role": "assistant", "content": None}, *HI]
+    answer = client.post("/v1/chat/completions", {"model": "m", "messages": turns, "max_tokens": 9})
+    assert answer.status == 200
+    assert sent(fake)["max_completion_tokens"] == 9
+    assert sent(fake)["messages"] == [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": image["image_url"]}}]},
+        {"role": "assistant", "content": ""},
+        *HI,
+    ]

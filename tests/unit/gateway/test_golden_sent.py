@@ -21,6 +21,7 @@ from ollama_api.ollama import parse
 from ollama_api.ollama.chat import API as CHAT
 from ollama_api.openai.chat import CHAT as OPENAI_CHAT
 from ollama_api.openai.chat import COMPLETIONS
+from ollama_api.openai.vectors import EMBEDDINGS
 from ollama_api.responses.api import RESPONSES
 from tests.golden import replay
 from tests.unit.ollama_api.test_golden import compare, pretty
@@ -31,6 +32,7 @@ APIS: dict[str, tuple[ClientApi, Callable[[bytes], Any]]] = {
     "/api/chat": (CHAT, parse.chat),
     "/v1/chat/completions": (OPENAI_CHAT, OPENAI_CHAT.parse),
     "/v1/completions": (COMPLETIONS, COMPLETIONS.parse),
+    "/v1/embeddings": (EMBEDDINGS, EMBEDDINGS.parse),
     "/v1/messages": (MESSAGES, MESSAGES.parse),
     "/v1/responses": (RESPONSES, RESPONSES.parse),
 }
