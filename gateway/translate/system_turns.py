@@ -61,9 +61,14 @@ def _mark_behind(turns: list[Turn]) -> list[Turn]:
 
 
 def _mark(turn: Turn) -> list[Turn]:
-    """Give a system turn as the user's; none, if it says nothing."""
-    text = APART.join(filter(None, list_texts(turn.get("content"))))
-    return [{"role": "user", "content": f"<system>\n{text}\n</system>"}] if text else []
+    """Give a system turn as the user's, with what else it shows; none, if it holds nothing."""
+    content = turn.get("content")
+    shown = [part for part in content if not list_texts([part])] if isinstance(content, list) else []
+    text = APART.join(filter(None, list_texts(content)))
+    marked = f"<system>\n{text}\n</system>" if text else ""
+    if not shown:
+        return [{"role": "user", "content": marked}] if marked else []
+    return [{"role": "user", "content": [*_parts(marked), *shown]}]
 
 
 def list_texts(content: Any) -> list[str]:
