@@ -16,13 +16,13 @@ from backends.errors import (
     UpstreamError,
     UpstreamGarbled,
     UpstreamOversized,
-    UpstreamRejected,
     UpstreamTimeout,
 )
 from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.upstream import transport
-from backends.wire import failures, openai_types, overflow
+from backends.upstream.rejections import error_in
+from backends.wire import failures, openai_types
 from backends.wire.reading import Reads, is_unexplained, says_something
 from backends.wire.sse import (
     BOM,
@@ -330,14 +330,3 @@ def forget_frames(error: Exception) -> Exception:
     """
     error.__traceback__ = None
     return error
-
-
-def error_in(target: Target, error: object) -> UpstreamRejected:
-    """Make the error that a backend tells in the body of a 200."""
-    hide = key_redaction.hider(target.upstream)
-    message = failures.message_of_error(error, "the backend reported an error", hide)
-    status, about_length = failures.status_of_error(error), overflow.is_too_long(message)
-    code, param = failures.words_of_error(error, hide)
-    return UpstreamRejected(
-        target.upstream.name, status, message, speaks_of_length=about_length, code=code, param=param
-    )

@@ -19,7 +19,6 @@ import aiohttp
 import msgspec
 from django.conf import settings
 
-from backends import key_redaction
 from backends.addresses import ForbiddenAddress
 from backends.errors import (
     UpstreamCut,
@@ -36,13 +35,13 @@ from backends.upstream.answer_stream import (
     MAX_LIST_BODY,
     SILENT_END,
     Stream,
-    error_in,
     read_answer,
     read_whole,
 )
 from backends.upstream.call_progress import CallProgress
 from backends.upstream.key_turns import try_keys
-from backends.wire import failures, openai_types, overflow, retry
+from backends.upstream.rejections import error_in, reject
+from backends.wire import failures, openai_types
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
@@ -225,15 +224,8 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
     if response.status < 400:
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
     body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
-    hide = key_redaction.hider(target.upstream)
     reason = (response.reason or "").encode("utf-8", "replace").decode()  # it may hold any bytes
-    message = failures.message_of(body, reason, hide)
-    status = failures.status_of(response.status, body)
-    wait_s, about_length = retry.retry_after_s(response.headers), overflow.is_too_long(message)
-    code, param = failures.words_of(body, hide)
-    return UpstreamRejected(
-        name, status, message, wait_s, speaks_of_length=about_length, code=code, param=param
-    )
+    return reject(target, response.status, reason, response.headers, body)
 
 
 def _is_encoded(response: aiohttp.ClientResponse) -> bool:

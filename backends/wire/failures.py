@@ -146,7 +146,7 @@ def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
     return clean(found or fallback, hide)
 
 
-def _decode(body: bytes) -> Any:
+def decode_body(body: bytes) -> Any:
     """Decode JSON, out of the list that Gemini puts around it; None if it is none."""
     try:
         found = msgspec.json.decode(body)
@@ -172,7 +172,7 @@ def message_of_error(error: Any, fallback: str, hide: Hide = as_it_is) -> str:
 
 def words_of(body: bytes, hide: Hide = as_it_is) -> tuple[str, str]:
     """Find (code, param) in an error body."""
-    return words_of_error(_walk(_decode(body), ("error",)), hide)
+    return words_of_error(_walk(decode_body(body), ("error",)), hide)
 
 
 def words_of_error(error: Any, hide: Hide = as_it_is) -> tuple[str, str]:
@@ -199,14 +199,14 @@ def status_of(status: int, body: bytes) -> int:
         return 402  # waiting does not help, and another backend may
     if status == 400:
         return _judge_refusal(body)
-    if status == 403 and _walk(_decode(body), _MODERATED):
+    if status == 403 and _walk(decode_body(body), _MODERATED):
         return 400
     return _judge_failure(status, body.decode("utf-8", "replace")) if status == 500 else status
 
 
 def _judge_refusal(body: bytes) -> int:
     """Find the status that a 400 means: some servers call a wrong key or an unknown model a bad request."""
-    said = _decode(body)
+    said = decode_body(body)
     folded = (_find(said) or "").lower()
     if any(sign in folded for sign in _NO_KEY):
         return 401

@@ -1,9 +1,6 @@
 """A backend's error, in any of its shapes, and what the client is told of any error."""
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, formatdate
 from typing import Any
 
 import pytest
@@ -22,7 +19,6 @@ from backends.wire.failures import (
     status_of,
     status_of_error,
 )
-from backends.wire.retry import retry_after_s
 from gateway.errors import (
     AnswerUnusable,
     BadRequest,
@@ -213,45 +209,6 @@ def test_a_glimpse_for_the_operator(body: bytes, seen: str) -> None:
 )
 def test_the_sentence_of_an_event(error: Any, message: str) -> None:
     assert message_of_error(error, "fallback") == message
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("2", 2),
-        ("1.2", 2),
-        ("0", 0),
-        ("-5", 0),
-        ("99999", 120),
-        ("nan", None),
-        ("inf", None),
-        ("", None),
-        ("soon", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-        ("Wed, 99 Foo 2015 07:28:00 GMT", None),
-        (formatdate(time.time() + 86_400, usegmt=True), 120),
-        ("Mon, 01 Jan 0001 00:00:00 -0000", 0),
-        ("1m2.5s", 63),
-        ("20ms", 1),
-        ("1h", 120),
-    ],
-)
-def test_retry_after(value: str, seconds: int | None) -> None:
-    assert retry_after_s({"Retry-After": value}) == seconds
-
-
-def test_retry_after_as_a_date_counts_from_now() -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert retry_after_s({"Retry-After": date}) in (29, 30)
-    assert retry_after_s({}) is None
-    assert retry_after_s({"retry-after-ms": "1500", "Retry-After": "9"}) == 2
-    assert retry_after_s({"retry-after-ms": "soon", "Retry-After": "9"}) == 9
-
-
-@given(st.text(max_size=40))
-def test_no_retry_after_makes_it_fail(value: str) -> None:
-    seconds = retry_after_s({"Retry-After": value})
-    assert seconds is None or 0 <= seconds <= 120
 
 
 JSON = st.recursive(

@@ -16,7 +16,7 @@ from backends import key_redaction
 from backends.errors import NoRoute, UpstreamRejected
 from backends.excerpts import GAP, MAX_EXCERPT, excerpt
 from backends.routing.snapshot import Target, Upstream
-from backends.upstream.answer_stream import error_in
+from backends.upstream.rejections import error_in
 from backends.wire import failures
 from backends.wire.dialects import DIALECTS
 from backends.wire.redaction import MARK, Redactor

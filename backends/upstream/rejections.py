@@ -1,0 +1,59 @@
+"""A backend's refusal, as a status, an event, or an answer with 200: all become an `UpstreamRejected`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backends import key_redaction
+from backends.errors import UpstreamRejected
+from backends.routing.snapshot import Target
+from backends.wire import failures, overflow, retry
+
+LIMITED = 429
+
+
+def reject(
+    target: Target, status: int, reason: str, headers: Mapping[str, str], body: bytes
+) -> UpstreamRejected:
+    """Make the refusal that a status tells. `reason`: what stands beside the status."""
+    hide = key_redaction.hider(target.upstream)
+    message = failures.message_of(body, reason, hide)
+    return _refusal(
+        target,
+        failures.status_of(status, body),
+        message,
+        failures.words_of(body, hide),
+        headers,
+        failures.decode_body(body),
+    )
+
+
+def error_in(target: Target, error: Any) -> UpstreamRejected:
+    """Make the error that a backend tells in the body of a 200."""
+    hide = key_redaction.hider(target.upstream)
+    message = failures.message_of_error(error, "the backend reported an error", hide)
+    words = failures.words_of_error(error, hide)
+    return _refusal(target, failures.status_of_error(error), message, words, {}, error)
+
+
+def _refusal(
+    target: Target,
+    status: int,
+    message: str,
+    words: tuple[str, str],
+    headers: Mapping[str, str],
+    told: Any,
+) -> UpstreamRejected:
+    wait_s = retry.retry_after_s(headers, told, message)
+    if wait_s is None and status == LIMITED:
+        wait_s = retry.reset_after_s(headers, told)
+    return UpstreamRejected(
+        target.upstream.name,
+        status,
+        message,
+        wait_s,
+        speaks_of_length=overflow.is_too_long(message),
+        code=words[0],
+        param=words[1],
+    )
