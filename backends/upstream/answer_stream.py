@@ -22,7 +22,7 @@ from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.upstream import transport
 from backends.upstream.rejections import error_in
-from backends.wire import failures, openai_types
+from backends.wire import error_text, failures, openai_types
 from backends.wire.reading import Reads, is_unexplained, says_something
 from backends.wire.sse import (
     BOM,
@@ -143,12 +143,14 @@ class Stream:
 
     def _no_stream(self, body: bytes) -> UpstreamError:
         told = f"200 with {excerpt(self._response.content_type)}, not a stream"
-        said = failures.glimpse(body, key_redaction.hider(self.target.upstream))
+        said = error_text.glimpse(body, key_redaction.hider(self.target.upstream))
         return UpstreamGarbled(self.target.upstream.name, told, said)
 
     async def _begin_whole(self, begun: bytes) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""
         body = await read_answer(self.target, self._response, begun)
+        if error := failures.find_error(body):
+            raise error_in(self.target, error)
         (reply,) = self._decode_all([body.strip()]) or (None,)
         self._over = self.has_seen_done = True
         if reply is None or not reply.choices:

@@ -19,6 +19,7 @@ import aiohttp
 import msgspec
 from django.conf import settings
 
+from backends import key_redaction
 from backends.addresses import ForbiddenAddress
 from backends.errors import (
     UpstreamCut,
@@ -42,6 +43,7 @@ from backends.upstream.call_progress import CallProgress
 from backends.upstream.key_turns import try_keys
 from backends.upstream.rejections import error_in, reject
 from backends.wire import failures, openai_types
+from backends.wire.compressed import decompress
 from backends.wire.reading import Each, Reads, decode_reply
 from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
@@ -223,7 +225,10 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
         return UpstreamGarbled(name, f"status {response.status}, and the answer is compressed")
     if response.status < 400:
         return UpstreamGarbled(name, f"status {response.status}, a redirect: correct the backend's base URL")
-    body = b"" if _is_encoded(response) else await read_whole(target, response, MAX_ERROR_BODY)
+    body = await read_whole(target, response, MAX_ERROR_BODY)
+    if _is_encoded(response):
+        body = decompress(body, response.headers["Content-Encoding"], MAX_ERROR_BODY)
+        body = key_redaction.redactor(target.upstream).data(body)
     reason = (response.reason or "").encode("utf-8", "replace").decode()  # it may hold any bytes
     return reject(target, response.status, reason, response.headers, body)
 

@@ -8,7 +8,7 @@ from typing import Any
 from backends import key_redaction
 from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Target
-from backends.wire import failures, overflow, retry
+from backends.wire import error_text, failures, overflow, retry
 
 LIMITED = 429
 
@@ -18,22 +18,22 @@ def reject(
 ) -> UpstreamRejected:
     """Make the refusal that a status tells. `reason`: what stands beside the status."""
     hide = key_redaction.hider(target.upstream)
-    message = failures.message_of(body, reason, hide)
+    message = error_text.message_of(body, reason, hide)
     return _refusal(
         target,
         failures.status_of(status, body),
         message,
-        failures.words_of(body, hide),
+        error_text.words_of(body, hide),
         headers,
-        failures.decode_body(body),
+        error_text.decode_body(body),
     )
 
 
 def error_in(target: Target, error: Any) -> UpstreamRejected:
     """Make the error that a backend tells in the body of a 200."""
     hide = key_redaction.hider(target.upstream)
-    message = failures.message_of_error(error, "the backend reported an error", hide)
-    words = failures.words_of_error(error, hide)
+    message = error_text.message_of_error(error, "the backend reported an error", hide)
+    words = error_text.words_of_error(error, hide)
     return _refusal(target, failures.status_of_error(error), message, words, {}, error)
 
 

@@ -1,6 +1,6 @@
-"""From a backend's error, in any of its many shapes, to a status and a sentence. Pure.
+"""From a backend's error, in any of its many shapes, to the status that it means. Pure.
 
-The sentence is fit for a client: bounded, one line, without URLs, keys or HTML.
+Its sentence and its words for programs are found by `error_text`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,12 @@ from typing import Any
 import msgspec
 
 from backends.wire import overflow
-from backends.wire.redaction import MARK, Hide, as_it_is
+from backends.wire.error_text import decode_body, find_sentence, sentence_of_error, walk
 
-MAX_MESSAGE = 500
-GLIMPSE = 200
-LARGEST_QUOTE = 8 * 1024
-MOST_FAULTS = 3
 DEFAULT_STATUS = 500
+LARGEST_FLAT = 16 * 1024
+"""Bytes of an answer with 200 that may be an error without the member for it."""
 
-# What looks like a key; keys that are known are taken out before, whatever they look like.
-_SECRET = re.compile(
-    r"\b(?:(?:sk|pk|gsk|org|proj|key|nvapi|xai|hf|fw|tgp|pplx|lg|ghp|glpat)[-_]|AIza|Bearer +|Basic +)"
-    r"[A-Za-z0-9_\-*.+/=]{8,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+|https?://\S+",
-    re.IGNORECASE,
-)
-_IS_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
-_TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 # What servers write where others have a number: in `code`, `type`, `error_type` or `status`, in any case.
 _WORDS = {
     **dict.fromkeys(
@@ -36,6 +26,14 @@ _WORDS = {
             "content_filter",
             "content_policy_violation",
             "invalid_argument",
+            "invalidparameter",
+            "invalid_parameter",
+            "invalid_parameter_value",
+            "invalid_value",
+            "unknown_parameter",
+            "unsupported_parameter",
+            "unsupported_value",
+            "validationexception",
             "invalid_prompt",
             "invalid_request_error",
             "unprocessableentityerror",
@@ -45,15 +43,26 @@ _WORDS = {
         400,
     ),
     **dict.fromkeys(
-        ("authentication_error", "authenticationerror", "invalid_api_key", "unauthenticated"), 401
+        (
+            "authentication_error",
+            "authenticationerror",
+            "invalid_api_key",
+            "invalidapikey",
+            "unauthenticated",
+            "unrecognizedclientexception",
+        ),
+        401,
     ),
-    **dict.fromkeys(("billing_error", "insufficient_quota", "insufficient_balance"), 402),
-    **dict.fromkeys(("permission_denied", "permission_error", "permissiondeniederror"), 403),
+    **dict.fromkeys(("arrearage", "billing_error", "insufficient_quota", "insufficient_balance"), 402),
+    **dict.fromkeys(
+        ("accessdeniedexception", "permission_denied", "permission_error", "permissiondeniederror"), 403
+    ),
     **dict.fromkeys(
         (
             "deploymentnotfound",
             "invalid_model",
             "model_not_found",
+            "modelnotfound",
             "not_found",
             "not_found_error",
             "notfounderror",
@@ -66,6 +75,8 @@ _WORDS = {
             "rate_limit_exceeded",
             "ratelimiterror",
             "resource_exhausted",
+            "throttling",
+            "throttlingexception",
             "tokens_per_minute_exceeded",
             "too_many_requests",
         ),
@@ -95,36 +106,35 @@ _REQUEST_AT_FAULT = (
     "failed to parse tool",
     "failed to load image",
 )
-# Where the sentence hides, first hit wins: OpenAI, flat shapes, FastAPI, API management fronts.
-_PATHS = (
-    ("error", "message"),
-    ("error", "message", "detail"),
-    ("error", "error", "message"),
-    ("error", "error_message"),
-    ("error", "detail"),
-    ("error", "error"),
-    ("error",),
-    ("message",),
-    ("message", "detail"),
-    ("detail",),
-    ("fault", "faultstring"),
-    ("msg",),
-    ("err",),
-    ("error_msg",),
-    ("error_message",),
-    ("header", "message"),
-    ("response", "error", "message"),
-)
-# Where FastAPI's validation lists what is wrong: each with a place, `loc`, and a text, `msg`.
-_LISTS = (("detail",), ("message", "detail"), ("error", "message", "detail"))
-# Where a gateway quotes the server behind it. OpenRouter's own sentence is "Provider returned error".
-_QUOTE = ("error", "metadata", "raw")
 # How servers that answer 400 say that they do not know the model, and that the key is wrong. Lower case.
 _NO_MODEL = ("is not a valid model id", "model not exist", "model_not_available")
 _NO_KEY = ("api key not valid", "api_key_invalid")
-_ERROR = b'"error"'
 # How OpenRouter's 403 differs where it is about what was said, and not about the key.
 _MODERATED = ("error", "metadata", "reasons")
+# MiniMax's codes in `base_resp`, which come with 200. Source: its API reference, "Error codes".
+_BASE_RESP = {
+    "1001": 504,
+    "1002": 429,
+    "1004": 401,
+    "1008": 402,
+    "1026": 400,
+    "1027": 400,
+    "1039": 429,
+    "1041": 429,
+    "1042": 400,
+    "2013": 400,
+    "2045": 429,
+    "2049": 401,
+    "2056": 429,
+}
+_ERROR, _BASE = b'"error"', b'"base_resp"'
+_IS_ANSWER = re.compile(rb'"(?:choices|data|embeddings?|output|content|response|done)"\s*:(?!\s*null)')
+# What stands in an answer, and in no error that is told without the member for it.
+_ANSWERS = frozenset(
+    {"choices", "data", "embedding", "embeddings", "output", "content", "response", "results", "text", "done"}
+)
+_GOOD = ("", "0", "200", "ok", "success")
+"""Codes of answers that have nothing to complain of."""
 
 
 class _Erroneous(msgspec.Struct):
@@ -136,53 +146,37 @@ class _Erroneous(msgspec.Struct):
 _decode_error = msgspec.json.Decoder(_Erroneous).decode
 
 
-def message_of(body: bytes | str, fallback: str, hide: Hide = as_it_is) -> str:
-    """Find the sentence in an error body, or give `fallback`. `hide` takes known keys out of it."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    try:
-        found = _find(msgspec.json.decode(text), hide)
-    except (msgspec.DecodeError, RecursionError):
-        found = None if "<" in text[:64] else text.strip()
-    return clean(found or fallback, hide)
-
-
-def decode_body(body: bytes) -> Any:
-    """Decode JSON, out of the list that Gemini puts around it; None if it is none."""
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return found[0] if isinstance(found, list) and found else found
-
-
 def find_error(body: bytes) -> Any:
     """Find the error that a server tells in the body of a 200; None: it is an answer."""
-    if _ERROR not in body:
-        return None
     try:
-        return _decode_error(body).error
+        if _ERROR in body and (error := _decode_error(body).error):
+            return error
+        if _BASE not in body and (len(body) > LARGEST_FLAT or _IS_ANSWER.search(body)):
+            return None
+        told = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # whoever reads the answer says what is wrong with it
+    return find_flat_error(told) if isinstance(told, dict) else None
 
 
-def message_of_error(error: Any, fallback: str, hide: Hide = as_it_is) -> str:
-    """Find the sentence in the `error` member of a stream event."""
-    return clean(_find({"error": error}, hide) or fallback, hide)
+def find_flat_error(members: dict[str, Any]) -> Any:
+    """Find an error that has no `error` around it; `members`: those of an event or an answer.
 
-
-def words_of(body: bytes, hide: Hide = as_it_is) -> tuple[str, str]:
-    """Find (code, param) in an error body."""
-    return words_of_error(_walk(decode_body(body), ("error",)), hide)
-
-
-def words_of_error(error: Any, hide: Hide = as_it_is) -> tuple[str, str]:
-    """Find OpenAI's words for programs, (code, param), in an error; numbers and sentences are none."""
-    code, param = (_walk(error, (name,)) for name in ("code", "param"))
-    return _word(code, hide), _word(param, hide)
-
-
-def _word(said: Any, hide: Hide) -> str:
-    return said if isinstance(said, str) and _IS_WORD.fullmatch(said) and clean(said, hide) == said else ""
+    Older vLLM tells one by its `object`, Venice by another name, MiniMax by `base_resp`, FastAPI by `detail`.
+    """
+    if members.get("object") == "error" or members.get("type") == "error" or "error_message" in members:
+        return members
+    code = walk(members, ("base_resp", "status_code"))
+    if code is not None and str(code) not in _GOOD:
+        return members
+    if any(members.get(name) for name in _ANSWERS):
+        return None
+    has_code = str(walk(members, ("code",)) or "").lower() not in _GOOD
+    is_told = (
+        has_code or members.get("success") is False or members.keys() <= {"detail", "message", "Message"}
+    )
+    is_told = is_told or bool(members.get("errors"))
+    return members if is_told and find_sentence(members) else None
 
 
 def status_of_error(error: Any) -> int:
@@ -190,7 +184,7 @@ def status_of_error(error: Any) -> int:
     if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
         error = error["error"]
     stated = _number_in(error) or _word_in(error) or DEFAULT_STATUS
-    return _judge_failure(stated, _find({"error": error}) or "")
+    return _judge_failure(stated, sentence_of_error(error) or "")
 
 
 def status_of(status: int, body: bytes) -> int:
@@ -199,7 +193,7 @@ def status_of(status: int, body: bytes) -> int:
         return 402  # waiting does not help, and another backend may
     if status == 400:
         return _judge_refusal(body)
-    if status == 403 and _walk(decode_body(body), _MODERATED):
+    if status == 403 and walk(decode_body(body), _MODERATED):
         return 400
     return _judge_failure(status, body.decode("utf-8", "replace")) if status == 500 else status
 
@@ -207,10 +201,10 @@ def status_of(status: int, body: bytes) -> int:
 def _judge_refusal(body: bytes) -> int:
     """Find the status that a 400 means: some servers call a wrong key or an unknown model a bad request."""
     said = decode_body(body)
-    folded = (_find(said) or "").lower()
+    folded = (find_sentence(said) or "").lower()
     if any(sign in folded for sign in _NO_KEY):
         return 401
-    word = _word_in(_walk(said, ("error",))) or _word_in(said)
+    word = _word_in(walk(said, ("error",))) or _word_in(said)
     return 404 if word == 404 or any(sign in folded for sign in _NO_MODEL) else 400
 
 
@@ -229,6 +223,8 @@ def _number_in(error: Any) -> int | None:
             code = str(error.get(name, ""))
             if len(code) == 3 and code.isdecimal() and 400 <= int(code) <= 599:
                 return int(code)
+        code = walk(error, ("base_resp", "status_code"))
+        return _BASE_RESP.get(str(code))
     return None
 
 
@@ -239,55 +235,3 @@ def _word_in(error: Any) -> int | None:
             if status is not None:
                 return status
     return None
-
-
-def glimpse(body: bytes, hide: Hide = as_it_is) -> str:
-    """Show an operator the beginning of what is no answer: the title of a page, or its first words."""
-    text = body.decode("utf-8", "replace")
-    title = _TITLE.search(text)
-    return clean(title.group(1) if title else text[:LARGEST_QUOTE], hide)[:GLIMPSE]
-
-
-def clean(text: str, hide: Hide = as_it_is) -> str:
-    """Redact, fold white space and bound. Keys go first: one that is cut would not be known."""
-    folded = " ".join(_SECRET.sub(MARK, hide(text[:LARGEST_QUOTE])).split())
-    return folded if len(folded) <= MAX_MESSAGE else folded[: MAX_MESSAGE - 1] + "…"
-
-
-def _find(body: Any, hide: Hide = as_it_is) -> str | None:
-    if isinstance(body, list) and body:
-        body = body[0]
-    for path in _PATHS:
-        found = _walk(body, path)
-        if isinstance(found, str) and found.strip():
-            return _with_quote(found, _walk(body, _QUOTE), hide)
-    faults = (_walk(body, path) for path in _LISTS)
-    return next((_join_faults(fault) for fault in faults if isinstance(fault, list) and fault), None)
-
-
-def _with_quote(sentence: str, quoted: Any, hide: Hide) -> str:
-    """Add what the server behind a gateway said, in its own JSON or as text."""
-    if not isinstance(quoted, str) or not quoted.strip() or len(quoted) > LARGEST_QUOTE:
-        return sentence
-    inner = message_of(quoted, "", hide)
-    return f"{sentence}: {inner}" if inner and inner not in sentence else sentence
-
-
-def _join_faults(faults: list[Any]) -> str | None:
-    """Say what is wrong, and where: without its place, "Field required" helps nobody."""
-    told = []
-    for fault in faults[:MOST_FAULTS]:
-        place, text = _walk(fault, ("loc",)), _walk(fault, ("msg",))
-        where = ".".join(str(step) for step in place if step != "body") if isinstance(place, list) else ""
-        if isinstance(text, str):
-            told.append(f"{where}: {text}" if where else text)
-    return "; ".join(told) or None
-
-
-def _walk(value: Any, path: tuple[str | int, ...]) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

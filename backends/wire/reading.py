@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.failures import find_flat_error
 from backends.wire.finish_reasons import BROKEN_OFF, NONE, is_known, plain_reason
 from backends.wire.one_answer import Progress, add_delta, straighten
 from backends.wire.openai_types import (
@@ -232,7 +233,7 @@ class Reader:
         if reply.usage is None and reply.error is None and len(event) <= LARGEST_ERROR:
             value = lenient.loads(event)
             if isinstance(value, dict):
-                reply.error = _flat_error(value)
+                reply.error = lenient.clean(find_flat_error(value))
             elif isinstance(value, list):
                 reply.error = lenient.read(event).error
         return reply
@@ -316,10 +317,3 @@ def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:
         for token, probability, others in pairs
         if isinstance(token, str) and isinstance(probability, int | float)
     ] or None
-
-
-def _flat_error(value: dict[str, Any]) -> Any:
-    """Find an error that has no `error` around it: older vLLM by its `object`, Venice by another name."""
-    if value.get("object") == "error" or value.get("type") == "error" or "error_message" in value:
-        return lenient.clean(value)
-    return None

@@ -1,7 +1,7 @@
 """Keys taken out of texts because they are known, whatever they look like. Pure.
 
 A backend may repeat a key as it came, or as it stood in a URL, in a JSON string or in `Authorization: Basic`,
-whole or cut. `failures.clean` looks for what merely looks like a key, as a second net.
+whole or cut. `error_text.clean` looks for what merely looks like a key, as a second net.
 """
 
 from __future__ import annotations

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 from accounts.errors import KeyInvalid, KeyMissing, ModelForbidden
 from backends import errors as backend
 from backends.upstream.client import error_in
-from backends.wire.failures import (
-    MAX_MESSAGE,
-    clean,
-    glimpse,
-    message_of,
-    message_of_error,
-    status_of,
-    status_of_error,
-)
+from backends.wire.error_text import MAX_MESSAGE, clean, glimpse, message_of, message_of_error
+from backends.wire.failures import status_of, status_of_error
 from gateway.errors import (
     AnswerUnusable,
     BadRequest,

@@ -17,7 +17,7 @@ from backends.errors import NoRoute, UpstreamRejected
 from backends.excerpts import GAP, MAX_EXCERPT, excerpt
 from backends.routing.snapshot import Target, Upstream
 from backends.upstream.rejections import error_in
-from backends.wire import failures
+from backends.wire import error_text
 from backends.wire.dialects import DIALECTS
 from backends.wire.redaction import MARK, Redactor
 from gateway.errors import BadRequest, reason_of, trace_of
@@ -104,8 +104,12 @@ QUOTING: list[Any] = [
 def test_no_sentence_of_a_backend_holds_its_key(body: Any) -> None:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     hide = Redactor((KEY,)).text
-    told = [failures.message_of(raw, KEY, hide), *failures.words_of(raw, hide), failures.glimpse(raw, hide)]
-    told.append(failures.message_of_error(body, KEY, hide))
+    told = [
+        error_text.message_of(raw, KEY, hide),
+        *error_text.words_of(raw, hide),
+        error_text.glimpse(raw, hide),
+    ]
+    told.append(error_text.message_of_error(body, KEY, hide))
     assert not any(kept_of(KEY, text) for text in told), told
 
 
@@ -139,7 +143,7 @@ def test_a_dummy_of_the_callers_is_a_word() -> None:
     ["nvapi-abcdefgh12345", "AIzaSyA1234567890abc", "Basic dXNlcjpwYXNz", "eyJhbGciOiJI.eyJzdWIi.abc"],
 )
 def test_what_looks_like_a_key_is_the_second_net(looks: str) -> None:
-    assert looks not in failures.clean(f"not known: {looks} here")
+    assert looks not in error_text.clean(f"not known: {looks} here")
 
 
 # The log

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from backends.wire import failures, lenient, model_cards, model_sources, overflow, retry
+from backends.wire import error_text, failures, lenient, model_cards, model_sources, overflow, retry
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_embeddings_reply, decode_line
 from backends.wire.openai_types import BadReply, decode_embeddings
@@ -163,12 +163,15 @@ def error(size: int) -> bytes:
 
 def look_at_error(data: bytes) -> None:
     """Do all that is done with an error."""
-    failures.message_of(data, "")
+    error_text.message_of(data, "")
     failures.status_of(500, data)
-    failures.words_of(data)
-    failures.clean(data.decode())
-    overflow.lengths(failures.message_of(data, ""))
-    retry.retry_after_s({"Retry-After": "1" * (len(data) // 1000)})
+    error_text.words_of(data)
+    error_text.clean(data.decode())
+    overflow.lengths(error_text.message_of(data, ""))
+    told = error_text.decode_body(data)
+    retry.retry_after_s({"Retry-After": "1" * (len(data) // 1000)}, told, data.decode())
+    retry.reset_after_s({"x-ratelimit-reset": data.decode()}, told)
+    failures.find_error(data)
 
 
 def bad_numbers(size: int) -> bytes:
@@ -326,10 +329,10 @@ CASES = [
         2_000,
     ),
     Case("errors: a sentence", ignoring(look_at_error, error), 1_000),
-    Case("errors: a page", ignoring(failures.glimpse, lambda n: b"<title" * n), 20_000),
+    Case("errors: a page", ignoring(error_text.glimpse, lambda n: b"<title" * n), 20_000),
     Case(
         "errors: a page of spaces",
-        ignoring(failures.glimpse, lambda n: b"<title " + b"  <title>" * n),
+        ignoring(error_text.glimpse, lambda n: b"<title " + b"  <title>" * n),
         100_000,
     ),
     Case("models: a list", ignoring(lay_over, lambda n: json.dumps(model_list(n)).encode()), 300),
