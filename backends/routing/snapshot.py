@@ -41,8 +41,6 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     verify_tls: bool = True
     secrets: tuple[str, ...] = ()
     """Live API keys, in turns. Hidden from every repr."""
-    resting_secrets: dict[str, float] = {}
-    """API keys that the backend refused -> until when they come after the others, on the monotonic clock."""
     unreadable: int = 0
     """How many live credentials could not be opened."""
     probe_results: dict[str, ProbeResults] = {}

@@ -20,8 +20,12 @@ REFUSES_A_KEY = frozenset({401, 402, 403, 429})
 REST_S = 60.0
 """For so long a key that was refused comes after the others, unless the backend says how long to wait."""
 
+MOST_RESTING = 1000
+
 ResultT = TypeVar("ResultT")
 _turn = itertools.count()
+_resting: dict[tuple[int, str], float] = {}
+"""Backend and key -> until when the key comes after the others, on the monotonic clock."""
 
 
 async def try_keys(
@@ -51,22 +55,31 @@ async def try_keys(
 
 def list_secrets(upstream: Upstream) -> list[str]:
     """List the keys in the order in which they are tried: by turns, and last those that were refused."""
-    secrets, resting = upstream.secrets, upstream.resting_secrets
+    secrets = upstream.secrets
     first = next(_turn) % len(secrets)
     in_turn = [*secrets[first:], *secrets[:first]]
-    if resting:
+    if _resting:
         now = time.monotonic()
-        in_turn.sort(key=lambda secret: max(0.0, resting.get(secret, 0.0) - now))
+        in_turn.sort(key=lambda secret: max(0.0, _resting.get((upstream.id, secret), 0.0) - now))
     return in_turn
 
 
 def _let_rest(upstream: Upstream, secret: str, refused: UpstreamRejected) -> None:
     """Note that a key comes last for a while, and tell the operator when that begins."""
     now, wait_s = time.monotonic(), refused.retry_after_s
-    if upstream.resting_secrets.get(secret, 0.0) <= now:
+    for over in [known for known, until in _resting.items() if until <= now]:
+        del _resting[over]
+    if (upstream.id, secret) not in _resting:
         place = f"{upstream.secrets.index(secret) + 1} of {len(upstream.secrets)}"
         log.warning("key refused", backend=upstream.name, key=place, status=refused.status)
-    upstream.resting_secrets[secret] = now + (REST_S if wait_s is None else wait_s)
+        if len(_resting) >= MOST_RESTING:
+            return
+    _resting[upstream.id, secret] = now + (REST_S if wait_s is None else wait_s)
+
+
+def forget() -> None:
+    """Forget which keys were refused, between tests."""
+    _resting.clear()
 
 
 def _choose_telling(before: UpstreamRejected | None, refused: UpstreamRejected) -> UpstreamRejected:

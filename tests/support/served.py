@@ -11,6 +11,7 @@ from accounts.directory import access
 from backends.discovery import catalog
 from backends.health import board as health_board
 from backends.routing.registry import routing
+from backends.upstream import key_turns
 from core.revisions import ConfigRevision
 from gateway import loaded_models
 from proxy_site.server import DrainingServer, listen, uvicorn_config
@@ -68,4 +69,5 @@ def begin_anew() -> None:
     catalog.forget()
     loaded_models.forget()
     health_board.forget()
+    key_turns.forget()
     cache.clear()
