@@ -6,6 +6,7 @@ A cache with a `maxsize` needs no line. What belongs to one request or one run i
 from backends.discovery import catalog
 from backends.health import board, breaker, recovery
 from backends.routing import snapshot
+from backends.upstream import key_turns
 from core import ttl_store
 from gateway import loaded_models, option_warnings, replay_store
 from tests.support.held import Bound
@@ -31,6 +32,7 @@ BOUNDS: dict[str, Bound] = {
     "backends.health.board:_backends[].models[]._calls": Bound(breaker.MOST_CALLS, "the latest"),
     "backends.health.board:_backends[].first_token_times": Bound(board.MOST_TIMES, "the latest"),
     "backends.health.recovery:_tasks": Bound(recovery.MOST_TASKS, "no more are made"),
+    "backends.upstream.key_turns:_resting": Bound(key_turns.MOST_RESTING, "no more are taken"),
     "backends.upstream.transport:_sessions": Bound(LOOPS, "one an event loop"),
     "gateway.option_warnings:_warned": Bound(option_warnings.MOST_WARNED, "cleared when full"),
     "gateway.go_json:fields_of": Bound(200, "our own structs"),
