@@ -27,7 +27,8 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, NameResolution
 from backends import addresses
 from backends.wire.dialect import KEY_HEADERS, Dialect
 from backends.wire.error_text import message_of
-from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.listed_models import parse_model_list
+from backends.wire.model_cards import ModelCard
 from backends.wire.openai_types import BadReply
 from backends.wire.redaction import Redactor
 

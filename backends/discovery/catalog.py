@@ -19,7 +19,7 @@ from backends.discovery import model_lists, model_table
 from backends.errors import NoRoute, UpstreamError
 from backends.routing.snapshot import Route, Target, Upstream, note_inabilities
 from backends.wire.model_cards import ModelCard, override_card
-from core.model_names import canonical, is_acceptable
+from core.model_names import Pattern, canonical, is_acceptable
 
 log = structlog.get_logger("llamagate.catalog")
 
@@ -31,6 +31,8 @@ DESCRIBED_TOGETHER = 4
 A_MOMENT_S = 1.0
 MOST_LISTED = 20_000
 """Models of one list; the largest gateways have some thousands."""
+MOST_PATTERNS = 1000
+"""Patterns of one list: each is tried for a name that is not listed."""
 MOST_LISTINGS = 1000
 """Backends, each by its address: an address that was changed leaves a list behind."""
 MOST_DESCRIBED = 1000
@@ -40,13 +42,27 @@ MOST_DESCRIBED = 1000
 class Listing:
     """One backend's list."""
 
-    __slots__ = ("_described", "_few", "_reading", "_upstream", "cards", "is_known", "looked_at")
+    __slots__ = (
+        "_described",
+        "_few",
+        "_patterns",
+        "_reading",
+        "_upstream",
+        "cards",
+        "is_complete",
+        "is_known",
+        "looked_at",
+    )
 
     def __init__(self, upstream: Upstream) -> None:
         self.cards: dict[str, ModelCard] = {}
         self.is_known = False
         """Whether the last look brought a list."""
+        self.is_complete = False
+        """Whether that list has all that there is."""
         self.looked_at = float("-inf")
+        self._patterns: list[Pattern] = []
+        """Entries with a star, as gateways list them that let every name through to a provider."""
         self._upstream = upstream
         self._reading: asyncio.Task[None] | None = None
         self._described: dict[str, ModelCard | None] = {}
@@ -80,9 +96,15 @@ class Listing:
             listed = await model_lists.list_models(self._upstream)
         except UpstreamError as error:
             return self._note(known=False, reason=str(error))
-        # What nobody may ask for is not listed, such as the patterns that some gateways list.
-        usable = (card for card in listed[:MOST_LISTED] if is_acceptable(card.id))
-        before, self.cards = self.cards, {canonical(card.id): card for card in usable}
+        entries = listed.cards[:MOST_LISTED]
+        patterns = [Pattern(card.id) for card in entries if card.id.count("*") == 1]
+        # What nobody may ask for is not listed.
+        usable = {canonical(card.id): card for card in entries if is_acceptable(card.id)}
+        if entries and not usable and not patterns:
+            return self._note(known=False, reason="its list has no name that can be asked for")
+        before, self.cards = self.cards, usable
+        self._patterns = patterns[:MOST_PATTERNS]
+        self.is_complete = listed.is_complete and len(listed.cards) <= MOST_LISTED
         # Known from here on: a gateway that is asked of its models may come back here to describe them.
         self._note(known=True)
         if model_lists.describes_singly(self._upstream.dialect):
@@ -90,6 +112,24 @@ class Listing:
             self._described = {name: card for name, card in self._described.items() if card and name in same}
             unknown = [card for name, card in self.cards.items() if name not in self._described]
             await asyncio.gather(*(self._describe(card.id) for card in unknown[:DESCRIBED_AT_ONCE]))
+
+    def find(self, model: str) -> ModelCard | None:
+        """Give the card of a name that the list has: by itself, as a variant of another, or by a pattern."""
+        name = canonical(model)
+        card = self.cards.get(name) or self._find_variant(name)
+        if card is None and any(pattern.match(model) is not None for pattern in self._patterns):
+            return ModelCard(model)
+        return card
+
+    def _find_variant(self, name: str) -> ModelCard | None:
+        """Give the card of a listed model's variant, such as `m:online`: it has prices of its own."""
+        stem, _, variant = name.rpartition(":")
+        card = self.cards.get(canonical(stem)) if stem else None
+        if card is None or variant not in self._upstream.dialect.model_variants:
+            return None
+        return msgspec.structs.replace(
+            card, id=f"{card.id}:{variant}", aliases=(), price_in=None, price_out=None
+        )
 
     async def card_of(self, model: str) -> ModelCard:
         """Give what is known of a model, asking for it by itself where the backend is one that needs that."""
@@ -101,7 +141,7 @@ class Listing:
     def get_known_card(self, model: str) -> ModelCard:
         """Give what is known of a model by now, with the gaps filled from our table."""
         name = canonical(model)
-        card = self.cards.get(name) or ModelCard(model)
+        card = self.find(model) or ModelCard(model)
         more = self._described.get(name)
         return model_table.fill_gaps(override_card(card, more) if more else card, self._upstream.base_url)
 
@@ -196,16 +236,17 @@ async def narrow(route: Route) -> Route:
 def is_known(route: Route) -> bool:
     """Say whether the operator or a backend's list has the name; else it is passed on in good faith."""
     return not route.rule.is_wildcard or any(
-        canonical(target.model) in listing(target.upstream).cards for target in route.targets
+        listing(target.upstream).find(target.model) is not None for target in route.targets
     )
 
 
 async def _confirm(target: Target) -> Target | None:
-    upstream, name = target.upstream, canonical(target.model)
+    upstream = target.upstream
     found = listing(upstream)
-    if name not in found.cards and found.is_older_than(LOOK_AGAIN_S):
+    card = found.find(target.model)
+    if card is None and found.is_older_than(LOOK_AGAIN_S):
         await found.look(upstream)
-    card = found.cards.get(name)
+        card = found.find(target.model)
     if card is not None:
         return target if card.id == target.model else msgspec.structs.replace(target, model=card.id)
-    return None if found.is_known else target
+    return None if found.is_known and found.is_complete else target

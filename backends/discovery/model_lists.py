@@ -9,19 +9,21 @@ from backends.routing.snapshot import Target, Upstream
 from backends.upstream.client import look
 from backends.upstream.transport import OutgoingRequest
 from backends.wire.dialect import Dialect, ModelSource
-from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.listed_models import ModelList, read_model_list
+from backends.wire.model_cards import ModelCard
 from backends.wire.model_sources import ONE_BY_ONE, Cards, merge_sources, read_source, show_body
 
 
-async def list_models(upstream: Upstream) -> tuple[ModelCard, ...]:
+async def list_models(upstream: Upstream) -> ModelList:
     """Give the backend's list, with what its other sources say laid over it. Raises an `UpstreamError`."""
     target = Target(upstream, "")
     asked = [source for source in upstream.dialect.metadata_sources if source.shape != ONE_BY_ONE]
     outgoing = OutgoingRequest("GET", upstream.dialect.models_path)
-    listed = await look(target, outgoing, parse_model_list, "its model list")
+    listed = await look(target, outgoing, read_model_list, "its model list")
+    cards = listed.cards
     for source in asked:
-        listed = merge_sources(listed, await _more(target, source))
-    return listed
+        cards = merge_sources(cards, await _more(target, source))
+    return ModelList(cards, listed.is_complete)
 
 
 def describes_singly(dialect: Dialect) -> bool:

@@ -215,6 +215,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether there is OpenAI's `/responses`, so that such requests pass untranslated."""
     models_path: str = "/models"
     """Path of the list of models; empty: there is none, and every name has to be mapped."""
+    model_variants: tuple[str, ...] = ("exacto", "extended", "floor", "free", "nitro", "online", "thinking")
+    """What may stand behind the colon of a listed model's name, though the list has that name alone."""
     metadata_sources: list[ModelSource] = []
     """Endpoints that describe models beyond what the list says."""
 
@@ -232,7 +234,17 @@ OURS = frozenset(
 MERGED = frozenset({"headers", "query", "body", "options", "param_ranges", "per_model", "tool_choices"})
 FIXED = frozenset({"name", "label", "documentation", "unverified", "base_url", "hosts"})
 OF_THE_BACKEND = frozenset(
-    {"base_path", "auth", "path_prefix", "headers", "query", "models_path", "metadata_sources", "per_model"}
+    {
+        "base_path",
+        "auth",
+        "path_prefix",
+        "headers",
+        "query",
+        "models_path",
+        "model_variants",
+        "metadata_sources",
+        "per_model",
+    }
 )
 """Fields that say how the whole backend is reached, so that a part for some models cannot have them."""
 

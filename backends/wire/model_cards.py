@@ -38,6 +38,7 @@ MAX_OUTPUT_PATHS: tuple[Path, ...] = (
     ("max_output_tokens",),
     ("outputTokenLimit",),
 )
+ID_MEMBERS = ("id", "key", "name", "model", "model_name", "model_id")
 RETIRES_PATHS: tuple[Path, ...] = (("deprecation",), ("shutdown_date",), ("expiration_date",))
 QUANTISATION_PATHS: tuple[Path, ...] = (
     ("quantization",),
@@ -167,11 +168,6 @@ class ModelCard(msgspec.Struct, frozen=True):
         return found | self.flags
 
 
-def parse_model_list(body: bytes) -> tuple[ModelCard, ...]:
-    """Read a model list. Raises `BadReply` when it is none."""
-    return tuple(card_of(entry) for entry in entries_of(decode_json(body)) if id_of(entry))
-
-
 def decode_json(body: bytes) -> Any:
     """Decode JSON. Raises `BadReply`."""
     try:
@@ -180,13 +176,18 @@ def decode_json(body: bytes) -> Any:
         raise BadReply(str(error)) from None
 
 
-def entries_of(found: Any) -> list[dict[str, Any]]:
+def list_in(found: Any) -> list[Any]:
     """Find the list in any shape. Raises `BadReply`."""
     if isinstance(found, dict):
         found = found.get("data") if isinstance(found.get("data"), list) else found.get("models")
     if not isinstance(found, list):
         raise BadReply("not a list of models")
-    return [entry for entry in found if isinstance(entry, dict)]
+    return found
+
+
+def entries_of(found: Any) -> list[dict[str, Any]]:
+    """Give the entries of a list in any shape. Raises `BadReply`."""
+    return [entry for entry in list_in(found) if isinstance(entry, dict)]
 
 
 def id_of(entry: dict[str, Any]) -> str:
@@ -194,7 +195,7 @@ def id_of(entry: dict[str, Any]) -> str:
 
     What is longer than any name is none: nobody could ask for it.
     """
-    name = entry.get("id") or entry.get("key") or entry.get("name") or ""
+    name = next((entry[key] for key in ID_MEMBERS if entry.get(key)), "")
     return name.removeprefix("models/") if isinstance(name, str) and len(name) <= LONGEST_NAME else ""
 
 

@@ -149,6 +149,7 @@ ROWS = (
         label="Ollama, or another Llamagate",
         accepts_max_completion_tokens=True,
         protocol="ollama",
+        model_variants=(),  # a tag of its own is a model of its own
         merge_system_messages="none",
         # Its /v1, for clients that speak OpenAI's or Anthropic's API to us; to it we speak its own.
         options=OPTIONS,

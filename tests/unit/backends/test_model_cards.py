@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.routing.snapshot import ModelDetails, Target
-from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.listed_models import parse_model_list, read_model_list
+from backends.wire.model_cards import ModelCard
 from backends.wire.openai_types import BadReply
 from core.model_names import canonical, show_with_tag
 from gateway.model_list import DescribedModel
@@ -64,6 +65,31 @@ def test_every_shape_of_a_list_is_read(body: Any, ids: list[str]) -> None:
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(BadReply):
         parse_model_list(body)
+
+
+@pytest.mark.parametrize(
+    "listed", [[{}], [{"id": 5}, {"id": None}], ["a"], [None], [{"id": "x" * 2000}], [{"slug": "a"}]]
+)
+def test_a_list_without_a_single_id_is_unknown_and_not_empty(listed: list[Any]) -> None:
+    with pytest.raises(BadReply, match="without a single id"):
+        parse_model_list(json.dumps({"data": listed}).encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "is_complete"),
+    [
+        ({"data": [{"id": "a"}]}, True),
+        ({"data": []}, True),
+        ([{"id": "a"}], True),
+        ({"data": [{"id": "a"}], "has_more": False, "next": None, "nextPageToken": ""}, True),
+        ({"data": [{"id": "a"}], "has_more": True}, False),
+        ({"models": [{"name": "models/a"}], "nextPageToken": "b"}, False),
+        ({"data": [{"id": "a"}], "next": "https://x.example/?page=2"}, False),
+        ({"data": [{"id": "a"}, {"slug": "b"}]}, False),
+    ],
+)
+def test_a_list_says_whether_it_goes_on(body: Any, is_complete: bool) -> None:
+    assert read_model_list(json.dumps(body).encode()).is_complete is is_complete
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))

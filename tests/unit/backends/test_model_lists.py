@@ -14,7 +14,8 @@ from backends.discovery import model_table
 from backends.routing.snapshot import Target, Upstream
 from backends.wire import model_sources
 from backends.wire.dialects import DIALECTS
-from backends.wire.model_cards import ModelCard, parse_model_list
+from backends.wire.listed_models import parse_model_list
+from backends.wire.model_cards import ModelCard
 from backends.wire.openai_types import BadReply
 from gateway import model_list
 from ollama_api.ollama import model_metadata

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from backends.wire import error_text, failures, lenient, model_cards, model_sources, overflow, retry
+from backends.wire import (
+    error_text,
+    failures,
+    lenient,
+    listed_models,
+    model_cards,
+    model_sources,
+    overflow,
+    retry,
+)
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_embeddings_reply, decode_line
 from backends.wire.openai_types import BadReply, decode_embeddings
@@ -146,7 +155,7 @@ def model_list(size: int) -> Members:
 def lay_over(data: bytes) -> None:
     """Lay one list over another."""
     model_sources.merge_sources(
-        model_cards.parse_model_list(data), model_sources._list(model_cards.decode_json(data))
+        listed_models.parse_model_list(data), model_sources._list(model_cards.decode_json(data))
     )
 
 
@@ -338,7 +347,9 @@ CASES = [
     Case("models: a list", ignoring(lay_over, lambda n: json.dumps(model_list(n)).encode()), 300),
     Case(
         "models: long names",
-        ignoring(model_cards.parse_model_list, lambda n: json.dumps({"data": [{"id": "qwen" * n}]}).encode()),
+        ignoring(
+            listed_models.parse_model_list, lambda n: json.dumps({"data": [{"id": "qwen" * n}]}).encode()
+        ),
         1_000_000,
     ),
 ]
