@@ -194,7 +194,7 @@ def _fold_case(text: str) -> str:
 class Pattern:
     """A pattern with one star, matched against canonical names."""
 
-    __slots__ = ("_most_slashes", "head", "length", "tail")
+    __slots__ = ("_most_slashes", "_untagged", "head", "length", "tail")
 
     def __init__(self, text: str) -> None:
         key = canonical(text)
@@ -205,6 +205,9 @@ class Pattern:
                 break
         self.head, _, self.tail = key.partition("*")
         self.length = len(self.head) + len(self.tail)
+        is_of_tags = ":" in self.head.rpartition("/")[2] and "/" not in self.tail
+        self._untagged = self.head.rpartition(":")[0] if is_of_tags else ""
+        """Where the star stands for a tag, or a part of one: the name without it, with the default tag."""
 
     def match(self, name: str) -> str | None:
         """Give what the star stands for, in the spelling of `name`, or None."""
@@ -217,6 +220,8 @@ class Pattern:
         What the star stands for is asked of backends as a name, so that it has to be canonical itself: else
         `openai/library/m` would reach through `openai/*` the model of an exact `openai/m`, and not its rules.
         """
+        if self._untagged and folded == self._untagged:
+            core, folded = core + DEFAULT_TAG, folded + DEFAULT_TAG
         if not folded or len(folded) < self.length:
             return None
         if not folded.startswith(self.head) or not folded.endswith(self.tail):

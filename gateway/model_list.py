@@ -89,9 +89,11 @@ def _name_through(rule: MappingRules, target: Target, model: str) -> str | None:
 
 
 def _leads_through(rule: MappingRules, name: str, snapshot: RoutingSnapshot) -> bool:
-    """Say whether no other mapping has the name: a more specific one may lead where it does not exist."""
+    """Say whether no more specific pattern has the name: that may lead where it does not exist."""
+    if snapshot.patterns[0][1] is rule:
+        return True
     route = snapshot.resolve(name)
-    return route is not None and route.rule is rule
+    return route is None or route.rule is rule or not route.rule.is_wildcard
 
 
 def _at(target: Target, card: ModelCard) -> Target:

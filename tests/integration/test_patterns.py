@@ -61,6 +61,15 @@ def test_no_name_is_listed_that_a_more_specific_pattern_leads_elsewhere(
         assert client.chat(model="coder:7b-Q4_K", stream=False).status == 404
 
 
+def test_a_star_for_tags_stands_for_the_default_one_too(client: Client, fake: FakeBackend) -> None:
+    fake.models = ["plain", "plain:7b"]
+    factories.mapping("plain:*", factories.backend(fake, "second"), forced_options={"seed": 8})
+    for name in ("plain", "plain:latest", "plain:7b"):
+        assert client.chat(model=name, stream=False).status == 200
+        assert fake.requests[-1].json["seed"] == 8
+    assert listed(client, "/api/ps") == ["plain:7b", "plain:latest"]
+
+
 class TestSpelling:
     @pytest.mark.parametrize("asked", ["coder:7b-q4_k", "CODER:7B-Q4_K"])
     def test_ps_and_show_spell_as_tags_does(self, client: Client, asked: str) -> None:
