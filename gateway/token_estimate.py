@@ -12,14 +12,14 @@ from gateway.translate.reasoning_replay import THOUGHT
 
 BYTES_PER_TOKEN = 4
 """A rule of thumb. Source: Ollama v0.33 `anthropic/anthropic.go:estimateTokens`."""
-UNCOUNTED = ("image_url", "input_audio", THOUGHT)
+UNCOUNTED = ("image_url", "input_audio", "file", THOUGHT)
 
 
 def estimate_input(request: GenerationRequest) -> int:
     """Estimate the input tokens of a request, with what its mapping adds once the rules are applied.
 
-    One per four bytes of text and of field names; images and sounds do not count. A system prompt counts as
-    its text alone, as Ollama counts it.
+    One per four bytes of text and of field names; images, sounds and files do not count. A system
+    prompt counts as its text alone, as Ollama counts it.
     """
     turns = request.turns
     if request.system and turns and turns[0]["content"] == request.system:

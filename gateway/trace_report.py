@@ -43,6 +43,8 @@ OURS = {
     "metadata": "told back to the client",
     "reasoning": "see think",
 }
+TOLD_APART = frozenset({"options", "left_out"})
+"""Fields of a request of which each member is told by itself."""
 PARTS = {"thinking": "earlier thinking is not sent back to this kind of backend"}
 """Parts of a message that a chat completion has no member for."""
 
@@ -99,7 +101,7 @@ def _members(call: RawBody, body: Mapping[str, Any], noted: set[str]) -> Iterato
 def _fields(call: msgspec.Struct, body: Mapping[str, Any], noted: set[str]) -> Iterator[Note]:
     for field in msgspec.structs.fields(call):
         value = getattr(call, field.name)
-        if field.name not in noted and field.name != "options" and _is_said(field, value):
+        if field.name not in noted and field.name not in TOLD_APART and _is_said(field, value):
             yield _locate(field.name, value, body)
     for name in getattr(call, "options", {}):
         if f"options.{name}" not in noted:

@@ -197,6 +197,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is added where the last message is the assistant's and is to be continued."""
     accepts_images: bool = True
     """Whether images are accepted at all; which models accept them is known per model."""
+    accepts_files: bool = False
+    """Whether documents, such as PDF, are accepted as `file` parts; else they are named in words."""
     accepts_tool_result_images: bool = False
     """Whether a tool's result may hold images, as in Ollama; else they move to a user message after it."""
 

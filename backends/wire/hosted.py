@@ -72,6 +72,7 @@ _OPENAI_MODELS: dict[str, Fields] = {
     r"^gpt-5\.\d+-chat": _ONE_EFFORT,
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
     r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": NO_THINKING,
+    r"^gpt-(3|4(-|$))|^o[13]-mini": {"accepts_files": False},  # these see nothing but text and images
     r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"has_completions_api": True, "infill": {}},
 }
 
@@ -93,7 +94,9 @@ def _openai(name: str, label: str, **more: object) -> Dialect:
 
 
 ROWS = (
-    _openai("openai", "OpenAI", base_url="https://api.openai.com/v1", has_responses_api=True),
+    _openai(
+        "openai", "OpenAI", base_url="https://api.openai.com/v1", has_responses_api=True, accepts_files=True
+    ),
     _openai(
         "azure",
         "Azure OpenAI (v1)",
@@ -118,6 +121,7 @@ ROWS = (
     Dialect(
         name="openrouter",
         label="OpenRouter",
+        accepts_files=True,
         accepts_max_completion_tokens=True,
         base_url="https://openrouter.ai/api/v1",
         base_path="/api/v1",

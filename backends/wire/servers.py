@@ -123,6 +123,7 @@ ROWS = (
     Dialect(
         name="litellm",
         label="LiteLLM proxy",
+        accepts_files=True,
         accepts_max_completion_tokens=True,
         response_parsing=INLINE_THINKING,
         merge_system_messages="none",

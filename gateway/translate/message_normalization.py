@@ -14,6 +14,7 @@ from backends.wire.dialect import Dialect
 from backends.wire.openai_types import Reply
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
+from gateway.translate.files import FILE, name_files
 from gateway.translate.system_turns import APART, END, join_contents, mark_late_system_turns
 
 Turn = dict[str, Any]
@@ -24,6 +25,8 @@ SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 def normalize_messages(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
+    if not dialect.accepts_files:
+        turns = name_files(turns, diagnostics)
     turns = place_system_turns(turns, dialect, diagnostics)
     results = [] if dialect.accepts_tool_result_images else [turn for turn in turns if turn["role"] == "tool"]
     if results and any(map(has_image, results)):
@@ -151,6 +154,6 @@ def _move_images_behind(turns: list[Turn], diagnostics: Diagnostics) -> list[Tur
 
 
 def has_image(turn: Turn) -> bool:
-    """Say whether a turn holds anything but text: an image, or a sound."""
+    """Say whether a turn holds anything but text and files: an image, or a sound."""
     content = turn.get("content")
-    return isinstance(content, list) and any(part.get("type") != "text" for part in content)
+    return isinstance(content, list) and any(part.get("type") not in ("text", FILE) for part in content)

@@ -30,6 +30,9 @@ from ollama_api.raw_api import make_raw_api
 
 def to_operation(call: MessagesRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest:
     """Make the neutral request. Thinking is a wish here, and never refused."""
+    if diagnostics is not None:
+        for name, why in call.left_out.items():
+            diagnostics.note_dropped(name, why)
     return GenerationRequest(
         model=call.model,
         stream=call.stream,

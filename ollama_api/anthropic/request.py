@@ -45,7 +45,9 @@ EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "
 SWITCHES = {"enabled": True, "disabled": False}
 TOOL_CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "none": "none"}
 RUN_BY_ANTHROPIC = ("web_search", "web_fetch", "code_execution", "mcp_toolset")
-"""Tools that Anthropic's servers run. A client that asks for one is told, for it waits for their results."""
+"""Tools that Anthropic's servers run. A client that asks for nothing else is told, as it waits."""
+NOT_RUN = "this server runs no tools of its own, and the model has others"
+MOST_SHOWN = 60
 NEEDLESS = ("tool_search",)
 """Tools that find tools: here the model sees all of them at once."""
 
@@ -105,20 +107,22 @@ def _check_and_translate(asked: MessagesBody, counting: bool) -> MessagesRequest
     if not counting and (asked.max_tokens or 0) <= 0:
         raise BadRequest("max_tokens is required and must be positive")
     _check_counts(asked)
-    turns = anthropic_turns.to_openai(asked.messages or ())
+    left_out: dict[str, str] = {}
+    turns = anthropic_turns.to_openai(asked.messages or (), left_out)
     if not turns:
         raise BadRequest("messages is required")
-    tools = [made for tool in asked.tools or () if (made := _tool(tool or Tool())) is not None]
+    tools = _tools([tool or Tool() for tool in asked.tools or ()], left_out, counting)
     return MessagesRequest(
         model=asked.model,
         stream=bool(asked.stream),
         system=_system(asked.system),
         turns=turns,
         tools=tools,
-        tool_choice=_tool_choice(asked.tool_choice) if tools and asked.tool_choice else {},
+        tool_choice=_tool_choice(asked.tool_choice, tools, left_out) if tools and asked.tool_choice else {},
         options=_options(asked),
         think=_think(asked.thinking or Thinking(), asked.output_config or OutputConfig()),
         format=_format(asked.output_config),
+        left_out=left_out,
     )
 
 
@@ -168,13 +172,22 @@ def _format(config: OutputConfig | None) -> msgspec.Raw:
     return wanted.schema
 
 
-def _tool(tool: Tool) -> dict[str, Any] | None:
-    """Translate a tool, its schema unchanged. None when it is not needed here."""
-    kind = tool.type or "custom"
-    if kind.startswith(RUN_BY_ANTHROPIC):
-        raise BadRequest(f"tool type {kind} is not supported: this server runs no tools itself")
-    if kind.startswith(NEEDLESS):
-        return None
+def _tools(given: list[Tool], left_out: dict[str, str], counting: bool) -> list[dict[str, Any]]:
+    """Translate the tools. One that Anthropic's servers run is left out beside others, as agents offer it.
+
+    Raises:
+        BadRequest: the client offers nothing else, so it is after that; to count tokens is no such wish.
+    """
+    hosted = [tool.type or "" for tool in given if (tool.type or "").startswith(RUN_BY_ANTHROPIC)]
+    if hosted and len(hosted) == len(given) and not counting:
+        raise BadRequest(f"tool type {hosted[0]} is not supported: this server runs no tools itself")
+    left_out |= dict.fromkeys((f"tools.{kind}"[:MOST_SHOWN] for kind in hosted), NOT_RUN)
+    kept = [tool for tool in given if not (tool.type or "").startswith(RUN_BY_ANTHROPIC + NEEDLESS)]
+    return [_tool(tool) for tool in kept]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    """Translate a tool, its schema unchanged."""
     schema = tool.input_schema
     if schema and not isinstance(schema, dict):
         raise BadRequest(f'invalid input_schema for tool "{tool.name or ""}": it must be a JSON object')
@@ -189,14 +202,20 @@ def _tool(tool: Tool) -> dict[str, Any] | None:
     }
 
 
-def _tool_choice(choice: ToolChoice) -> dict[str, Any]:
-    """Give the body fields for a choice. A type that nobody knows says nothing."""
+def _tool_choice(choice: ToolChoice, tools: list[dict[str, Any]], left_out: dict[str, str]) -> dict[str, Any]:
+    """Give the body fields for a choice. An unknown type, or a tool that is left out, says nothing."""
     fields: dict[str, Any] = {}
     wanted = TOOL_CHOICES.get(choice.type or "")
-    if choice.type == "tool" and choice.name:
+    if choice.type == "tool" and choice.name and left_out and choice.name not in _names(tools):
+        left_out["tool_choice"] = NOT_RUN
+    elif choice.type == "tool" and choice.name:
         wanted = {"type": "function", "function": {"name": choice.name}}
     if wanted is not None:
         fields["tool_choice"] = wanted
     if choice.disable_parallel_tool_use:
         fields["parallel_tool_calls"] = False
     return fields
+
+
+def _names(tools: list[dict[str, Any]]) -> set[str]:
+    return {tool["function"]["name"] for tool in tools}

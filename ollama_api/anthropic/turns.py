@@ -4,7 +4,8 @@ A turn is a list of blocks there; here, tool results are messages of their own, 
 call at once, so they go before what the user says with them. Thinking stays with the calls behind it, for the
 backends that want it back; others of its blocks are left out: OpenAI's format has no place for them, chat
 templates drop them, and their signatures are Anthropic's secret.
-Block types that nobody knows are dropped, as Ollama does.
+Block types that nobody knows are left out, as Ollama does, and so that no block makes every later turn fail;
+what was left out is told. Documents that are no text are files, which a kind of backend takes, or gets named.
 Source: Ollama v0.33 `anthropic/anthropic.go:convertMessage`; Anthropic API reference, "Messages"; OpenAI API
 reference, "Chat completions".
 """
@@ -19,6 +20,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadRequest
+from gateway.translate.files import make_file_part, name_file
 from gateway.translate.images import data_url
 from gateway.translate.reasoning_replay import THOUGHT
 from ollama_api.anthropic.types import NOTHING, Block, Source, Turn
@@ -29,20 +31,31 @@ CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 RESULT = "tool_result"
 IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,32}")
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]")
+LEFT_OUT = "left_out"
+"""The type of a part that stands for a block that is not shown."""
+MOST_LEFT_OUT = 20
+MOST_OF_A_KIND = 40
+UNKNOWN = "blocks of this type have no place in the conversation"
+ALONE = "earlier thinking goes along with tool calls only"
+NOT_HAD = "only text and files in the request can be shown, so it is named"
 ARGUMENTS_NO_OBJECT = "Value looks like object, but can't find closing '}' symbol"
 
 _blocks = msgspec.json.Decoder(list[Block | None])
 _source = msgspec.json.Decoder(Source | None)
 
 
-def to_openai(turns: Iterable[Turn | None]) -> list[dict[str, Any]]:
-    """Translate a conversation. Turns that say nothing are left out.
+LeftOut = dict[str, str]
+"""What was left out -> why."""
+
+
+def to_openai(turns: Iterable[Turn | None], left_out: LeftOut | None = None) -> list[dict[str, Any]]:
+    """Translate a conversation. Turns that say nothing are left out; `left_out` is told of other things.
 
     Raises:
         BadRequest: a block is not what its type promises.
         msgspec.DecodeError: raw JSON inside a block is not what the format has there.
     """
-    conversation = _Conversation()
+    conversation = _Conversation({} if left_out is None else left_out)
     for turn in turns:
         conversation.add(turn or Turn())
     return conversation.whole()
@@ -51,8 +64,9 @@ def to_openai(turns: Iterable[Turn | None]) -> list[dict[str, Any]]:
 class _Conversation:
     """The messages so far, and the turn that is being read."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: LeftOut) -> None:
         self.messages: list[dict[str, Any]] = []
+        self._left_out = left_out
         self._role = ""
         self._parts: list[Part] = []
         self._calls: list[dict[str, Any]] = []
@@ -88,14 +102,21 @@ class _Conversation:
         elif kind.endswith(RESULT):
             self._take_result(block)
         else:
-            self._parts += _parts(block)
+            self._parts += self._sort_out(_parts(block))
+
+    def _sort_out(self, parts: list[Part]) -> list[Part]:
+        """Give the parts that are shown, and note what was left out, once a kind."""
+        for part in parts:
+            if part["type"] == LEFT_OUT and len(self._left_out) < MOST_LEFT_OUT:
+                self._left_out.setdefault(f"messages.{part['kind']}", part["why"])
+        return [part for part in parts if part["type"] != LEFT_OUT]
 
     def _take_result(self, block: Block) -> None:
         """Add a result. Only text may stand in it; its images are shown right after, by its name."""
         if self._role == "assistant":
             self._flush()  # a tool that a server ran: call, result and answer share a turn
         call_id = block.tool_use_id or ""
-        text, images = _result(block)
+        text, images = self._read_result(block)
         if call_id in self._open:
             self._open.discard(call_id)
             self._answers = True
@@ -104,7 +125,19 @@ class _Conversation:
             # An id that matches nothing would be refused by the backend; the text is what the model needs.
             self._parts += _text(f"Tool result: {text}")
         if images:
-            self._parts += [*_text(f"Image in tool result {call_id}:"), *images]
+            what = "Document" if all(part["type"] == "file" for part in images) else "Image"
+            self._parts += [*_text(f"{what} in tool result {call_id}:"), *images]
+
+    def _read_result(self, block: Block) -> tuple[str, list[Part]]:
+        """Give (text, images and files) of a result."""
+        if block.type == RESULT:
+            parts = self._sort_out(_inner_parts(block.content, "tool_result "))
+        else:
+            parts = _text(_server_result(_any(block.content)))
+        texts = [part["text"] for part in parts if part["type"] == "text"]
+        if block.is_error:
+            texts = ["Error: " + "\n".join(texts)]  # OpenAI's format has no flag for it
+        return "\n".join(texts), [part for part in parts if part["type"] != "text"]
 
     def _flush(self) -> None:
         if self._parts or self._calls:
@@ -113,6 +146,8 @@ class _Conversation:
                 message["tool_calls"] = self._calls
                 if self._thoughts:
                     message[THOUGHT] = "".join(self._thoughts)
+            elif self._thoughts:
+                self._left_out.setdefault("messages.thinking", ALONE)
             self.messages.append(message)
             self._open = {call["id"] for call in self._calls}
             self._parts, self._calls = [], []
@@ -147,18 +182,6 @@ def _arguments(raw: msgspec.Raw) -> str:
     return msgspec.json.format(bytes(raw), indent=-1).decode()
 
 
-def _result(block: Block) -> tuple[str, list[Part]]:
-    """Give (text, images) of a result."""
-    if block.type == RESULT:
-        parts = _inner_parts(block.content, "tool_result ")
-    else:
-        parts = _text(_server_result(_any(block.content)))
-    texts = [part["text"] for part in parts if part["type"] == "text"]
-    if block.is_error:
-        texts = ["Error: " + "\n".join(texts)]  # OpenAI's format has no flag for it
-    return "\n".join(texts), [part for part in parts if part["type"] != "text"]
-
-
 def _server_result(content: Any) -> str:
     """Write what a server's tool found: search results as Ollama writes them, all else as JSON."""
     if content is None or isinstance(content, str):
@@ -176,8 +199,14 @@ def _is_search_hit(item: Any) -> bool:
 
 def _parts(block: Block, inside: str = "") -> list[Part]:
     """Give the OpenAI parts of a block that shows something; `inside` is for the error's text."""
-    reader = READERS.get(block.type or "")
-    return reader(block, inside) if reader is not None else []
+    kind = block.type or ""
+    reader = READERS.get(kind)
+    return reader(block, inside) if reader is not None else _leave_out(kind, UNKNOWN)
+
+
+def _leave_out(kind: str, why: str) -> list[Part]:
+    """Stand for a block that is not shown, so that it is told."""
+    return [{"type": LEFT_OUT, "kind": kind[:MOST_OF_A_KIND], "why": why}]
 
 
 def _inner_parts(raw: msgspec.Raw, inside: str) -> list[Part]:
@@ -204,13 +233,27 @@ def _image_block(block: Block, inside: str) -> list[Part]:
 
 
 def _document_block(block: Block, inside: str) -> list[Part]:
-    """Give the text of a document. One that cannot be read is refused, as the answer would ignore it."""
+    """Give the text of a document, or the file. One that cannot be had is named: no later turn may fail."""
     source = _source_of(block, "invalid document source")
     if source.type == "text":
         return _text(block.title) + _text(source.data)
     if source.type == "content":
         return _text(block.title) + _inner_parts(source.content, inside)
-    raise BadRequest(f"invalid document source type: {source.type or ''}. Only text documents are supported.")
+    data = _decode_file(source)
+    if data and (source.media_type or "").startswith("text/"):
+        return _text(block.title) + _text(data.decode("utf-8", "replace"))
+    if data:
+        return [make_file_part(block.title, source.media_type, source.data or "")]
+    where = f"{source.type} {source.url or source.file_id or ''}".strip()
+    return [*_text(name_file(block.title or where)), *_leave_out("document", f"{NOT_HAD}: {source.type}")]
+
+
+def _decode_file(source: Source) -> bytes:
+    """Give the bytes of a document; none, if there are none, or they are not in base64."""
+    try:
+        return binascii.a2b_base64(source.data or "") if source.type == "base64" else b""
+    except ValueError:
+        return b""
 
 
 def _search_result_block(block: Block, inside: str) -> list[Part]:

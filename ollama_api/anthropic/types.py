@@ -38,6 +38,8 @@ class Source(msgspec.Struct):
     type: str | None = None
     media_type: str | None = None
     data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
     content: msgspec.Raw = NOTHING
 
 
@@ -119,6 +121,8 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     think: Any = None
     format: msgspec.Raw = NOTHING
+    left_out: dict[str, str] = {}
+    """What of the call is not sent -> why."""
 
 
 class TextBlock(msgspec.Struct, tag_field="type", tag="text", frozen=True):

@@ -125,3 +125,50 @@ def test_short_forms_that_ollama_takes_are_spelled_out(client: Client, fake: Fak
         {"role": "assistant", "content": ""},
         *HI,
     ]
+
+
+PDF = {
+    "type": "document",
+    "title": "report.pdf",
+    "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"},
+}
+WITH_PDF: Json = {
+    "model": "m",
+    "max_tokens": 9,
+    "messages": [
+        {"role": "user", "content": [PDF, {"type": "text", "text": "Sum it up."}]},
+        {"role": "assistant", "content": "It is short."},
+        {"role": "user", "content": [{"type": "nobody_knows"}, {"type": "text", "text": "And now?"}]},
+    ],
+    "tools": [{"type": "web_search_20250305", "name": "web_search"}, {"name": "f", "input_schema": {}}],
+}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_document_does_not_poison_a_conversation(client: Client, fake: FakeBackend, stream: bool) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="vllm"))
+    assert client.post("/v1/messages", {**WITH_PDF, "stream": stream}).status == 200
+    first, *_, last = sent(fake)["messages"]
+    assert "report.pdf" in first["content"]
+    assert first["content"].endswith("Sum it up.")
+    assert last["content"] == "And now?"
+    assert [tool["function"]["name"] for tool in sent(fake)["tools"]] == ["f"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_document_is_a_file_where_the_backend_takes_files(client: Client, fake: FakeBackend) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="openai"), model="gpt-4o")
+    assert client.post("/v1/messages", WITH_PDF).status == 200
+    file = {"filename": "report.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQK"}
+    assert sent(fake)["messages"][0]["content"][0] == {"type": "file", "file": file}
+
+
+@pytest.mark.usefixtures("database")
+def test_tokens_of_such_a_conversation_are_counted(client: Client, fake: FakeBackend) -> None:
+    factories.route(fake)
+    counted = client.post("/v1/messages/count_tokens", WITH_PDF)
+    assert (counted.status, 1 < counted.json["input_tokens"] < 100) == (200, True)
+    alone = {**WITH_PDF, "tools": WITH_PDF["tools"][:1]}
+    assert client.post("/v1/messages/count_tokens", alone).status == 200
+    assert client.post("/v1/messages", alone).status == 400

@@ -73,10 +73,6 @@ def with_blocks(blocks: bytes) -> MessagesRequest:
         ({"type": "tool_use", "id": "x", "name": ""}, "tool_use block missing required 'name' field"),
         ({**USE, "input": "{}"}, "Value looks like object, but can't find closing '}' symbol"),
         ({"type": "document"}, "invalid document source"),
-        (
-            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": ""}},
-            "invalid document source type: base64. Only text documents are supported.",
-        ),
     ],
 )
 def test_blocks_that_break_their_promise_are_refused(block: dict[str, Any], message: str) -> None:
