@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
@@ -213,7 +214,7 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
             "title": "Client key minted",
             "key": obj,
             "minted": obj.minted,  # type: ignore[attr-defined]  # by `store`
-            "url": request.build_absolute_uri("/").rstrip("/"),
+            "url": settings.PROXY.public_url or request.build_absolute_uri("/").rstrip("/"),
             "list_url": self.list_url(),
         }
         return TemplateResponse(request, "accounts/admin/key_minted.html", context)

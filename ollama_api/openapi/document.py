@@ -43,6 +43,14 @@ SECURITY = {
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "basic": {"type": "http", "scheme": "basic", "description": "A client key as the password."},
 }
+SERVERS = [
+    {"url": "http://127.0.0.1:11434"},
+    {
+        "url": "http://127.0.0.1:11434/k/{key}",
+        "description": "With the client key in the path: for clients that have a URL and nothing else.",
+        "variables": {"key": {"default": "KEY"}},
+    },
+]
 RETRY_AFTER = {"description": "Seconds, where the backend asks for them.", "schema": {"type": "integer"}}
 RETRIED = (429, 503)
 
@@ -52,7 +60,7 @@ def describe() -> dict[str, Any]:
     return {
         "openapi": "3.1.1",
         "info": {"title": "Llamagate", "version": "1", "summary": "For clients.", "description": DESCRIPTION},
-        "servers": [{"url": "http://127.0.0.1:11434"}],
+        "servers": SERVERS,
         # The empty one: on loopback no key is needed unless the operator wants it.
         "security": [*({name: []} for name in SECURITY), {}],
         "tags": [{"name": api} for api in ERRORS],

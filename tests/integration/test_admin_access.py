@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import directory, keys
 from accounts.errors import KeyInvalid
 from accounts.models import LOCAL_TEAM, ClientKey, Team
+from tests.conftest import Change
 from tests.support import factories
 from tests.support.admin import Operator, errors, page, told
 
@@ -48,6 +49,13 @@ class TestMinting:
         answer = mint(operator, factories.team())
         assert answer.status_code == 200
         assert "no-store" in answer["Cache-Control"]
+
+    def test_says_how_to_use_it_in_a_header_and_in_the_path(self, operator: Operator, change: Change) -> None:
+        change(public_url="https://llm.example.com")
+        answer = mint(operator, factories.team())
+        key, shown = answer.context["minted"], answer.content.decode()
+        assert f"Authorization: Bearer {key}" in shown
+        assert f"https://llm.example.com/k/{key}" in shown
 
     def test_stores_a_digest_and_who_minted_it(self, operator: Operator) -> None:
         answer = mint(operator, factories.team())
