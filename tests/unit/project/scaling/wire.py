@@ -152,6 +152,19 @@ def model_list(size: int) -> Members:
     return {"data": [entry | {"id": f"m{place}", "aliases": [f"a{place}"]} for place in range(size)]}
 
 
+def ollama_list(size: int) -> bytes:
+    details = {"family": "f" * 1000, "families": ["f"] * size, "parameter_size": "8B"}
+    entries = [{"name": f"m{number}", "size": 1, "details": details} for number in range(16)]
+    return json.dumps({"models": entries}).encode()
+
+
+def ollama_model(size: int) -> bytes:
+    info = {f"general.{number}": "x" * 20 for number in range(size)}
+    turns = [{"role": "user", "content": "hi"}] * size
+    texts = dict.fromkeys(("license", "template", "system", "parameters"), "text " * size)
+    return json.dumps({"model_info": info, "messages": turns, "details": info, **texts}).encode()
+
+
 def lay_over(data: bytes) -> None:
     """Lay one list over another."""
     model_sources.merge_sources(
@@ -343,6 +356,14 @@ CASES = [
         "errors: a page of spaces",
         ignoring(error_text.glimpse, lambda n: b"<title " + b"  <title>" * n),
         100_000,
+    ),
+    Case(
+        "models: an Ollama's list", ignoring(partial(model_sources.read_source, "tags"), ollama_list), 1_000
+    ),
+    Case(
+        "models: an Ollama's model",
+        ignoring(partial(model_sources.read_source, "ollama"), ollama_model),
+        2_000,
     ),
     Case("models: a list", ignoring(lay_over, lambda n: json.dumps(model_list(n)).encode()), 300),
     Case(
