@@ -30,6 +30,7 @@ from gateway.translate.ollama_members import translate_ollama_members
 from gateway.translate.options import check_options, wire_options
 from gateway.translate.raw_turns import fit_raw_turns, may_need_fitting
 from gateway.translate.routing_members import without_routing
+from gateway.translate.schema_grammar import fit_raw_schemas
 from gateway.translate.tools import COMPLETED, RAW_TOOLS, Complete, complete_raw_tools
 
 MOST_DIGITS = 4
@@ -131,6 +132,8 @@ class RawBody(msgspec.Struct, kw_only=True):
             given = {**given, self.form.turns: encode_raw(turns)}
         if "tools" in given and self.form.name in RAW_TOOLS:
             given = _complete_tools(given, RAW_TOOLS[self.form.name], diagnostics)
+        if dialect.schema_grammar is not None:
+            given = fit_raw_schemas(given, dialect, diagnostics)
         fields = _lay_options(self, given, dialect, diagnostics) | {"model": encode_raw(target.model)}
         if (
             self.form.counts_tokens

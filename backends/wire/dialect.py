@@ -44,6 +44,17 @@ class ThinkStyle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For `low`, `medium`, `high` and `max`."""
 
 
+class SchemaGrammar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of JSON schemas a server compiles to a grammar; it fails on the rest, which is removed."""
+
+    pattern: str = ""
+    """Regular expression that a whole `pattern` must match to be sent."""
+    formats: list[str] = []
+    """Values of `format` that are sent."""
+    most_repeats: int = 2000
+    """Greatest `minLength`, `maxLength`, `minItems` and `maxItems` that are sent."""
+
+
 class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the text between the prompt and `suffix` of /api/generate is asked for (fill in the middle)."""
 
@@ -175,6 +186,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether json_object requires the word JSON in the messages."""
     drop_schema_keywords: list[str] = []
     """JSON Schema keywords that are removed from the schemas of tools."""
+    schema_grammar: SchemaGrammar | None = None
+    """What of JSON Schema is compiled to a grammar, in tools and `response_format`; null: all is sent."""
     tool_choices: dict[str, str] = {}
     """OpenAI's value of `tool_choice` -> the server's."""
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from backends.wire import members
 from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
 from backends.wire.reading import Reading
-from backends.wire.styles import LLAMA_OPTIONS, OPTIONS, TEMPLATE_MODELS, VLLM_OPTIONS, effort, template
+from backends.wire.styles import (
+    LLAMA_GRAMMAR,
+    LLAMA_OPTIONS,
+    OPTIONS,
+    TEMPLATE_MODELS,
+    VLLM_OPTIONS,
+    effort,
+    template,
+)
 
 INLINE_THINKING = Reading(reasoning_tags="start")
 """Where no parser for the model's tags is named, such a server leaves thinking in the text."""
@@ -51,6 +59,7 @@ ROWS = (
     Dialect(
         name="llamacpp",
         label="llama.cpp",
+        schema_grammar=LLAMA_GRAMMAR,
         response_parsing=INLINE_THINKING,
         options=LLAMA_OPTIONS
         | {
@@ -80,6 +89,7 @@ ROWS = (
     Dialect(
         name="lmstudio",
         label="LM Studio",
+        schema_grammar=LLAMA_GRAMMAR,
         late_system_messages="user",
         options=LLAMA_OPTIONS,
         keep_alive="ttl",
@@ -138,6 +148,7 @@ ROWS = (
     Dialect(
         name="localai",
         label="LocalAI",
+        schema_grammar=LLAMA_GRAMMAR,
         response_parsing=INLINE_THINKING,
         late_system_messages="user",
         options=LLAMA_OPTIONS,

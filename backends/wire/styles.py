@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from backends.wire.dialect import Fields, ThinkStyle
+from backends.wire.dialect import Fields, SchemaGrammar, ThinkStyle
 
 LEVELS = ("low", "medium", "high", "max")
 BUDGETS = {"low": 2048, "medium": 8192, "high": 16384, "max": 32000}
@@ -21,6 +21,17 @@ OPTIONS = {
 }
 VLLM_OPTIONS = OPTIONS | {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"}
 LLAMA_OPTIONS = OPTIONS | {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"}
+
+
+LLAMA_GRAMMAR = SchemaGrammar(
+    # No look-around, no classes such as \\d, no escapes but of what has a meaning in patterns.
+    pattern=(
+        r"\^(?:[^\\\[\](){}|.*+?^$]|\\[\^$.\[\](){}|*+?]|\[\^?(?:[^\\\]\[]|\\[\\\]\[])+\]"
+        r"|[|.)]|\((?!\?)|[*+?](?![*+?])|\{\d{1,3}(?:,\d{0,3})?\}(?![*+?]))*+\$"
+    ),
+    formats=["date", "time", "date-time", "uuid"],
+)
+"""llama.cpp's, and of what is built on it. Source: its `common/json-schema-to-grammar.cpp`."""
 
 
 def levels(field: str, **words: str) -> dict[str, Fields]:

@@ -17,6 +17,7 @@ from gateway.translate.options import wire_options
 from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning, replay_reasoning
 from gateway.translate.response_format import ask_in_words, build_fields
 from gateway.translate.routing_members import NO_TOOL, client_tools
+from gateway.translate.schema_grammar import fit_tools
 from gateway.translate.tools import COMPLETED, complete_tools
 
 Fields = dict[str, Any]
@@ -178,7 +179,8 @@ def tools_fields(tools: Fields, dialect: Dialect, diagnostics: Diagnostics = SIL
                 "tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}"
             )
             tools = {**tools, "tools": cleaned}
-    return tools
+    fitted = fit_tools(tools["tools"], dialect, diagnostics)
+    return tools if fitted is tools["tools"] else {**tools, "tools": fitted}
 
 
 def _without_keywords(tool: Fields, names: frozenset[str]) -> Fields:

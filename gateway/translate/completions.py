@@ -24,6 +24,7 @@ from gateway.translate.chat_completions import (
 )
 from gateway.translate.options import wire_options
 from gateway.translate.response_format import ANY_OBJECT, build_fields
+from gateway.translate.schema_grammar import fit_schema
 
 PATH = "/completions"
 NO_TEMPLATE = (
@@ -105,5 +106,7 @@ def _form(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostics) -> d
     """Constrain the answer; the schema goes in bare where completions know another word for it than chats."""
     if not dialect.completions_schema_field:
         return build_fields(form, dialect, diagnostics)
-    diagnostics.note_mapped("format", dialect.completions_schema_field)
-    return {dialect.completions_schema_field: ANY_OBJECT if form.schema is None else form.schema}
+    field = dialect.completions_schema_field
+    diagnostics.note_mapped("format", field)
+    schema = ANY_OBJECT if form.schema is None else form.schema
+    return {field: fit_schema(schema, dialect, "format", field, diagnostics)}

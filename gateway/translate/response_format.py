@@ -10,6 +10,7 @@ from backends.wire.dialect import Dialect
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
 from gateway.generation import ResponseFormat
+from gateway.translate.schema_grammar import fit_schema
 
 Turn = dict[str, Any]
 
@@ -55,6 +56,7 @@ def build_fields(form: ResponseFormat, dialect: Dialect, diagnostics: Diagnostic
     schema = ANY_OBJECT if form.schema is None else form.schema
     if form.schema is None:
         diagnostics.note_changed("format", "response_format", "only schemas here: one that allows any object")
+    schema = fit_schema(schema, dialect, "format", "response_format", diagnostics)
     if style in BESIDE_OBJECT:
         return {"response_format": {"type": "json_object", BESIDE_OBJECT[style]: schema}}
     return {

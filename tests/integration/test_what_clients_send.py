@@ -172,3 +172,22 @@ def test_tokens_of_such_a_conversation_are_counted(client: Client, fake: FakeBac
     alone = {**WITH_PDF, "tools": WITH_PDF["tools"][:1]}
     assert client.post("/v1/messages/count_tokens", alone).status == 200
     assert client.post("/v1/messages", alone).status == 400
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_llama_cpp_cannot_compile_is_left_out_there(
+    client: Client, fake: FakeBackend, path: str, stream: bool
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect="llamacpp"))
+    email = {"type": "string", "format": "email", "pattern": "^(?!\\.)[a-z]+$"}
+    schema = {"type": "object", "properties": {"e": email}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    form = {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}
+    asked = {"format": schema} if path == "/api/chat" else form
+    answer = client.post(path, {"model": "m", "messages": HI, "tools": [tool], "stream": stream, **asked})
+    assert answer.status == 200
+    left = {"type": "object", "properties": {"e": {"type": "string"}}}
+    assert sent(fake)["tools"][0]["function"]["parameters"] == left
+    assert sent(fake)["response_format"]["json_schema"]["schema"] == left

@@ -9,9 +9,11 @@ from typing import Any
 
 from backends.wire.dialects import DIALECTS
 from gateway import counts, durations, go_json
+from gateway.diagnostics import SILENT
 from gateway.errors import RequestError
 from gateway.raw_forms import CHAT
 from gateway.translate import multipart
+from gateway.translate.schema_grammar import fit_schema
 from gateway.translate.system_turns import mark_late_system_turns
 from gateway.translate.tools import complete_parameters
 from ollama_api.anthropic import api as messages
@@ -187,6 +189,13 @@ def half_said(size: int) -> Members:
     return {"properties": {f"p{place}": half for place in range(size)}}
 
 
+def uncompiled(size: int) -> Work:
+    """Leave out of a schema what llama.cpp cannot compile."""
+    one = {"type": "string", "pattern": "^(" + "[a-z]" * 50 + "(?!x)$"}
+    schema = {"properties": {f"p{place}": one for place in range(size)}}
+    return partial(fit_schema, schema, DIALECTS["llamacpp"], "", "", SILENT)
+
+
 def late_turns(size: int) -> Work:
     """Mark system turns behind one of the user's."""
     return partial(mark_late_system_turns, [USER, *[{"role": "system", "content": "s"}] * size])
@@ -203,6 +212,7 @@ CASES = [
     ),
     Case("chat: tools", reading(parse.chat, lambda n: {"messages": [USER], "tools": [TOOL] * n}), 1_000),
     Case("schemas half said", lambda n: partial(complete_parameters, half_said(n)), 9_000),
+    Case("schemas that are not compiled", uncompiled, 9_000),
     Case("late system turns", late_turns, 9_000),
     Case("chat: options", reading(parse.chat, lambda n: {"options": {f"o{p}": p for p in range(n)}}), 30_000),
     Case("chat: what only the slow path reads", reading(parse.chat, lax_body), 4_000),
