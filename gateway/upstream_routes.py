@@ -14,9 +14,9 @@ import msgspec
 
 from backends.routing.snapshot import MappingRules, Target
 from backends.wire.dialect import Fill
+from backends.wire.embedding_replies import read_embeddings
 from backends.wire.infill import decode_infill
 from backends.wire.native import decode_embeddings_reply, decode_line
-from backends.wire.openai_types import decode_embeddings
 from backends.wire.reading import Each, Reader, Reading, Reads
 from gateway.diagnostics import TranslationContext
 from gateway.errors import BadRequest, ModelNotFound, RequestError
@@ -25,7 +25,8 @@ from gateway.operation import EmbeddingRequest, MediaRequest, ModelLoad, Operati
 from gateway.raw_body import RawBody
 from gateway.raw_forms import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, RawForm
 from gateway.translate import chat_completions, completions, embeddings, ollama_native
-from gateway.translate.raw_answers import EVENT_FORMS, ChunkReader, make_event_decoder, read_vector_list
+from gateway.translate.raw_answers import ChunkReader, read_vector_list
+from gateway.translate.raw_events import EVENT_FORMS, make_event_decoder
 from gateway.translate.stop_emulation import list_unsent_stops
 
 Body = Mapping[str, Any] | bytes
@@ -82,7 +83,7 @@ EMBEDDING_ROUTES = {
         path=embeddings.PATH,
         is_universal=False,
         build=embeddings.build_part,
-        reader=lambda reading: Each(decode_embeddings),
+        reader=lambda reading: Each(read_embeddings),
     ),
     "ollama": UpstreamRoute(
         path="/api/embed",

@@ -17,7 +17,8 @@ from gateway.errors import BadRequest, Failure, RequestError
 from gateway.raw_body import RawBody
 from gateway.raw_forms import KNOWN_MEMBERS, NULL, Fields, RawForm, decode_fields, encode_fields, encode_raw
 from gateway.translate.assembly import Assembly
-from gateway.translate.raw_answers import EVENT_FORMS, Chunk, Event, EventForm
+from gateway.translate.raw_answers import Chunk
+from gateway.translate.raw_events import EVENT_FORMS, Event, EventForm, mend_usage
 from gateway.translate.token_usage import Timings, measure
 from ollama_api.json_encoding import to_json
 
@@ -126,6 +127,7 @@ class EventPassthrough:
         inner = event.fields.get(self._form.inner, NULL)
         if bytes(memoryview(inner)[:1]) == b"{":
             whole = decode_fields(inner)
+            mend_usage(whole)
             self._count(Event(whole, "", False).usage)
             event.fields[self._form.inner] = encode_raw({**whole, "model": self._model})
         return b"event: %b\ndata: %b\n\n" % (event.type.encode(), _encode_on_one_line(event.fields))

@@ -91,12 +91,12 @@ def read(data: bytes) -> Reply:
 def _reply(value: Members) -> Reply:
     extra = value.get("x_groq")
     return Reply(
-        choices=[_choice(choice) for choice in _objects(value.get("choices"))] or None,
-        usage=_fitting(Usage, value.get("usage")),
-        timings=_fitting(ServerTimings, value.get("timings")),
+        choices=[_choice(choice) for choice in list_objects(value.get("choices"))] or None,
+        usage=read_numbers(Usage, value.get("usage")),
+        timings=read_numbers(ServerTimings, value.get("timings")),
         error=clean(value.get("error")),
-        time_info=_fitting(Usage, value.get("time_info")),
-        x_groq=GroqExtra(_fitting(Usage, extra.get("usage")), clean(extra.get("error")))
+        time_info=read_numbers(Usage, value.get("time_info")),
+        x_groq=GroqExtra(read_numbers(Usage, extra.get("usage")), clean(extra.get("error")))
         if isinstance(extra, dict)
         else None,
     )
@@ -106,10 +106,11 @@ def _choice(value: Members) -> Choice:
     return Choice(
         delta=_delta(value.get("delta")),
         message=_delta(value.get("message")),
-        text=_text(value.get("text")),
+        text=read_text(value.get("text")),
         finish_reason=_reason(value.get("finish_reason")),
         logprobs=_logprobs(value.get("logprobs")),
-        index=_whole_number(value.get("index")) or 0,
+        index=read_whole_number(value.get("index")) or 0,
+        usage=read_numbers(Usage, value.get("usage")),
         error=clean(value.get("error")),
     )
 
@@ -121,24 +122,24 @@ def _delta(value: Any) -> Delta | None:
     if isinstance(content, dict):
         content = [content]
     return Delta(
-        content=content if isinstance(content, list) else _text(content),
-        reasoning_content=_text(value.get("reasoning_content")),
-        reasoning=_text(value.get("reasoning")),
-        reasoning_text=_text(value.get("reasoning_text")),
-        thinking=_text(value.get("thinking")),
-        refusal=_text(value.get("refusal")),
-        tool_calls=[_call(call) for call in _objects(value.get("tool_calls"))] or None,
-        reasoning_details=clean(_objects(value.get("reasoning_details"))) or None,
-        thinking_blocks=_objects(value.get("thinking_blocks")) or None,
+        content=content if isinstance(content, list) else read_text(content),
+        reasoning_content=read_text(value.get("reasoning_content")),
+        reasoning=read_text(value.get("reasoning")),
+        reasoning_text=read_text(value.get("reasoning_text")),
+        thinking=read_text(value.get("thinking")),
+        refusal=read_text(value.get("refusal")),
+        tool_calls=[_call(call) for call in list_objects(value.get("tool_calls"))] or None,
+        reasoning_details=clean(list_objects(value.get("reasoning_details"))) or None,
+        thinking_blocks=list_objects(value.get("thinking_blocks")) or None,
         function_call=_function(value.get("function_call")),
     )
 
 
 def _call(value: Members) -> ToolCallDelta:
     given = value.get("id")
-    named = mend_surrogates(given) if isinstance(given, str) else _whole_number(given)
+    named = mend_surrogates(given) if isinstance(given, str) else read_whole_number(given)
     return ToolCallDelta(
-        _whole_number(value.get("index")),
+        read_whole_number(value.get("index")),
         named,
         _function(value.get("function")),
         clean(value.get("extra_content")),
@@ -151,7 +152,7 @@ def _function(value: Any) -> FunctionDelta | None:
     name, arguments = value.get("name"), value.get("arguments")
     return FunctionDelta(
         mend_surrogates(name) if isinstance(name, str) else None,
-        clean(arguments) if isinstance(arguments, dict) else _text(arguments),
+        clean(arguments) if isinstance(arguments, dict) else read_text(arguments),
     )
 
 
@@ -160,19 +161,20 @@ def _logprobs(value: Any) -> Logprobs | None:
         return None
     rows = (clean(value.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs"))
     beside = [row if isinstance(row, list) else None for row in rows]
-    found = Logprobs(clean(_objects(value.get("content"))) or None, *beside)
+    found = Logprobs(clean(list_objects(value.get("content"))) or None, *beside)
     return found if found.content or found.tokens else None
 
 
-def _fitting(kind: type[msgspec.Struct], value: Any) -> Any:
+def read_numbers(kind: type[msgspec.Struct], value: Any) -> Any:
     """Read numbers, also where they came as text; one that is none counts as absent."""
     if not isinstance(value, dict):
         return None
     names = (field.name for field in msgspec.structs.fields(kind))
-    return kind(**{name: _number(value.get(name)) for name in names})
+    return kind(**{name: read_number(value.get(name)) for name in names})
 
 
-def _number(value: Any) -> int | float | None:
+def read_number(value: Any) -> int | float | None:
+    """Read a number, also where it came as text; what is none is absent."""
     try:
         number = float(value) if isinstance(value, str) else value
     except ValueError:
@@ -182,12 +184,14 @@ def _number(value: Any) -> int | float | None:
     return number if isinstance(number, int) or math.isfinite(number) else None
 
 
-def _whole_number(value: Any) -> int | None:
-    number = _number(value)
+def read_whole_number(value: Any) -> int | None:
+    """Read a whole number, also where it came as text or with a fraction."""
+    number = read_number(value)
     return None if number is None else int(number)
 
 
-def _objects(value: Any) -> list[Members]:
+def list_objects(value: Any) -> list[Members]:
+    """List the objects of a list; one alone is a list of one."""
     found = value if isinstance(value, list) else [value]
     return [item for item in found if isinstance(item, dict)]
 
@@ -199,7 +203,7 @@ def _reason(value: Any) -> str | None:
     return mend_surrogates(value) if isinstance(value, str) else ("stop" if value else None)
 
 
-def _text(value: Any) -> str | None:
+def read_text(value: Any) -> str | None:
     """Keep text as it is: a surrogate may find its other half in the next chunk."""
     if value is None or isinstance(value, str):
         return value
@@ -222,4 +226,4 @@ def _texts(value: Any) -> Iterator[str]:
         elif isinstance(inner, dict):
             rest.append(inner)
         else:
-            yield _text(inner) or ""
+            yield read_text(inner) or ""

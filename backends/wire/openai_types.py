@@ -67,6 +67,8 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     index: int | None = 0
+    usage: Usage | None = None
+    """Moonshot counts here."""
     error: Any = None
     """OpenRouter tells a failure here, beside a finish reason that looks like a good end."""
 
@@ -76,6 +78,9 @@ class Usage(msgspec.Struct, gc=False):
 
     prompt_tokens: int | float | None = None
     completion_tokens: int | float | None = None
+    input_tokens: int | float | None = None
+    output_tokens: int | float | None = None
+    """What newer protocols call the two."""
     total_tokens: int | float | None = None
     prompt_cache_hit_tokens: int | float | None = None
     prompt_cache_miss_tokens: int | float | None = None

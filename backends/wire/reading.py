@@ -123,6 +123,9 @@ class Reader:
                 _end(reply, one)
             if choice.message is not None and choice.delta is not None:
                 self._put_behind(choice, choice.delta)
+            if choice.usage is not None and reply.usage is None:
+                reply.usage = choice.usage
+                self._count(reply)
         if self._joins_choices and (choice.index or len(choices) > 1):
             choice = self._progress.join_choices(choices)
             reply.choices, self.has_changed = [choice], True

@@ -19,6 +19,7 @@ import msgspec
 from backends.errors import NoRoute, UpstreamRejected
 from backends.routing.snapshot import Target
 from backends.wire.dialect import Dialect, EmbedStyle
+from backends.wire.embedding_replies import find_fault
 from backends.wire.openai_types import EmbeddingReply as Upstream
 from gateway.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.errors import AnswerUnusable, ModelNotFound
@@ -36,6 +37,8 @@ class GatheredVectors:
 
     def __init__(self, inputs: int) -> None:
         self.vectors: list[msgspec.Raw] = [NO_VECTOR] * inputs
+        self._first: msgspec.Raw | None = None
+        """One of those that came before, as long as all that come later."""
         self.dialect: Dialect | None = None
         """Of the backend that made them."""
         self._counts: dict[int, int] = {}
@@ -52,8 +55,11 @@ class GatheredVectors:
 
     def put(self, places: Sequence[int], reply: Upstream) -> None:
         """Take the answer for the inputs in these places. Raises `AnswerUnusable`."""
-        for place, raw in zip(places, vectors(reply, len(places)), strict=True):
-            self.vectors[place] = raw
+        found = vectors(reply, len(places))
+        if self._first is not None:
+            check_vectors([self._first, *found[:1]])
+        for place, raw in zip(places, found, strict=True):
+            self._first = self.vectors[place] = raw
         if places:
             self._counts[places[0]] = int(reply.usage.prompt_tokens or 0) if reply.usage else 0
 
@@ -131,7 +137,15 @@ def vectors(reply: Upstream, expected: int) -> list[msgspec.Raw]:
         raise AnswerUnusable(f"the backend sent {len(data)} embeddings for {expected} inputs")
     if not all(bytes(memoryview(entry.embedding)[:1]) in (b"[", b'"') for entry in data):
         raise AnswerUnusable("the backend sent an embedding that is no vector")
+    check_vectors([entry.embedding for entry in data])
     return [entry.embedding for entry in data]
+
+
+def check_vectors(found: list[msgspec.Raw]) -> None:
+    """Refuse vectors with anything but numbers in them, or of differing lengths. Raises `AnswerUnusable`."""
+    fault = find_fault(found)
+    if fault:
+        raise AnswerUnusable(fault)
 
 
 def unit_vector(raw: msgspec.Raw, dimensions: int, dialect: Dialect) -> msgspec.Raw:

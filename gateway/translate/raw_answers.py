@@ -1,22 +1,21 @@
 """Answers that pass to the client as they came: what they mean to us, and all of them. Pure.
 
-Source: OpenAI API reference, "Chat completions", "Embeddings", and "Responses", "Streaming events"; Anthropic
-API reference, "Streaming messages".
+Source: OpenAI API reference, "Chat completions", and "Embeddings".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.embedding_replies import find_fault, read_embeddings
 from backends.wire.finish_reasons import openai_reason, plain_reason
 from backends.wire.openai_types import BadReply, Reply, ServerTimings, Usage
 from backends.wire.reading import FAULTS, USUAL, Reader, Reading
-from gateway.raw_forms import EMPTY, MESSAGES, NULL, RESPONSES, Fields, decode_fields, encode_raw
+from gateway.raw_forms import EMPTY, NULL, Fields, decode_fields, encode_raw
 from gateway.translate.raw_choices import rewrite_choice
 
 _decode_choices = msgspec.json.Decoder(list[Fields]).decode
@@ -85,14 +84,7 @@ def _read_lenient(data: bytes, reply: Reply) -> Fields:
     value = lenient.loads(data)
     if not isinstance(value, dict):
         return {}
-    is_whole = any(choice.message is not None for choice in reply.choices or ())
-    try:
-        return {
-            name: msgspec.Raw(json.dumps(member, separators=(",", ":")).encode())
-            for name, member in lenient.clean(value, mend=is_whole).items()
-        }
-    except (ValueError, RecursionError) as error:
-        raise BadReply(str(error)) from None
+    return write_fields(value, mend=any(choice.message is not None for choice in reply.choices or ()))
 
 
 def _tell_reasons(fields: Fields) -> None:
@@ -108,6 +100,17 @@ def _tell_reasons(fields: Fields) -> None:
         fields["choices"] = encode_raw(mended)
 
 
+def write_fields(value: dict[str, Any], *, mend: bool) -> Fields:
+    """Write the members of an object that only Python takes for JSON. Raises `BadReply`."""
+    try:
+        return {
+            name: msgspec.Raw(json.dumps(member, separators=(",", ":")).encode())
+            for name, member in lenient.clean(value, mend=mend).items()
+        }
+    except (ValueError, RecursionError) as error:
+        raise BadReply(str(error)) from None
+
+
 class VectorList(Chunk):
     """The answer of /embeddings, which has no choices: its `data` is what was asked for."""
 
@@ -118,82 +121,10 @@ class VectorList(Chunk):
 
 
 def read_vector_list(data: bytes) -> VectorList:
-    """Read the answer of /embeddings. Raises `BadReply`."""
+    """Read the answer of /embeddings. Raises `BadReply`: it is none, or a vector in it is none."""
     chunk = ChunkReader().read(data)
+    told = read_embeddings(data).data or ()
+    fault = find_fault([one.embedding for one in told]) if chunk.error is None else ""
+    if fault:
+        raise BadReply(fault)
     return VectorList(chunk.reply, chunk.fields)
-
-
-class EventForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How the events of a protocol are told apart."""
-
-    inner: str
-    """The member of an event that holds the whole answer as far as it is known."""
-    heads: frozenset[str]
-    """Events that say nothing yet."""
-    ends: frozenset[str]
-
-
-EVENT_FORMS = {
-    MESSAGES.name: EventForm(
-        inner="message", heads=frozenset({"message_start", "ping"}), ends=frozenset({"message_stop"})
-    ),
-    RESPONSES.name: EventForm(
-        inner="response",
-        heads=frozenset({"response.created", "response.in_progress", "response.queued"}),
-        ends=frozenset({"response.completed", "response.incomplete", "response.failed"}),
-    ),
-}
-
-
-class Event(msgspec.Struct):
-    """An event of /v1/messages or /v1/responses, or a whole answer: all of it, and whether it answers."""
-
-    fields: Fields
-    type: str
-    choices: bool
-    error: Any = None
-    timings: None = None
-
-    @property
-    def usage(self) -> Usage | None:
-        """The token counts, where they came."""
-        return read_usage(self.fields)
-
-
-class _UsageFields(msgspec.Struct):
-    """Token counts, as both protocols name them."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-_decode_counted = msgspec.json.Decoder(_UsageFields | None).decode
-_decode_name = msgspec.json.Decoder(str | None).decode
-
-
-def read_usage(fields: Fields) -> Usage | None:
-    """Read the token counts of an event, where there are some that can be understood."""
-    if "usage" not in fields:
-        return None
-    try:
-        counted = _decode_counted(fields["usage"])
-    except msgspec.DecodeError:
-        return None
-    return Usage(counted.input_tokens, counted.output_tokens) if counted is not None else None
-
-
-def make_event_decoder(form: EventForm) -> Callable[[bytes], Event]:
-    """Make the reader of a protocol's events. It raises `BadReply`."""
-
-    def decode(data: bytes) -> Event:
-        try:
-            fields = decode_fields(data)
-            name = _decode_name(fields["type"]) or "" if "type" in fields else ""
-            error = msgspec.json.decode(fields["error"]) if "error" in fields else None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            raise BadReply(str(problem)) from None
-        if name == "error" and error is None:
-            error = {member: msgspec.json.decode(value) for member, value in fields.items()}
-        return Event(fields, name, name not in form.heads, error)
-
-    return decode
