@@ -1,6 +1,8 @@
 """Bodies in memory: none where none is used, and a bound over all of them, over the wire."""
 
 import gc
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -126,6 +128,28 @@ def test_what_requests_hold_together_has_a_bound(
         assert [list(chat.lines())[-1]["done"] for chat in chats] == [True, True]
     assert len(process.wait_logged("request bodies at their limit")) >= 1
     assert text_of(process.client.chat(large, model="fake-model").lines)
+
+
+def test_what_compressed_bodies_hold_counts_as_they_expand(
+    process: ServedProcess, backend: FakeBackend
+) -> None:
+    """Each is 15 KiB on its way: what it expands to is what is held, and the third has no room for it."""
+    backend.reset()
+    backend.script("fake-model", scripts.held(after=1))
+    body = chat_body("x" * (15 * MIB), model="fake-model", stream=True)
+    path, sent = "/v1/chat/completions", gzip.compress(json.dumps(body).encode())
+    assert len(sent) < 20_000
+    packed = {"Content-Encoding": "gzip"}
+    with ExitStack() as streams:
+        held = [streams.enter_context(process.client.open("POST", path, sent, packed)) for _ in range(2)]
+        assert [stream.head().status for stream in held] == [200, 200]
+        answer = process.client.call("POST", path, sent, packed)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert "as many request bodies as it may" in answer.json["error"]["message"]
+        backend.release("go")
+        assert all(b"".join(stream.pieces()).endswith(b"data: [DONE]\n\n") for stream in held)
+    backend.script("fake-model", Script())
+    assert process.client.call("POST", path, sent, packed).status == 200
 
 
 def leave_in_mid_stream(client: Client, fake: FakeBackend) -> None:

@@ -243,6 +243,7 @@ class TestTheAdmin:
         able("completion", "tools", "streamed tools")
         operator = Operator()
         assert "Nothing was probed" in operator.get(self.page)
+        assert "unknown: tools, thinking, which a probe finds out" in operator.get(self.page)
         assert f'value="probe:{self.mapping.pk}"' in operator.get(page("backends.modelmapping"))
         answer = operator.fill(self.page, {"_press": "probe"}, follow=True)
         (message,) = told(answer)
@@ -255,6 +256,7 @@ class TestTheAdmin:
         assert "<td>it called the tool</td>" in shown
         assert f" {sum(row.tokens for row in ProbeResult.objects.all())} tokens</caption>" in shown
         assert "completion (probe), tools (probe)" in shown
+        assert "which a probe finds out" not in shown
 
     def test_a_failure_is_told(self, fake: FakeBackend) -> None:
         fake.script("m", scripts.status(401))
