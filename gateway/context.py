@@ -44,8 +44,3 @@ class RequestContext(msgspec.Struct, kw_only=True):
     def cancel(self, reason: CancelReason) -> None:
         """Note why the request ends early; only the first reason counts."""
         self.cancel_reason = self.cancel_reason or reason
-
-    @property
-    def wants_report(self) -> bool:
-        """Whether each translation is to be reported."""
-        return self.reports is not None

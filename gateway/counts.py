@@ -56,6 +56,13 @@ def check(field: str, most: int, count: int, words: Words = plainly) -> None:
         raise BadRequest(words(field, most, count))
 
 
+def check_each(*limits: tuple[str, int, int]) -> None:
+    """Refuse the first list that is too long: (field, most, count). Raises `BadRequest`."""
+    for field, most, count in limits:
+        if count > most:
+            raise BadRequest(plainly(field, most, count))
+
+
 def check_values(body: bytes) -> None:
     """Refuse a body of too many values before any of them is made. Raises `BadRequest`."""
     if len(body) > MOST_VALUES and _has_too_many(body):  # a value is a byte at least

@@ -46,7 +46,8 @@ def apply_rules(rules: MappingRules, operation: Operation, diagnostics: Diagnost
 
 
 def _apply_to_generation(rules: MappingRules, request: GenerationRequest, diagnostics: Diagnostics) -> None:
-    request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
+    if request.options or rules.options or rules.forced_options:
+        request.options = merge_options(rules.options, request.options, rules.forced_options, diagnostics)
     if request.think is not None and not request.requires_thinking and rules.rules_out("thinking"):
         request.think = None  # a wish, of a model that is known not to think
     if request.prompt is not None and request.prompt.template:

@@ -27,7 +27,7 @@ from gateway.attempt import Attempt
 from gateway.capabilities import check_capabilities
 from gateway.client_api import ClientApi
 from gateway.context import RequestContext
-from gateway.decoding import decode_body
+from gateway.decoding import LONG_BODY, decode_body
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.durations import keep_alive_s
 from gateway.errors import BadRequest, RequestError
@@ -59,11 +59,12 @@ class EncodedAnswer(msgspec.Struct, frozen=True):
 async def run(context: RequestContext, api: ClientApi, body: bytes) -> EncodedAnswer | Relay:
     """Answer one request of a client. Raises what the door answers; the record is closed in any case."""
     api, call, routed = await _choose_form(context, api, body)
-    call = call or await decode_body(api.parse, body)
+    if call is None:
+        call = api.parse(body) if len(body) <= LONG_BODY else await decode_body(api.parse, body)
     lease = open_lease(context, api.name, call.model, streamed=getattr(call, "stream", False))
     with lease.closing():
         route = routed or await _resolve(context, api, call.model)
-        diagnostics = Diagnostics() if context.wants_report else None
+        diagnostics = Diagnostics() if context.reports is not None else None
         return await run_operation(lease, api, api.translate(call, diagnostics), route)
 
 
@@ -100,7 +101,7 @@ async def run_operation(
     if isinstance(operation, ModelLoad):
         return await _load_or_unload(lease, api, operation, route)
     check_capabilities(operation, route.rule)
-    rule_notes = Diagnostics() if lease.context.wants_report else None
+    rule_notes = Diagnostics() if lease.context.reports is not None else None
     apply_rules(route.rule, operation, rule_notes or SILENT)
     plan = make_plan(operation, route, rng, health_board.find_fault)
     await admit(lease, route, plan)
@@ -120,7 +121,8 @@ def _noting_use(lease: Lease, operation: Operation, route: Route) -> Iterator[No
     if lease.context.purpose != "client":
         yield
         return
-    window_s, is_known = keep_alive_s(operation.keep_alive), catalog.is_known(route)
+    window_s = None if operation.keep_alive is None else keep_alive_s(operation.keep_alive)
+    is_known = catalog.is_known(route)
     if is_known:
         loaded_models.use(route.alias, window_s, operation.model)
     yield

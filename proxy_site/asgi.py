@@ -15,9 +15,10 @@ from django.core.asgi import get_asgi_application
 operators: Any = get_asgi_application()  # sets Django up: before anything that needs its apps
 
 from ollama_api.handler import ClientHandler
+from proxy_site import lifespan
 from proxy_site.doors import is_for_operators
 from proxy_site.guard import Guard, Rules
-from proxy_site.lifespan import Lifespan, NotReady, start_once
+from proxy_site.lifespan import Lifespan, NotReady
 from proxy_site.refusals import Refused, refuse, with_nosniff
 
 Scope = MutableMapping[str, Any]
@@ -29,11 +30,12 @@ clients = ClientHandler()
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     """Open the right door. The snapshots are loaded before the first request passes."""
-    try:
-        await start_once()
-    except NotReady as error:
-        await refuse(Refused(503, str(error)), scope["path"], send)
-        return
+    if not lifespan.has_loaded:
+        try:
+            await lifespan.start_once()
+        except NotReady as error:
+            await refuse(Refused(503, str(error)), scope["path"], send)
+            return
     if is_for_operators(scope["path"]):
         await operators(scope, receive, with_nosniff(send))
     else:

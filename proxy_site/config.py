@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ RENAMED_VARIABLES = {"LLAMAGATE_FIRST_EVENT_TIMEOUT_S": "LLAMAGATE_FIRST_TOKEN_T
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProxyConfig:
     """Everything about Llamagate that is not Django's."""
 
@@ -84,7 +84,7 @@ class ProxyConfig:
         """Whether other replicas may share our state: then secrets must be given, never made."""
         return bool(self.redis_url) or not self.database_url.startswith("sqlite")
 
-    @property
+    @cached_property
     def is_bound_to_loopback(self) -> bool:
         """Whether only this machine can reach the address that we were told to bind."""
         return is_loopback(self.host)

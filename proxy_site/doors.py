@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import methodcaller
+
 OPERATOR_PATHS = ("/admin", "/static", "/manage")
 
-
-def is_for_operators(path: str) -> bool:
-    """Say whether a path belongs to the operators' door."""
-    return path.startswith(OPERATOR_PATHS)
+is_for_operators: Callable[[str], bool] = methodcaller("startswith", OPERATOR_PATHS)
+"""Say whether a path belongs to the operators' door. Every request is asked, so it is one call of C."""

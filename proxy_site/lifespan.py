@@ -22,7 +22,8 @@ from core.follower import Follower
 LOAD_TIMEOUT_S = 10.0
 
 _follower: Follower | None = None
-_loaded = False
+has_loaded = False
+"""Whether the database has been read once, since the start or the last stop."""
 _lock = threading.Lock()
 
 
@@ -32,23 +33,23 @@ class NotReady(RuntimeError):
 
 async def start_once() -> None:
     """Follow the database, and wait until it has been read once. Costs nothing after that."""
-    global _loaded  # one process, one state
-    if _loaded:
+    global has_loaded  # one process, one state
+    if has_loaded:
         return
-    _loaded = await asyncio.to_thread(_start().wait_for_caches, LOAD_TIMEOUT_S)
-    if not _loaded:
+    has_loaded = await asyncio.to_thread(_start().wait_for_caches, LOAD_TIMEOUT_S)
+    if not has_loaded:
         raise NotReady("the database cannot be read; see the log for why")
 
 
 async def stop() -> None:
     """Stop following and let go of every connection."""
-    global _follower, _loaded  # one process, one state
+    global _follower, has_loaded  # one process, one state
     await recovery.stop()
     await transport.close()
     await ttl_store.close()
     if _follower is not None:
         await asyncio.to_thread(_follower.stop)
-    _follower, _loaded = None, False
+    _follower, has_loaded = None, False
 
 
 def _start() -> Follower:

@@ -143,8 +143,9 @@ def note_success(target: Target, first_token_s: float | None = None) -> None:
     health.last_success_at = time.time()
     if first_token_s is not None:
         health.first_token_times.append(first_token_s)
-    model = health.models.get(target.model)
-    if health.breaker.note_success(now) | (model is not None and model.note_success(now)):
+    failing = [one for one in (health.breaker, health.models.get(target.model)) if one and one.has_failed]
+    closed = [one.note_success(now) for one in failing]
+    if any(closed):
         log.info("circuit breaker closed", backend=target.upstream.name, model=target.model)
 
 

@@ -45,6 +45,7 @@ class CircuitBreaker:
         since: when it took its present state.
         reason: the last failure, in a few words.
         failures: how many failures there were in a row.
+        has_failed: a failure was noted lately; as long as none was, successes need not be noted.
         is_watched: somebody else finds out when it may close (`recovery`): no call is risked meanwhile.
     """
 
@@ -54,6 +55,7 @@ class CircuitBreaker:
         "_settings",
         "_trial_until",
         "failures",
+        "has_failed",
         "is_open",
         "is_watched",
         "open_until",
@@ -71,6 +73,7 @@ class CircuitBreaker:
         self.since = 0.0
         self.reason = ""
         self.failures = 0
+        self.has_failed = False
         self.is_watched = False
 
     def get_state(self, now: float) -> State:
@@ -101,13 +104,23 @@ class CircuitBreaker:
         self.failures = 0
         self._calls.append((now, True))
         if not self.is_open:
+            self._forget_old_calls(now)
             return False
         self.is_open = False
         self._pause_s = self._settings.pause_s
         self._trial_until = 0.0
         self._calls.clear()
+        self.has_failed = False
         self.since = now
         return True
+
+    def _forget_old_calls(self, now: float) -> None:
+        """Drop what is older than the window, and all if no failure is left."""
+        while self._calls and self._calls[0][0] <= now - self._settings.window_s:
+            self._calls.popleft()
+        self.has_failed = not all(succeeded for _, succeeded in self._calls)
+        if not self.has_failed:
+            self._calls.clear()
 
     def note_failure(self, now: float, reason: str, jitter: float = 0.0) -> bool:
         """Note a call that failed. True if that opened the breaker, or opened it again.
@@ -115,6 +128,7 @@ class CircuitBreaker:
         `jitter`: what is added to the pause, as a share of it, so that processes do not try all at once.
         """
         self.failures += 1
+        self.has_failed = True
         self.reason = reason
         self._calls.append((now, False))
         if self.is_open and now < self.open_until:

@@ -9,6 +9,7 @@ without a name. Which of a wildcard's names really exist is known to the backend
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ class Upstream(msgspec.Struct, frozen=True, eq=False):
     __str__ = __repr__
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, dict=True):
     """A model on a backend, and its turn among the others."""
 
     upstream: Upstream
@@ -79,7 +80,7 @@ class Target(msgspec.Struct, frozen=True):
     priority: int = 1
     weight: int = 100
 
-    @property
+    @cached_property
     def dialect(self) -> Dialect:
         """How this backend differs for this model."""
         found = self.upstream.profiles.get(self.model)

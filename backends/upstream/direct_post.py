@@ -84,7 +84,6 @@ class PostTemplate:
             max_field_size=MAX_HEAD_LINE_BYTES,
         )
         protocol.transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        protocol.start_timeout()
 
     def _make_response(self) -> aiohttp.ClientResponse:
         return aiohttp.ClientResponse(

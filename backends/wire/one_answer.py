@@ -25,7 +25,7 @@ def straighten(delta: Delta) -> None:
         delta.reasoning_content
         or delta.reasoning
         or delta.reasoning_text
-        or join_texts(delta.thinking)
+        or (join_texts(delta.thinking) if delta.thinking else "")
         or "".join(map(read_thinking, delta.reasoning_details or ()))
         or "".join(map(read_thinking, delta.thinking_blocks or ()))
         or listed

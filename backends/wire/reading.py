@@ -15,7 +15,7 @@ import msgspec
 
 from backends.wire import lenient
 from backends.wire.failures import find_flat_error
-from backends.wire.finish_reasons import BROKEN_OFF, NONE, is_known, plain_reason
+from backends.wire.finish_reasons import BROKEN_OFF, NONE, OPENAI, is_known, plain_reason
 from backends.wire.one_answer import Progress, add_delta, straighten
 from backends.wire.openai_types import (
     Choice,
@@ -286,7 +286,7 @@ class _Pairs:
         text, self.held = self.held + text, ""
         if "\ud800" <= text[-1] <= "\udbff":
             text, self.held = text[:-1], text[-1]
-        return lenient.mend_surrogates(text)
+        return text if text.isascii() else lenient.mend_surrogates(text)
 
     def end(self) -> str:
         held, self.held = self.held, ""
@@ -297,6 +297,8 @@ def _end(reply: Reply, choice: Choice) -> None:
     """Tell an end that is a failure as one, and any other by its plain name."""
     if choice.error is not None:
         reply.error = choice.error
+    elif choice.finish_reason in OPENAI:
+        return  # what nearly all of them say
     elif choice.finish_reason is not None:
         reason = plain_reason(choice.finish_reason)
         choice.finish_reason = None if reason in NONE else reason

@@ -38,7 +38,7 @@ def build_chat(request: GenerationRequest, target: Target, context: TranslationC
         **add_dialect_fields(dialect.body, OWN_FIELD, diagnostics),
         "model": target.model,
         "messages": normalize_messages(turns, dialect, diagnostics),
-        **wire_options(request.options, dialect, diagnostics),
+        **(wire_options(request.options, dialect, diagnostics) if request.options else {}),
     }
     _merge(body, think_fields(request.think, dialect, diagnostics))
     if request.keep_alive is not None:

@@ -15,7 +15,13 @@ from backends.wire.openai_types import Reply
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.errors import BadRequest
 from gateway.translate.files import FILE, name_files
-from gateway.translate.system_turns import APART, END, join_contents, mark_late_system_turns
+from gateway.translate.system_turns import (
+    APART,
+    END,
+    SYSTEM_ROLES,
+    join_contents,
+    mark_late_system_turns,
+)
 
 Turn = dict[str, Any]
 
@@ -68,7 +74,7 @@ def take_echo(text: str, target: Target, reply: Reply) -> None:
 
 def place_system_turns(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
     """Put system turns where this kind of backend takes them, and join them as it wants them."""
-    if dialect.late_system_messages == "user":
+    if dialect.late_system_messages == "user" and any(turn["role"] in SYSTEM_ROLES for turn in turns[1:]):
         turns = mark_late_system_turns(turns, diagnostics)
     if dialect.merge_system_messages == "none":
         return turns

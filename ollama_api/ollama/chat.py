@@ -40,7 +40,7 @@ def to_operation(call: ChatRequest, diagnostics: Diagnostics | None = None) -> G
         turn_notes=diagnostics,
         ollama=OllamaForm(messages=call.messages, tools=call.tools, format=call.format),
         tools=_keep_known_members(call.tools, diagnostics) if call.tools else [],
-        response_format=parse_ollama_format(call.format),
+        response_format=parse_ollama_format(call.format) if call.format else None,
         options=call.options,
         client_options=call.options,
         think=call.think,

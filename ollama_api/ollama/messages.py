@@ -37,13 +37,17 @@ def _message(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
         return _assistant_with_calls(turn, message, linker)
     if message.role == "tool":
         return _tool_result(message, linker)
-    return {"role": message.role, "content": content_with_images(message.content, message.images)}
+    return {"role": message.role, "content": _content_of(message)}
+
+
+def _content_of(message: Message) -> Any:
+    return content_with_images(message.content, message.images) if message.images else message.content
 
 
 def _assistant_with_calls(turn: int, message: Message, linker: _Linker) -> dict[str, Any]:
     calls = [_call(turn, place, call) for place, call in enumerate(message.tool_calls)]
     linker.ask(calls)
-    content = content_with_images(message.content, message.images)
+    content = _content_of(message)
     made = {"role": message.role, "content": content, "tool_calls": calls}
     if message.thinking:
         made[THOUGHT] = message.thinking
@@ -77,7 +81,7 @@ def _tool_result(message: Message, linker: _Linker) -> dict[str, Any]:
     return {
         "role": "tool",
         "tool_call_id": call_id,
-        "content": content_with_images(message.content, message.images),
+        "content": _content_of(message),
     }
 
 

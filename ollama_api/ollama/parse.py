@@ -119,8 +119,7 @@ def _read(body: bytes, kind: type[StructT], check: Callable[[StructT], None] = l
 
 def _check_chat(call: ChatRequest) -> None:
     _check_common(call)
-    _check_counts(call.messages)
-    counts.check("tools", counts.MOST_TOOLS, len(call.tools))
+    _check_counts(call.messages, ("tools", counts.MOST_TOOLS, len(call.tools)))
     for tool in call.tools:
         _check_tool(tool)
     for message in call.messages:
@@ -130,10 +129,13 @@ def _check_chat(call: ChatRequest) -> None:
             _check_arguments(tool_call.function.arguments)
 
 
-def _check_counts(messages: list[Message]) -> None:
-    counts.check("messages", counts.MOST_TURNS, len(messages))
+def _check_counts(messages: list[Message], *more: tuple[str, int, int]) -> None:
     parts = sum(len(message.images) + len(message.tool_calls) for message in messages)
-    counts.check("images and tool calls", counts.MOST_PARTS, parts)
+    counts.check_each(
+        ("messages", counts.MOST_TURNS, len(messages)),
+        ("images and tool calls", counts.MOST_PARTS, parts),
+        *more,
+    )
 
 
 def _check_generate(call: GenerateRequest) -> None:

@@ -36,8 +36,9 @@ def test_a_success_between_begins_the_count_anew() -> None:
 def test_a_share_of_failures_opens_it() -> None:
     breaker = CircuitBreaker(SETTINGS)
     for moment in range(5):
-        breaker.note_success(float(moment))
         breaker.note_failure(float(moment), "500")
+        breaker.note_success(float(moment))
+    breaker.note_failure(5.0, "500")
     assert not breaker.may_ask(5.0)
 
 
@@ -103,6 +104,15 @@ def test_calls_under_way_when_it_opened_change_nothing() -> None:
     until = breaker.open_until
     assert breaker.note_failure(9.0, "late") is False
     assert breaker.open_until == until
+
+
+def test_when_failures_are_long_ago_it_is_as_new() -> None:
+    breaker = CircuitBreaker(SETTINGS)
+    breaker.note_failure(0.0, "500")
+    breaker.note_success(1.0)
+    assert breaker.has_failed
+    breaker.note_success(40.0)
+    assert not breaker.has_failed
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.2])
