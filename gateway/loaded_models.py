@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from core import ttl_store
-from core.model_names import trim
+from core.model_names import LONGEST_ASKED, trim
 
 DEFAULT_S = 300.0
 FOR_EVER_S = 292 * 365.25 * 86_400
@@ -53,7 +53,8 @@ def use(name: str, keep_alive_s: float | None, spelled: str = "") -> None:
         return
     if len(_seen) >= MOST and before is None:
         end(min(_seen, key=lambda other: _seen[other].until))
-    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s, trim(spelled))
+    kept = spelled if len(spelled) <= LONGEST_ASKED else ""
+    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s, kept)
     _tell(name)
 
 
@@ -73,7 +74,7 @@ async def in_use() -> list[tuple[str, float]]:
         await publish_changes()
         found = {name: seen for name, value in (await _shared.all()).items() if (seen := _read(value))}
     return sorted(
-        ((seen.spelled or name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1]
+        ((trim(seen.spelled) or name, seen.until) for name, seen in found.items()), key=lambda pair: -pair[1]
     )
 
 

@@ -152,6 +152,22 @@ def test_use_is_told_to_the_others_and_its_end_too(change: Change) -> None:
     run(asked)
 
 
+@redis
+def test_the_others_hear_how_a_name_was_spelled(change: Change) -> None:
+    change(redis_url=legs.url(legs.REDIS))
+    spelled = f"M-{uuid.uuid4().hex}-Q4_K"
+
+    async def asked() -> None:
+        loaded_models.use(spelled.lower(), 60, spelled)
+        await loaded_models.publish_changes()
+        loaded_models.forget()
+        assert spelled in [used for used, _ in await loaded_models.in_use()]
+        loaded_models.end(spelled.lower())
+        await loaded_models.publish_changes()
+
+    run(asked)
+
+
 def test_chats_and_ps_go_on_while_redis_is_away(client: Client, fake: FakeBackend, change: Change) -> None:
     factories.route(fake)
     change(redis_url=NOBODY)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway import loaded_models
 from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories
 from tests.support.raw_http import Client
@@ -95,3 +96,9 @@ class TestSpelling:
         fake.route("GET", "/v1/models", scripts.status(500))
         assert client.chat(model="library/Llama-3-Q2_K:latest", stream=False).status == 200
         assert listed(client, "/api/ps") == ["Llama-3-Q2_K:latest"]
+
+    def test_a_spelling_with_a_lot_around_it_is_not_kept(self, client: Client, fake: FakeBackend) -> None:
+        fake.route("GET", "/v1/models", scripts.status(500))
+        assert client.chat(model=" " * 100_000 + "Llama", stream=False).status == 200
+        assert [used.spelled for used in loaded_models._seen.values()] == [""]
+        assert listed(client, "/api/ps") == ["llama:latest"]
