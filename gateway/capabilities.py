@@ -26,7 +26,7 @@ def check_capabilities(operation: Operation, rules: MappingRules) -> None:
 
 def _check_generation(request: GenerationRequest, rules: MappingRules) -> None:
     prompt = request.prompt
-    if prompt is not None and prompt.is_raw and (prompt.needs_ollama or prompt.system):
+    if prompt is not None and prompt.is_raw and (prompt.needs_generation or prompt.system):
         raise BadRequest("raw mode does not support template, system, or context")
     _require(rules, "completion", f'"{request.model}" does not support {request.verb}')
     if request.think and request.requires_thinking:

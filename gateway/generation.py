@@ -34,6 +34,9 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     system: str = ""
     template: str = ""
     context: list[int] = []
+    """Tokens of an Ollama, which nobody else can read."""
+    earlier: list[Turn] = []
+    """The conversation that goes before, where the client brought one in `context`."""
     is_raw: bool = False
 
     @property
@@ -44,6 +47,11 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_ollama(self) -> bool:
         """Whether only a backend that speaks Ollama's API can take it."""
+        return bool(self.template)
+
+    @property
+    def needs_generation(self) -> bool:
+        """Whether such a backend can take it by its own /api/generate only, and not as a chat."""
         return bool(self.template or self.context)
 
 

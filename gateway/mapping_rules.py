@@ -81,7 +81,7 @@ def _choose_system(rules: MappingRules, turns: list[dict[str, Any]]) -> str:
 def _place_in_ollama_form(request: GenerationRequest, own: str, examples: list[Any]) -> None:
     """Do the same to the form for backends that speak Ollama's API.
 
-    A prompt with example turns becomes a conversation there, unless only a generation can carry it.
+    A prompt with turns before it becomes a conversation there, unless only a generation can carry it.
     """
     form = request.ollama
     if form is None:
@@ -89,13 +89,14 @@ def _place_in_ollama_form(request: GenerationRequest, own: str, examples: list[A
     prompt = request.prompt
     if prompt is None:
         form.messages = _place(form.messages, own, bool(own), examples, _role_of_message)
-    elif examples and not prompt.needs_ollama:
+    elif (examples or prompt.earlier) and not prompt.needs_generation:
         asked = {
             "role": "user",
             "content": prompt.text,
             **({"images": prompt.images} if prompt.images else {}),
         }
-        form.messages = _place([asked], request.system or own, False, examples, _role_of_turn)
+        turns = [*prompt.earlier, asked]
+        form.messages = _place(turns, request.system or own, False, examples, _role_of_turn)
 
 
 def _place(

@@ -26,6 +26,7 @@ Turn = dict[str, Any]
 NEEDS_LOGPROBS = "it says nothing without logprobs"
 ROOM_FOR_TEXT = 1024
 """Tokens left for an answer behind a budget for thinking."""
+FOREIGN_CONTEXT = "tokens of an Ollama: only that can go on from them"
 OWN_FIELD = "this kind of backend gets it with every request"
 
 
@@ -33,6 +34,8 @@ def build_chat(request: GenerationRequest, target: Target, context: TranslationC
     """Make the body of a chat completion. Only what was said is sent; null never is. Raises `BadRequest`."""
     dialect, diagnostics = target.dialect, context.diagnostics
     diagnostics.extend(request.turn_notes)
+    if request.prompt is not None and request.prompt.context:
+        diagnostics.note_dropped("context", FOREIGN_CONTEXT)
     turns = _build_turns(request, dialect, context)
     body: Fields = {
         **add_dialect_fields(dialect.body, OWN_FIELD, diagnostics),

@@ -15,6 +15,7 @@ from gateway.diagnostics import PLAIN, Diagnostics, TranslationContext
 from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest, Prompt, ResponseFormat
 from gateway.translate.chat_completions import (
+    FOREIGN_CONTEXT,
     NEEDS_LOGPROBS,
     OWN_FIELD,
     add_dialect_fields,
@@ -30,7 +31,6 @@ PATH = "/completions"
 NO_TEMPLATE = (
     "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
 )
-NO_CONTEXT = "context is not supported by this server: send the conversation to /api/chat instead"
 NO_RAW = "raw mode is not supported by this backend"
 NO_IMAGES = "images are not supported in raw mode by this backend"
 ANY_SUFFIX = Fill()
@@ -43,7 +43,7 @@ UNTEMPLATED = {
 def explain_inability(model: str, prompt: Prompt) -> str:
     """Say that no backend of the model can do it, in Ollama's words where it has some."""
     if prompt.needs_ollama:
-        return NO_TEMPLATE if prompt.template else NO_CONTEXT
+        return NO_TEMPLATE
     return f"{full_name(model)} does not support insert" if prompt.suffix else NO_RAW
 
 
@@ -96,6 +96,8 @@ def _build_shared_fields(
         diagnostics.note_dropped("top_logprobs", NEEDS_LOGPROBS)
     if prompt.system:
         diagnostics.note_dropped("system", UNTEMPLATED["system"])
+    if prompt.context:
+        diagnostics.note_dropped("context", FOREIGN_CONTEXT)
     if request.think not in (None, ""):
         diagnostics.note_dropped("think", UNTEMPLATED["think"])
     body |= keep_alive_fields(request.keep_alive, dialect, diagnostics)

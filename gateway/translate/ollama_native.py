@@ -33,6 +33,8 @@ def build_chat(request: GenerationRequest, target: Target, context: TranslationC
     for place, message in enumerate(getattr(request.private, "messages", ())):
         if message.thinking:
             context.diagnostics.note_mapped(f"messages[{place}].thinking", "messages")
+    if request.prompt is not None and request.prompt.earlier:
+        context.diagnostics.note_mapped("context", "messages")
     if form.tools:
         body["tools"] = form.tools
     return body | _build_shared_fields(request, form, context.diagnostics)
@@ -44,6 +46,8 @@ def build_generation(
     """Make the body of a generation. Raises `BadRequest`."""
     prompt, form = request.prompt or Prompt(), request.ollama or OllamaForm()
     body = _begin_body(target, context.diagnostics) | {"prompt": prompt.text}
+    if prompt.earlier:
+        context.diagnostics.note_dropped("context", "a template of the client's own has no place for turns")
     said = {
         "suffix": prompt.suffix,
         "images": prompt.images,

@@ -249,5 +249,15 @@ def test_the_commands_manage_aliases(local: ollama.Client) -> None:
 
 
 def test_a_bad_request_says_what_is_wrong(local: ollama.Client) -> None:
-    sentence = "context is not supported by this server: send the conversation to /api/chat instead"
-    assert refusal(lambda: local.generate(MODEL, QUESTION, context=[1])) == (400, sentence)
+    sentence = (
+        "template is not supported: the backend applies its own, and ignoring yours would change the prompt"
+    )
+    assert refusal(lambda: local.generate(MODEL, QUESTION, template="Q: {{ .Prompt }}")) == (400, sentence)
+
+
+def test_a_generation_goes_on_from_its_context(local: ollama.Client) -> None:
+    first = local.generate(MODEL, "My name is Ada.")
+    assert first.context
+    later = local.generate(MODEL, QUESTION, context=first.context)
+    assert later.context
+    assert len(later.context) > len(first.context)

@@ -105,7 +105,9 @@ def _fragment(index: int, arguments: str, **more: str) -> Json:
     return {"index": index, **more, "function": {**name, "arguments": arguments}}
 
 
-@SECTION.vector(42, "Two calls in turns: both whole, in order, with their ids", PROXY, Need.STAGE)
+@SECTION.vector(
+    42, "Two calls in turns: both whole, a line each, in order, with their ids", PROXY, Need.STAGE
+)
 def _(subject: Subject) -> None:
     fragments = (
         _fragment(0, '{"a"', id="one", name="f"),
@@ -116,6 +118,7 @@ def _(subject: Subject) -> None:
     lines = streamed(subject, stream(*map(tool_delta, fragments), STOP, DONE), tools=[upstream.TOOL])
     same("the calls", functions_of(lines), [(0, "f", {"a": 1}), (1, "g", {"b": 2})])
     same("the ids", [call["id"] for call in calls_of(lines)], ["one", "two"])
+    same("calls a line", [len(calls_of([line])) for line in lines], [1, 1, 0])
 
 
 @SECTION.vector(43, "Two calls without `index`: both whole", PROXY, Need.STAGE)

@@ -16,7 +16,7 @@ from tests.conformance.checks import (
 from tests.conformance.sections.chat_whole import COUNTS, DURATIONS, FIGURES
 from tests.conformance.subject import FEW_TOKENS, QUESTION, Subject
 from tests.conformance.vectors import CODE, WIRE, Need, Section
-from tests.conformance.verdicts import Verdict, near, not_offered
+from tests.conformance.verdicts import Verdict, not_offered
 from tests.conformance.wire import Answer
 from tests.fake_backend import scripts
 
@@ -24,7 +24,6 @@ SECTION = Section("Load, unload, generate", "server/routes.go: GenerateHandler, 
 CHAT_KEYS = ["model", "created_at", "message", "done", "done_reason"]
 GENERATE_KEYS = ["model", "created_at", "response", "done", "done_reason"]
 LINE_KEYS = ("model", "created_at", "response", "thinking", "done", "done_reason")
-NO_CONTEXT = "no `context` comes back: only the backend knows the tokens"
 
 
 def generate(subject: Subject, **fields: object) -> Answer:
@@ -72,17 +71,24 @@ def _(subject: Subject) -> None:
     _no_call(subject)
 
 
-def _finished(last: Json, model: str) -> Verdict | None:
+def _finished(last: Json, model: str) -> None:
     keys_within("the last line", last, (*LINE_KEYS, "context", *FIGURES, "logprobs"))
     same("model", last["model"], model)
     true("done_reason", last["done_reason"] in ("stop", "length"), last)
     for name in DURATIONS:
         is_count(name, last[name])
-    return None if "context" in last else near(NO_CONTEXT)
+    _context_of(last)
 
 
-@SECTION.vector(79, "A prompt: lines with `response`, figures in the last", "TestGenerate")
-def _(subject: Subject) -> Verdict | None:
+def _context_of(last: Json) -> list[int]:
+    """Give what a later generation goes on from."""
+    given: list[int] = last["context"]
+    true("context is a list of tokens", bool(given) and all(0 <= token < 2**31 for token in given), given[:9])
+    return given
+
+
+@SECTION.vector(79, "A prompt: lines with `response`, figures and `context` in the last", "TestGenerate")
+def _(subject: Subject) -> None:
     lines = done_lines(generate(subject))
     for line in lines[:-1]:
         keys_within("a line before the last", line, (*LINE_KEYS[:5], "logprobs"))
@@ -91,7 +97,8 @@ def _(subject: Subject) -> Verdict | None:
         said = "".join(line["response"] for line in lines)
         same("the text", said, "Hello from the fake backend.")
         same("the counts", [lines[-1][name] for name in COUNTS], [7, 5])
-    return _finished(lines[-1], subject.model)
+    true("only the last line has it", not any("context" in line for line in lines[:-1]), lines)
+    _finished(lines[-1], subject.model)
 
 
 @SECTION.vector(80, "`system` is the first message that the backend sees", "TestGenerate", Need.STAGE)
@@ -151,13 +158,13 @@ def _(subject: Subject) -> Verdict | None:
 
 
 @SECTION.vector(124, "A generation in one piece; thinking beside the response", "TestGenerate")
-def _(subject: Subject) -> Verdict | None:
+def _(subject: Subject) -> None:
     if subject.scripted is not None:
         subject.stage.fake.script_once("*", scripts.reasoning(thought="r", text="Done."))
     said: Json = ok(generate(subject, stream=False))
     if subject.scripted is not None:
         same("what was said", (said["response"], said.get("thinking")), ("Done.", "r"))
-    return _finished(said, subject.model)
+    _finished(said, subject.model)
 
 
 @SECTION.vector(125, "`raw`: the prompt goes to the model untouched", CODE, Need.STAGE)
@@ -172,11 +179,24 @@ def _(subject: Subject) -> Verdict | None:
     return None
 
 
-@SECTION.vector(126, "`template` and `context`", CODE, Need.STAGE)
+@SECTION.vector(126, "`template`", CODE, Need.STAGE)
 def _(subject: Subject) -> Verdict:
-    refused(generate(subject, template="{{ .Prompt }}"), 400)
-    refused(generate(subject, context=[1, 2]), 400)
+    refused(generate(subject, template="{{ .System }}: {{ .Prompt }}"), 400)
     same("the backend is not asked", subject.stage.asked, [])
     return not_offered(
-        "refused: template and tokens are the backend's own, and ignoring these would change the answer"
+        "refused: the template is the backend's own, and ignoring this would change the answer"
     )
+
+
+@SECTION.vector(
+    180, "`context` of the last answer: the conversation goes on; none with `raw`", CODE, Need.STAGE
+)
+def _(subject: Subject) -> None:
+    asked = [{"role": "user", "content": QUESTION}]
+    said = {"role": "assistant", "content": "Hello from the fake backend."}
+    given = _context_of(ok(generate(subject, stream=False)))
+    given = _context_of(done_lines(generate(subject, context=given))[-1])
+    same("the second time", subject.stage.asked[-1]["messages"], [*asked, said, *asked])
+    ok(generate(subject, context=given, stream=False))
+    same("the third time", subject.stage.asked[-1]["messages"], [*asked, said, *asked, said, *asked])
+    true("raw gives none", "context" not in ok(generate(subject, raw=True, stream=False)))

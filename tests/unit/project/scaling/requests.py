@@ -19,6 +19,7 @@ from gateway.translate.tools import complete_parameters
 from ollama_api.anthropic import api as messages
 from ollama_api.anthropic import request as anthropic
 from ollama_api.ollama import parse
+from ollama_api.ollama.carried_turns import pack_turns, unpack_turns
 from ollama_api.openai import chat as openai
 from ollama_api.raw_api import parse_raw
 from ollama_api.responses import api as responses
@@ -196,6 +197,12 @@ def uncompiled(size: int) -> Work:
     return partial(fit_schema, schema, DIALECTS["llamacpp"], "", "", SILENT)
 
 
+def carried(size: int) -> Work:
+    """A conversation of so many bytes, there and back."""
+    told = [("user", "x" * 72)] * (size // 80)
+    return lambda: unpack_turns(pack_turns(told))
+
+
 def late_turns(size: int) -> Work:
     """Mark system turns behind one of the user's."""
     return partial(mark_late_system_turns, [USER, *[{"role": "system", "content": "s"}] * size])
@@ -213,6 +220,7 @@ CASES = [
     Case("chat: tools", reading(parse.chat, lambda n: {"messages": [USER], "tools": [TOOL] * n}), 1_000),
     Case("schemas half said", lambda n: partial(complete_parameters, half_said(n)), 9_000),
     Case("schemas that are not compiled", uncompiled, 9_000),
+    Case("generate: a conversation in `context`", carried, 20_000),
     Case("late system turns", late_turns, 9_000),
     Case("chat: options", reading(parse.chat, lambda n: {"options": {f"o{p}": p for p in range(n)}}), 30_000),
     Case("chat: what only the slow path reads", reading(parse.chat, lax_body), 4_000),
