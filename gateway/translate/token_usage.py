@@ -37,7 +37,8 @@ def find_generation_start(timings: Timings) -> int:
     if not timings.head_ns:
         return timings.first_ns
     is_early = timings.ended_ns - timings.head_ns >= timings.head_ns - timings.sent_ns
-    return timings.head_ns if is_early else timings.sent_ns
+    # A nanosecond is what a duration is at least, and the parts fit into the whole.
+    return timings.head_ns if is_early else timings.sent_ns + 1
 
 
 def measure(usage: Usage | None, server: ServerTimings | None, timings: Timings) -> AnswerMetrics:

@@ -189,7 +189,7 @@ def _(subject: Subject) -> Verdict:
 
 
 @SECTION.vector(
-    180, "`context` of the last answer: the conversation goes on; none with `raw`", CODE, Need.STAGE
+    176, "`context` of the last answer: the conversation goes on; none with `raw`", CODE, Need.STAGE
 )
 def _(subject: Subject) -> None:
     asked = [{"role": "user", "content": QUESTION}]

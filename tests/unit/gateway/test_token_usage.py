@@ -30,12 +30,12 @@ def test_the_servers_own_measurements_win() -> None:
     ("head_ns", "expected"),
     [
         pytest.param(0, 1900, id="streamed"),
-        pytest.param(2000, 1000, id="with the answer"),
-        pytest.param(1990, 1000, id="just before the answer"),
+        pytest.param(2000, 1001, id="with the answer"),
+        pytest.param(1990, 1001, id="just before the answer"),
         pytest.param(1000, 1000, id="at once"),
         pytest.param(1200, 1200, id="well before the answer"),
         pytest.param(1500, 1500, id="half way"),
-        pytest.param(1501, 1000, id="behind half of it"),
+        pytest.param(1501, 1001, id="behind half of it"),
     ],
 )
 def test_what_the_head_of_a_whole_answer_shows(head_ns: int, expected: int) -> None:
