@@ -17,8 +17,22 @@ BackendError
 from __future__ import annotations
 
 import re
+from typing import Literal
+
+import msgspec
 
 from backends.excerpts import excerpt
+
+Place = Literal["body", "schema", "role"]
+
+
+class RefusedField(msgspec.Struct, frozen=True):
+    """A field that a backend calls unsupported or unknown, and where it stands."""
+
+    place: Place
+    """At the top of the body, within the schemas of tools, or as a message's role."""
+    name: str
+    """Empty: a role, and the backend does not say which."""
 
 
 class BackendError(Exception):
@@ -88,6 +102,7 @@ class UpstreamRejected(UpstreamError):
     `code` and `param` are OpenAI's words for programs: what is wrong, and where; empty if it said none.
     `is_too_long`: it takes less text than it was given. llama.cpp says that with a 500.
     `is_unusual`: not every backend has the route that was asked.
+    `fields`: what it calls unsupported or unknown, and was asked for.
     """
 
     REQUEST_AT_FAULT = frozenset({400, 405, 413, 415, 422})
@@ -105,6 +120,7 @@ class UpstreamRejected(UpstreamError):
         speaks_of_length: bool = False,
         code: str = "",
         param: str = "",
+        fields: tuple[RefusedField, ...] = (),
     ) -> None:
         super().__init__(backend, f"status {status}", message)
         self.code = code
@@ -114,6 +130,7 @@ class UpstreamRejected(UpstreamError):
         self.retry_after_s = retry_after_s
         self.is_too_long = speaks_of_length and status in self.ABOUT_LENGTH
         self.is_unusual = False
+        self.fields = fields
 
     @property
     def may_try_another(self) -> bool:

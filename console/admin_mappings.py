@@ -15,8 +15,10 @@ from backends.admin import ModelMappingAdmin
 from backends.discovery import catalog
 from backends.models import ModelMapping, ProbeResult
 from backends.routing import registry
-from backends.routing.snapshot import Target
-from console import probe_results
+from backends.routing.snapshot import Route, Target
+from console import learned_notes, probe_results
+from core.admin_base import PRESSED
+from gateway import learned_fields
 from gateway.probing import ProbeFailed
 
 PATTERN = (
@@ -24,6 +26,7 @@ PATTERN = (
     "or run `manage.py probe MODEL`."
 )
 UNREAD = "; the backend's own list was not read by this process yet"
+NOTHING_LEARNED = "Nothing: every field is sent that the dialect has."
 NOT_PROBED = "Nothing was probed. Until then clients are told what the backend says, or what is guessed."
 
 admin.site.unregister(ModelMapping)
@@ -34,8 +37,13 @@ class ProbedMappingAdmin(ModelMappingAdmin):
     """Names that clients use, where they lead, and what is known of that."""
 
     list_display = [*ModelMappingAdmin.list_display, "probe"]
-    readonly_fields = [*ModelMappingAdmin.readonly_fields, "client_view", "probe_findings"]
-    buttons = {**ModelMappingAdmin.buttons, "probe": "run_probe"}
+    readonly_fields = [
+        *ModelMappingAdmin.readonly_fields,
+        "client_view",
+        "probe_findings",
+        "lessons_from_refusals",
+    ]
+    buttons = {**ModelMappingAdmin.buttons, "probe": "run_probe", "forget": "forget_lessons"}
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Offer no button to those who may not press it."""
@@ -46,7 +54,12 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         """Add what is known, once there is something to know of."""
         sections = super().get_fieldsets(request, obj)
         known = (
-            [("What is known of its models", {"fields": ["client_view", "probe_findings"]})]
+            [
+                (
+                    "What is known of its models",
+                    {"fields": ["client_view", "probe_findings", "lessons_from_refusals"]},
+                )
+            ]
             if obj is not None
             else []
         )
@@ -73,6 +86,25 @@ class ProbedMappingAdmin(ModelMappingAdmin):
         tables = [_table(list(results)) for _, results in groups]
         return format_html_join("", "{}", ((table,) for table in tables)) or NOT_PROBED
 
+    @admin.display(description="Learnt from refusals")
+    def lessons_from_refusals(self, row: ModelMapping) -> SafeString | str:
+        """Show what targets are asked without since they refused it, and offer to forget that."""
+        notes = learned_notes.list_notes(_list_targets(row))
+        if not notes:
+            return NOTHING_LEARNED
+        lines = format_html_join("", '<span class="lg-sub">{}: {}</span>', notes)
+        return format_html(
+            '{}<button class="lg-button" type="submit" name="{}" value="forget">Forget it</button>',
+            lines,
+            PRESSED,
+        )
+
+    def forget_lessons(self, request: HttpRequest, row: ModelMapping) -> None:
+        """Forget what was learnt of the mapping's targets, so that all is sent again."""
+        learned_notes.forget(_list_targets(row))
+        self.tell(request, f"{row.name}: what was learnt from refusals is forgotten.")
+        self.log_change(request, row, "Forgot what was learnt from refusals.")
+
     def run_probe(self, request: HttpRequest, row: ModelMapping) -> None:
         """Probe each target, and tell what came."""
         route = registry.current().resolve(row.name)
@@ -96,9 +128,24 @@ class ProbedMappingAdmin(ModelMappingAdmin):
             self.tell(request, f"{name}: {probe_results.summary(found)}")
 
 
-def _describe_targets(row: ModelMapping) -> Iterator[tuple[str, str]]:
+def _find_route(row: ModelMapping) -> Route | None:
+    """Find where a mapping's own name leads; a pattern has none, nor has one that is disabled."""
     route = None if "*" in row.name else registry.current().resolve(row.name)
-    if route is not None and route.rule.name == row.name:
+    return route if route is not None and route.rule.name == row.name else None
+
+
+def _list_targets(row: ModelMapping) -> list[Target]:
+    """List the targets of a mapping; of a pattern's, the models of which something was learnt."""
+    route = _find_route(row)
+    if route is not None:
+        return list(route.targets)
+    rules = registry.current().get_pattern(row.name) if "*" in row.name else None
+    return [one for target in rules.targets for one in learned_fields.list_models(target)] if rules else []
+
+
+def _describe_targets(row: ModelMapping) -> Iterator[tuple[str, str]]:
+    route = _find_route(row)
+    if route is not None:
         for target in route.targets:
             card = catalog.get_seen_card(target)
             unread = "" if card is not None else UNREAD

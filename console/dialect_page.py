@@ -11,6 +11,7 @@ import msgspec
 
 from backends.wire.dialect import Dialect, EmbedStyle, Fill, ModelSource, Prefill, ThinkStyle
 from backends.wire.dialects import DIALECTS
+from backends.wire.droppable import Droppable
 from backends.wire.profile_names import RENAMED
 from backends.wire.reading import Reading
 from backends.wire.styles import OPTIONS
@@ -44,6 +45,7 @@ SHOWN = {"name", "label", "documentation", "unverified"}
 OBJECTS: dict[str, type[msgspec.Struct]] = {
     "think": ThinkStyle,
     "response_parsing": Reading,
+    "droppable": Droppable,
     "prefill": Prefill,
     "embeddings": EmbedStyle,
     "infill": Fill,

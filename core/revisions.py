@@ -16,8 +16,10 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 ROUTING = "routing"
 ACCESS = "access"
+LEARNT = "learnt"
+"""What backends taught by refusing it: counted up when an operator clears some of it."""
 
-_listeners: dict[str, list[Callable[[], None]]] = {ROUTING: [], ACCESS: []}
+_listeners: dict[str, list[Callable[[], None]]] = {ROUTING: [], ACCESS: [], LEARNT: []}
 
 
 class ConfigRevision(models.Model):

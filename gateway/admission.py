@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from backends.errors import UpstreamError
 from backends.health import board as health_board
@@ -37,7 +38,7 @@ CANCELLED = {
 class Lease:
     """What one admitted request holds."""
 
-    __slots__ = ("alias", "asked", "attempts", "context", "mapping", "record")
+    __slots__ = ("alias", "asked", "attempts", "context", "forced_options", "mapping", "record")
 
     def __init__(self, context: RequestContext, record: UsageRecord, asked: str = "") -> None:
         self.context = context
@@ -48,6 +49,8 @@ class Lease:
         """The canonical name of the model."""
         self.mapping = ""
         """The name or pattern of its mapping."""
+        self.forced_options: Mapping[str, Any] = {}
+        """Ollama's options that its mapping forces."""
         self.attempts: list[Attempt] = []
 
     def begin_attempt(self, candidate: Candidate) -> Attempt:
@@ -161,3 +164,4 @@ def open_lease(context: RequestContext, api: str, model: str, *, streamed: bool)
 async def admit(lease: Lease, route: Route, plan: Plan) -> None:
     """Admit a request. Limits and queues have their place here."""
     lease.alias, lease.mapping = route.alias, route.rule.name
+    lease.forced_options = route.rule.forced_options

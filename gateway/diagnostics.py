@@ -48,6 +48,12 @@ class Diagnostics:
         """Note that something was sent that the client did not ask for."""
         self._take(Note("", "added", to, why))
 
+    def withdraw(self, to: str) -> str:
+        """Take back what was noted of a member of the body, which goes elsewhere. Gives its field's name."""
+        found = [note for note in self.taken if to in note.to.split(", ")]
+        self.taken = [note for note in self.taken if note not in found]
+        return next((note.field for note in found if note.field), "")
+
     def extend(self, other: Diagnostics | None) -> None:
         """Take over what was noted before a target was chosen."""
         if other is not None:

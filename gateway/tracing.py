@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from backends.routing.snapshot import RoutingSnapshot
+from backends.routing.snapshot import MappingRules, RoutingSnapshot
+from gateway import learned_fields
 from gateway.capabilities import check_capabilities
 from gateway.client_api import ClientApi
 from gateway.diagnostics import Diagnostics, TranslationContext
@@ -16,6 +17,7 @@ from gateway.errors import ModelNotFound
 from gateway.mapping_rules import apply_rules
 from gateway.plan import Candidate, SkippedTarget, make_plan
 from gateway.trace_report import TraceReport, report_target
+from gateway.translate.learning import apply_lesson, list_forced_members
 from gateway.upstream_routes import build_body
 
 
@@ -46,13 +48,17 @@ def trace_request(
     rule_notes = Diagnostics()
     apply_rules(route.rule, operation, rule_notes)
     plan = make_plan(operation, route, Random(0))  # noqa: S311  # an order to show, which guards nothing
-    traced = [_trace(operation, candidate, rule_notes) for candidate in plan.require_candidates()]
+    traced = [_trace(operation, candidate, rule_notes, route.rule) for candidate in plan.require_candidates()]
     return traced, plan.skipped
 
 
-def _trace(operation: Any, candidate: Candidate, rule_notes: Diagnostics) -> TargetTrace:
+def _trace(operation: Any, candidate: Candidate, rule_notes: Diagnostics, rule: MappingRules) -> TargetTrace:
     diagnostics = Diagnostics()
     diagnostics.extend(rule_notes)
     body, _ = build_body(candidate.route, operation, candidate.target, TranslationContext(diagnostics))
+    lesson, dialect = learned_fields.find(candidate.target), candidate.target.dialect
+    if lesson is not None and not isinstance(body, bytes):
+        forced = list_forced_members(operation, rule.forced_options, dialect)
+        body = apply_lesson(body, lesson, dialect, forced, diagnostics)
     members = body if not isinstance(body, bytes) else {}
     return TargetTrace(candidate, report_target(candidate.target, operation, members, diagnostics), members)

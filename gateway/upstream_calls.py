@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from backends.errors import UpstreamGarbled
+from backends.errors import UpstreamGarbled, UpstreamRejected
+from backends.routing.snapshot import Target
 from backends.upstream import client
 from backends.upstream.client import Stream, UpstreamCall, WholeAnswer
 from backends.wire.openai_types import BadReply
 from backends.wire.reading import is_unexplained
+from gateway import learned_fields
 from gateway.admission import Lease
 from gateway.attempt import Attempt, describe_outcome
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
@@ -20,8 +23,18 @@ from gateway.generation import GenerationRequest
 from gateway.operation import MediaRequest, ModelLoad, Operation
 from gateway.option_warnings import warn_of_ignored_options
 from gateway.trace_report import report_members, report_target
+from gateway.translate.learning import (
+    NO_LESSON,
+    Lesson,
+    apply_lesson,
+    find_lesson,
+    list_forced_members,
+    merge_lessons,
+)
 from gateway.upstream_routes import Body, UpstreamRoute, build_body
 
+MOST_ROUNDS = 3
+"""How often a backend is asked again without what it refused."""
 ResultT = TypeVar("ResultT")
 
 
@@ -50,6 +63,16 @@ class UpstreamCalls:
         Raises `UpstreamError`, and what `read` raises: an answer that cannot be read is a call that failed.
         """
         call = self.build(attempt, part)
+        try:
+            return await self._fetch(attempt, read, call)
+        except UpstreamRejected as refused:
+            if not refused.fields:
+                raise
+            return await self._ask_without(attempt, part, call, refused, partial(self._fetch, attempt, read))
+
+    async def _fetch(
+        self, attempt: Attempt, read: Callable[[WholeAnswer], ResultT], call: UpstreamCall
+    ) -> ResultT:
         state = attempt.begin_call()
         try:
             answer = await client.fetch_whole(attempt.candidate.target, call, state)
@@ -68,18 +91,73 @@ class UpstreamCalls:
     async def open_stream(self, attempt: Attempt) -> Stream:
         """Ask for a stream, and wait for its first words. Raises `UpstreamError`."""
         call = self.build(attempt)
+        try:
+            return await self._open_stream(attempt, call)
+        except UpstreamRejected as refused:
+            if not refused.fields:
+                raise
+            return await self._ask_without(attempt, None, call, refused, partial(self._open_stream, attempt))
+
+    async def _open_stream(self, attempt: Attempt, call: UpstreamCall) -> Stream:
         state = attempt.begin_call()
-        stream = await client.open_stream(attempt.candidate.target, call, state)
+        try:
+            stream = await client.open_stream(attempt.candidate.target, call, state)
+        except UpstreamRejected as refused:
+            attempt.end_call(state, describe_outcome(refused))
+            raise
         attempt.first_ns = time.monotonic_ns()
         if stream.has_seen_done:  # it was not streamed, or held back until it was whole
             attempt.head_ns = stream.head_ns
         return stream
 
-    def build(self, attempt: Attempt, part: Any = None) -> UpstreamCall:
-        """Build the call for the target of an attempt. Raises `BadRequest`."""
+    async def _ask_without(
+        self,
+        attempt: Attempt,
+        part: Any,
+        call: UpstreamCall,
+        refused: UpstreamRejected,
+        ask: Callable[[UpstreamCall], Awaitable[ResultT]],
+    ) -> ResultT:
+        """Ask again without what the backend calls unsupported, in so many rounds: nothing has run yet.
+
+        What led to an answer is learnt. Raises what the last round raised.
+        """
+        target = attempt.candidate.target
+        lesson = NO_LESSON
+        try:
+            for _ in range(MOST_ROUNDS):
+                more = self._conclude(target, call, refused)
+                if more == NO_LESSON:
+                    break
+                lesson = merge_lessons(lesson, more)
+                call = self.build(attempt, part, lesson)
+                try:
+                    answer = await ask(call)
+                except UpstreamRejected as again:
+                    refused = again
+                else:
+                    learned_fields.learn(target, lesson)
+                    return answer
+            raise refused
+        finally:
+            del refused  # an exception that its own frame holds is a cycle
+
+    def _conclude(self, target: Target, call: UpstreamCall, refused: UpstreamRejected) -> Lesson:
+        """Conclude what to leave out of a call that was refused; nothing, where it may not be left out."""
+        droppable = target.dialect.droppable
+        if droppable is None or isinstance(self._operation, MediaRequest):
+            return NO_LESSON
+        sent = msgspec.json.decode(call.body, type=dict[str, msgspec.Raw])
+        return find_lesson(refused.fields, sent, droppable, self._list_forced_members(target))
+
+    def _list_forced_members(self, target: Target) -> set[str]:
+        return list_forced_members(self._operation, self._lease.forced_options, target.dialect)
+
+    def build(self, attempt: Attempt, part: Any = None, trial: Lesson | None = None) -> UpstreamCall:
+        """Build the call for the target of an attempt, by way of trial without more. Raises `BadRequest`."""
         candidate = attempt.candidate
         target, route = candidate.target, candidate.route
-        body = self._translate(attempt, part)
+        body = self._translate(attempt, part, trial)
         media = self._operation if isinstance(self._operation, MediaRequest) else None
         return UpstreamCall(
             route.path,
@@ -93,7 +171,7 @@ class UpstreamCalls:
             accept="*/*" if media is not None else "application/json",
         )
 
-    def _translate(self, attempt: Attempt, part: Any) -> Body:
+    def _translate(self, attempt: Attempt, part: Any, trial: Lesson | None) -> Body:
         """Build a body, and report what became of each field if somebody wants to see it."""
         target, route = attempt.candidate.target, attempt.candidate.route
         reports = self._lease.context.reports
@@ -104,6 +182,15 @@ class UpstreamCalls:
             context = TranslationContext(Diagnostics(), self._recalled)
             context.diagnostics.extend(self._rule_notes)
         body, attempt.emulated_stops = build_body(route, asked, target, context)
+        lesson = learned_fields.find(target)
+        if trial is not None:
+            lesson = merge_lessons(lesson, trial) if lesson is not None else trial
+            if reports:
+                reports.pop()  # that of the body that was refused
+        if lesson is not None and not isinstance(body, bytes):
+            body = apply_lesson(
+                body, lesson, target.dialect, self._list_forced_members(target), context.diagnostics
+            )
         if isinstance(asked, GenerationRequest) and asked.client_options:
             warn_of_ignored_options(self._lease.mapping, asked.client_options, target.dialect)
         if reports is not None and isinstance(asked, MediaRequest):

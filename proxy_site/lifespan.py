@@ -18,6 +18,7 @@ from backends.routing.registry import routing
 from backends.upstream import transport
 from core import ttl_store
 from core.follower import Follower
+from gateway.learned_fields import learnt
 
 LOAD_TIMEOUT_S = 10.0
 
@@ -56,7 +57,7 @@ def _start() -> Follower:
     global _follower  # one process, one state
     with _lock:
         if _follower is None:
-            _follower = Follower([routing, access], settings.PROXY.snapshot_poll_s)
+            _follower = Follower([routing, access, learnt], settings.PROXY.snapshot_poll_s)
             _follower.start()
         return _follower
 

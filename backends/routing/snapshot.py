@@ -185,6 +185,10 @@ class RoutingSnapshot:
                 return Route(alias, mapping, targets)
         return None
 
+    def get_pattern(self, name: str) -> MappingRules | None:
+        """Give the mapping that is this pattern."""
+        return next((mapping for _, mapping in self.patterns if mapping.name == name), None)
+
     def list_matching_patterns(self, name: str) -> list[MappingRules]:
         """List every pattern that a name matches, the most specific first: what `resolve` chooses from."""
         core, alias = spellings(name)

@@ -8,9 +8,10 @@ from typing import Any
 from backends import key_redaction
 from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Target
-from backends.wire import error_text, failures, overflow, retry
+from backends.wire import error_text, failures, overflow, refused_fields, retry
 
 LIMITED = 429
+REQUEST_REFUSED = (400, 422)
 
 
 def reject(
@@ -25,7 +26,7 @@ def reject(
         message,
         error_text.words_of(body, hide),
         headers,
-        error_text.decode_body(body),
+        error_text.decode_body(body) or body.decode("utf-8", "replace"),
     )
 
 
@@ -34,7 +35,7 @@ def error_in(target: Target, error: Any) -> UpstreamRejected:
     hide = key_redaction.hider(target.upstream)
     message = error_text.message_of_error(error, "the backend reported an error", hide)
     words = error_text.words_of_error(error, hide)
-    return _refusal(target, failures.status_of_error(error), message, words, {}, error)
+    return _refusal(target, failures.status_of_error(error), message, words, {}, {"error": error})
 
 
 def _refusal(
@@ -48,6 +49,7 @@ def _refusal(
     wait_s = retry.retry_after_s(headers, told, message)
     if wait_s is None and status == LIMITED:
         wait_s = retry.reset_after_s(headers, told)
+    fields = refused_fields.find_fields(told, *words) if status in REQUEST_REFUSED else ()
     return UpstreamRejected(
         target.upstream.name,
         status,
@@ -56,4 +58,5 @@ def _refusal(
         speaks_of_length=overflow.is_too_long(message),
         code=words[0],
         param=words[1],
+        fields=fields,
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from backends.wire.droppable import Droppable
 from backends.wire.origin import is_path
 from backends.wire.profile_names import rename_profile
 from backends.wire.reading import Reading
@@ -159,6 +160,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Request parameter for `keep_alive`, in whole seconds; empty: not supported."""
     drop_params: list[str] = []
     """Request parameters that are never sent."""
+    droppable: Droppable | None = Droppable()
+    """What is learnt from a refusal to leave out or to call otherwise; null: nothing is."""
     drop_params_when_reasoning: list[str] = []
     """Request parameters that are not sent while the model reasons."""
     routing_params: frozenset[str] = frozenset()

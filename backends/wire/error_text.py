@@ -137,8 +137,9 @@ def _tellers(error: Any) -> Iterator[Any]:
     yield error
     for path in (("error",), ("errors", 0), ("fault", "detail"), ("detail",)):
         yield walk(error, path)
-    sentence = error if isinstance(error, str) else walk(error, ("message",))
-    if isinstance(sentence, str) and sentence[:1] in ("{", "["):
+    for sentence in (error, walk(error, ("message",)), walk(error, ("detail",))):
+        if not isinstance(sentence, str) or sentence[:1] not in ("{", "["):
+            continue
         inner = decode_body(sentence[:LARGEST_QUOTE].encode("utf-8", "replace"))
         yield walk(inner, ("error",))
         yield inner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.wire import members
-from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill
+from backends.wire.dialect import Dialect, EmbedStyle, Fields, Fill, ModelSource, Prefill, ThinkStyle
 from backends.wire.reading import Reading
 from backends.wire.styles import (
     LLAMA_GRAMMAR,
@@ -12,6 +12,7 @@ from backends.wire.styles import (
     TEMPLATE_MODELS,
     VLLM_OPTIONS,
     effort,
+    levels,
     template,
 )
 
@@ -41,6 +42,8 @@ ROWS = (
         name="generic",
         label="OpenAI-compatible (generic)",
         accepts_max_completion_tokens=True,  # nobody knows
+        # What most servers call it; one that does not know it says so, and is asked without it from then on.
+        think=ThinkStyle(levels=levels("reasoning_effort", max="high")),
         response_parsing=INLINE_THINKING,
         late_system_messages="user",
         options=OPTIONS,

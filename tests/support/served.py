@@ -13,7 +13,7 @@ from backends.health import board as health_board
 from backends.routing.registry import routing
 from backends.upstream import key_turns
 from core.revisions import ConfigRevision
-from gateway import loaded_models
+from gateway import learned_fields, loaded_models
 from proxy_site.server import DrainingServer, listen, uvicorn_config
 
 from .raw_http import Client
@@ -60,7 +60,7 @@ class ServedInThread:
 
 def begin_anew() -> None:
     """Bring this process up to date with a database that was emptied behind its back."""
-    for followed in (routing, access):
+    for followed in (routing, access, learned_fields.learnt):
         # A number that any process under test has seen before would be taken for no change.
         ConfigRevision.objects.update_or_create(
             name=followed.name, defaults={"number": time.time_ns() // 1_000_000}

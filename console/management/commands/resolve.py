@@ -13,6 +13,7 @@ from accounts.models import Team
 from backends.models import ModelMapping
 from backends.routing import knowledge, registry
 from backends.routing.snapshot import Route, RoutingSnapshot, Target
+from console import learned_notes
 from console.management.base import OperatorCommand
 from core.model_names import canonical, matches
 from gateway.generation import GenerationRequest
@@ -31,6 +32,11 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the name, and who asks."""
         parser.add_argument("name", metavar="NAME", help="the model name as a client sends it")
+        parser.add_argument(
+            "--forget-learned",
+            action="store_true",
+            help="forget what was learnt from refusals of its targets",
+        )
         parser.add_argument("--team", help="also say whether this team may use it")
 
     def run(self, **options: Any) -> None:
@@ -42,10 +48,20 @@ class Command(OperatorCommand):
             raise CommandError(_why_nothing(name))
         for line in [*_describe(name, route), *_list_passed_over(name, route, snapshot)]:
             self.stdout.write(line)
+        self._tell_lessons(route, forgets=options["forget_learned"])
         if options["team"]:
             self.stdout.write(_permission(options["team"], name))
         if not any(not target.upstream.is_locked_out for target in route.targets):
             raise CommandError(f"{name} leads nowhere: no target of {route.rule.name!r} can be used.")
+
+    def _tell_lessons(self, route: Route, *, forgets: bool) -> None:
+        """Tell what was learnt from refusals of the targets, and forget it if that is wished for."""
+        learned_notes.load()
+        for name, lesson in learned_notes.list_notes(route.targets):
+            self.stdout.write(f"  learnt from refusals: {name}: {lesson}")
+        if forgets:
+            learned_notes.forget(route.targets)
+            self.stdout.write("  What was learnt from refusals is forgotten.")
 
 
 def _list_disabled_mappings(name: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from backends.routing import registry
+from console import learned_notes
 from console.management.base import OperatorCommand
 from gateway import tracing
 from gateway.errors import RequestError
@@ -40,6 +41,7 @@ class Command(OperatorCommand):
     def run(self, **options: Any) -> None:
         """Print the account for each target."""
         _, snapshot = registry.load()
+        learned_notes.load()
         try:
             api = GENERATIONS[options["path"]]
             traced, skipped = tracing.trace_request(api, _read(options["file"]), snapshot)

@@ -1,0 +1,170 @@
+"""What backends taught by refusing a field: kept for a day, by backend, model and profile, and shared.
+
+A request looks in this process's memory only. What other processes learnt comes through Redis within half a
+minute; that it was forgotten, by the revision in the database, within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+
+import msgspec
+import structlog
+
+from backends.routing.snapshot import Target, Upstream
+from core import revisions, ttl_store
+from core.model_names import matches
+from core.snapshot_cache import RevisionedCache
+from core.ttl_store import Space
+from gateway.translate.learning import Lesson, merge_lessons
+
+log = structlog.get_logger("llamagate.upstream")
+
+LIFE_S = 86_400.0
+MOST = 1000
+"""Models of backends of which something is known; what ends first makes room."""
+REFRESH_S = 30.0
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A lesson, and what it is bound to."""
+
+    backend_id: int
+    model: str
+    profile: str
+    """The revision of the backend's profile for this model: with another one all is open again."""
+    lesson: Lesson
+    until: float
+    """Unix time."""
+
+
+_space = Space("learnt", MOST)
+_decoder = msgspec.json.Decoder(Learned)
+_known: dict[tuple[int, str], Learned] = {}
+_revisions: dict[tuple[int, str], tuple[Upstream, str]] = {}
+"""Revisions of profiles that were worked out, each for the snapshot's backend."""
+_refresh_at = 0.0
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def find(target: Target) -> Lesson | None:
+    """Give what is known to differ for a target's model."""
+    if time.monotonic() >= _refresh_at:
+        _refresh_soon()
+    if not _known:
+        return None
+    found = _known.get((target.upstream.id, target.model))
+    if found is None or found.until <= time.time() or found.profile != _revise(target):
+        return None
+    return found.lesson
+
+
+def list_models(target: Target) -> list[Target]:
+    """List the models of a pattern's target of which something is known."""
+    return [
+        msgspec.structs.replace(target, model=model)
+        for backend_id, model in list(_known)
+        if backend_id == target.upstream.id and matches(target.model, model)
+    ]
+
+
+def learn(target: Target, lesson: Lesson) -> None:
+    """Keep what was learnt, and tell the other processes, and the operator."""
+    before = find(target)
+    whole = merge_lessons(before, lesson) if before else lesson
+    found = Learned(target.upstream.id, target.model, _revise(target), whole, time.time() + LIFE_S)
+    _keep(found)
+    _space.put_soon(_key(found.backend_id, found.model), msgspec.json.encode(found), LIFE_S)
+    log.warning(
+        "learnt from a refusal", backend=target.upstream.name, model=target.model, fields=lesson.describe()
+    )
+
+
+async def load() -> None:
+    """Take over what all processes learnt."""
+    for value in (await _space.all()).values():
+        found = _read(value)
+        if found is not None:
+            _keep(found)
+
+
+async def forget(target: Target) -> None:
+    """Forget what was learnt for a target's model, here and in Redis; `tell_all` has the others forget."""
+    key = (target.upstream.id, target.model)
+    _known.pop(key, None)
+    await _space.drop(_key(*key))
+
+
+def tell_all() -> None:
+    """Have every process forget what it learnt, but not what is in Redis. Blocks: it asks the database."""
+    revisions.bump(revisions.LEARNT)
+
+
+def _reload() -> tuple[int, None]:
+    """Forget what this process knows, since somebody cleared something, and ask Redis anew."""
+    global _refresh_at  # one of this process
+    number = revisions.number(revisions.LEARNT)
+    forget_all()
+    _refresh_at = 0.0
+    return number, None
+
+
+learnt = RevisionedCache("learnt", _reload)
+revisions.listen(revisions.LEARNT, learnt.reload)
+
+
+def forget_all() -> None:
+    """Forget everything in this process."""
+    _known.clear()
+    _revisions.clear()
+    _space.forget()
+
+
+def _keep(found: Learned) -> None:
+    key = (found.backend_id, found.model)
+    if len(_known) >= MOST and key not in _known:
+        del _known[min(_known, key=lambda one: _known[one].until)]
+    _known[key] = found
+
+
+def _revise(target: Target) -> str:
+    """Give the revision of a target's profile: a digest of all that it says, and of the address."""
+    key = (target.upstream.id, target.model)
+    known = _revisions.get(key)
+    if known is not None and known[0] is target.upstream:
+        return known[1]
+    if len(_revisions) >= MOST:
+        _revisions.clear()
+    said = msgspec.json.encode([target.upstream.base_url, target.dialect], order="deterministic")
+    digest = hashlib.blake2s(said, digest_size=8).hexdigest()
+    _revisions[key] = target.upstream, digest
+    return digest
+
+
+def _key(backend_id: int, model: str) -> str:
+    return f"{backend_id}.{hashlib.blake2s(model.encode(), digest_size=16).hexdigest()}"
+
+
+def _read(value: bytes) -> Learned | None:
+    """Read a value; what another release wrote may look otherwise, and says nothing."""
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError:
+        return None
+
+
+def _refresh_soon() -> None:
+    """Look what the others learnt, behind the scenes."""
+    global _refresh_at  # one of this process
+    _refresh_at = time.monotonic() + REFRESH_S
+    if not ttl_store.is_shared():
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return  # a command, which has loaded it
+    task = loop.create_task(load())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
