@@ -128,7 +128,8 @@ class _Batches:
         self._parts = parts(self._places, self._batch)
         if not tokens or dialect.protocol == "ollama":
             return  # an Ollama gets the options
-        known = await self._context_length()
+        card = await catalog.get_card_soon(self._target)
+        known = self._route.rule.context_length or card.context_length
         if known and tokens >= known:
             return  # the model takes no more anyway
         if self._request.truncate and dialect.embeddings and dialect.embeddings.max_tokens:

@@ -205,6 +205,13 @@ def get_known_card(target: Target) -> ModelCard:
     return listing(target.upstream).get_known_card(target.model)
 
 
+async def get_card_soon(target: Target) -> ModelCard:
+    """Give what is known of a target's model, waiting a moment for the first look only."""
+    if not listing(target.upstream).has_been_read:
+        await await_first_look(target.upstream)
+    return get_known_card(target)
+
+
 def get_seen_card(target: Target) -> ModelCard | None:
     """Give what was heard of a target's model, if anything: for threads without an event loop to ask in."""
     found = _listings.get((target.upstream.id, target.upstream.base_url))

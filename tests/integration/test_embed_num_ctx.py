@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backends.discovery import catalog
 from backends.models import ModelMapping
 from tests.fake_backend import FakeBackend, Request, Script, scripts, vector
 from tests.fake_backend.answers import error_script
@@ -108,6 +109,15 @@ def test_a_limit_that_says_nothing_costs_nothing(client: Client, fake: FakeBacke
     fake.models = [{"id": "m", "context_length": 50_000}]
     assert embed(client, *[words(12)] * BATCH, num_ctx=num_ctx).status == 200
     assert list(map(len, asked(fake))) == [BATCH]
+
+
+def test_a_list_that_hangs_is_waited_for_a_moment_only(
+    client: Client, fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "A_MOMENT_S", 0.05)
+    fake.route("GET", "/v1/models", scripts.silent())
+    assert embed(client, FITTING).status == 200
+    assert asked(fake) == [[FITTING]]
 
 
 def test_without_it_nothing_is_counted(client: Client, fake: FakeBackend) -> None:
