@@ -31,7 +31,7 @@ SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 def normalize_messages(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics = SILENT) -> list[Turn]:
     """Give the turns as this kind of backend takes them. Raises `BadRequest`: it takes no images."""
-    if not dialect.accepts_files:
+    if not dialect.accepts_files and any(isinstance(turn.get("content"), list) for turn in turns):
         turns = name_files(turns, diagnostics)
     turns = place_system_turns(turns, dialect, diagnostics)
     results = [] if dialect.accepts_tool_result_images else [turn for turn in turns if turn["role"] == "tool"]

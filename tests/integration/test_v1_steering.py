@@ -37,7 +37,10 @@ CHOOSING: Json = {
     "metadata": {"tags": ["secret"]},
     "tools": [{"type": "openrouter:fusion", "parameters": {"model": "secret"}}],
 }
-ANSWER = {"choices": [{"message": {"content": "x"}, "text": "x", "finish_reason": "stop"}], "data": [1]}
+ANSWER = {
+    "choices": [{"message": {"content": "x"}, "text": "x", "finish_reason": "stop"}],
+    "data": [{"embedding": [0.5]}],
+}
 FORM_TYPE = {"Content-Type": "multipart/form-data; boundary=b0"}
 
 
