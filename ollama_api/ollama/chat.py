@@ -13,10 +13,10 @@ from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest, OllamaForm
 from gateway.operation import ModelLoad
 from gateway.translate.assembly import Assembly, CompleteAnswer
-from gateway.translate.response_format import parse_ollama_format
 from gateway.translate.tools import without_foreign_members
 from ollama_api.json_encoding import rfc3339, to_json
 from ollama_api.ollama import messages, parse
+from ollama_api.ollama.neutral_request import make_request
 from ollama_api.ollama.stream import LineEncoder
 from ollama_api.ollama.types import ChatReply, ChatRequest, ReplyMessage
 
@@ -32,26 +32,13 @@ def parse_body(body: bytes) -> ChatRequest:
 def to_operation(call: ChatRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest | ModelLoad:
     """Make the neutral request. One without messages only loads or unloads. Raises `BadRequest`."""
     diagnostics = diagnostics or SILENT
-    request = GenerationRequest(
-        model=call.model,
-        stream=call.stream,
+    request = make_request(
+        call,
         verb="chat",
         turns=messages.to_openai(call.messages, diagnostics),
         turn_notes=diagnostics,
         ollama=OllamaForm(messages=call.messages, tools=call.tools, format=call.format),
         tools=_keep_known_members(call.tools, diagnostics) if call.tools else [],
-        response_format=parse_ollama_format(call.format) if call.format else None,
-        options=call.options,
-        client_options=call.options,
-        think=call.think,
-        requires_thinking=True,
-        hides_thinking=call.think is False,
-        logprobs=call.logprobs,
-        top_logprobs=call.top_logprobs,
-        keep_alive=call.keep_alive,
-        truncate=call.truncate,
-        shift=call.shift,
-        private=call,
     )
     return request if call.messages else ModelLoad(request=request)
 

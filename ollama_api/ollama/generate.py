@@ -14,10 +14,10 @@ from gateway.generation import GenerationRequest, OllamaForm, Prompt
 from gateway.operation import ModelLoad
 from gateway.translate.assembly import Assembly, CompleteAnswer
 from gateway.translate.images import content_with_images
-from gateway.translate.response_format import parse_ollama_format
 from ollama_api.json_encoding import rfc3339, to_json
 from ollama_api.ollama import parse
 from ollama_api.ollama.carried_turns import Said, pack_turns, unpack_turns
+from ollama_api.ollama.neutral_request import make_request
 from ollama_api.ollama.stream import LineEncoder
 from ollama_api.ollama.types import GenerateReply, GenerateRequest
 
@@ -37,9 +37,8 @@ def to_operation(
 ) -> GenerationRequest | ModelLoad:
     """Make the neutral request. One without a prompt only loads or unloads. Raises `BadRequest`."""
     tokens, system, earlier = _read_context(call, diagnostics or SILENT)
-    request = GenerationRequest(
-        model=call.model,
-        stream=call.stream,
+    request = make_request(
+        call,
         verb="generate",
         system=system,
         turns=[*earlier, {"role": "user", "content": content_with_images(call.prompt, call.images)}],
@@ -55,18 +54,6 @@ def to_operation(
             earlier=earlier,
             is_raw=call.raw,
         ),
-        response_format=parse_ollama_format(call.format),
-        options=call.options,
-        client_options=call.options,
-        think=call.think,
-        requires_thinking=True,
-        hides_thinking=call.think is False,
-        logprobs=call.logprobs,
-        top_logprobs=call.top_logprobs,
-        keep_alive=call.keep_alive,
-        truncate=call.truncate,
-        shift=call.shift,
-        private=call,
     )
     return request if call.prompt else ModelLoad(request=request)
 
