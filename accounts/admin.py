@@ -144,9 +144,11 @@ class ClientKeyAdmin(GuidedAdmin[ClientKey]):
 
     def get_fields(self, request: HttpRequest, obj: ClientKey | None = None) -> list[Any]:
         """Ask for little; tell what is known once it is there."""
-        asked = ["team", "name", "rights", "expires_at"]
+        fields = ["team", "name", "rights", "expires_at"]
         return (
-            asked if obj is None else [*asked, "public_id", "state", "created_at", "created_by", "revoked_at"]
+            fields
+            if obj is None
+            else [*fields, "public_id", "state", "created_at", "created_by", "revoked_at"]
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: ClientKey | None = None) -> list[str]:

@@ -287,11 +287,11 @@ class ModelMappingAdmin(GuidedAdmin[ModelMapping]):
     @admin.display(description="Last change")
     def last_change(self, row: ModelMapping) -> SafeString | str:
         """Tell when and by whom; what clients did is a list of its own."""
-        told = f"{row.updated_at:%Y-%m-%d %H:%M} by {row.changed_by}"
+        text = f"{row.updated_at:%Y-%m-%d %H:%M} by {row.changed_by}"
         if not change_authors.is_client(row.changed_by):
-            return told
+            return text
         url = reverse("admin:backends_routechange_changelist", query={"q": row.name})
-        return format_html('<a class="lg-link" href="{}">{}</a>', url, told)
+        return format_html('<a class="lg-link" href="{}">{}</a>', url, text)
 
     @admin.display(description="Leads to")
     def leads_to(self, row: ModelMapping) -> SafeString:

@@ -105,12 +105,14 @@ def list_name_conflicts() -> list[str]:
     """Say which mappings are not found by their name."""
     mappings: Any = apps.get_model("backends", "ModelMapping").objects
     rows = list(mappings.order_by("name").values_list("name", "canonical_name"))
-    holders = {kept: name for name, kept in rows}
-    return [_describe_name_conflict(name, kept, holders) for name, kept in rows if kept != canonical(name)]
+    holders = {stored: name for name, stored in rows}
+    return [
+        _describe_name_conflict(name, stored, holders) for name, stored in rows if stored != canonical(name)
+    ]
 
 
-def _describe_name_conflict(name: str, kept: str | None, holders: dict[str | None, str]) -> str:
-    if kept is not None:  # written past our models
+def _describe_name_conflict(name: str, stored: str | None, holders: dict[str | None, str]) -> str:
+    if stored is not None:  # written past our models
         return f"mapping {name}: its name was changed past this program, and is not guarded: save it again"
     holder = holders.get(canonical(name))
     if holder is None:

@@ -195,13 +195,13 @@ def _read(
             "redirected", f"reached, but status {status} is a redirect: give the URL it leads to", status
         )
     reason = redactor.text(response.reason or "no reason given")[:NAME_LENGTH]
-    said = message_of(body or b"", reason, redactor.text)
+    message = message_of(body or b"", reason, redactor.text)
     if status in REFUSED:
         what = "the key was refused" if has_key else "it asks for a key"
-        return Report("key_refused", f"reached, but {what} (status {status}): {said}", status)
+        return Report("key_refused", f"reached, but {what} (status {status}): {message}", status)
     if status == 404:
         return Report("not_found", _describe_missing_list(base_url, dialect.base_path), status)
-    return Report("rejected", f"reached, but status {status}: {said}", status)
+    return Report("rejected", f"reached, but status {status}: {message}", status)
 
 
 def _body(response: requests.Response, limit: int, deadline: float) -> bytes | None:

@@ -67,14 +67,14 @@ class AliasUnknown(BackendError):
 class UpstreamError(BackendError):
     """A backend was asked and did not give what we asked for.
 
-    `said` are words of the backend's, without keys. They stand whole in `detail`, for operators who asked;
+    `message`: words of the backend's, without keys. They stand whole in `detail`, for operators who asked;
     the error's own text goes to the log and holds an excerpt, for backends quote prompts.
     """
 
-    def __init__(self, backend: str, detail: str, said: str = "") -> None:
-        super().__init__(f"{backend}: {detail}" + (f": {excerpt(said)}" if said else ""))
+    def __init__(self, backend: str, detail: str, message: str = "") -> None:
+        super().__init__(f"{backend}: {detail}" + (f": {excerpt(message)}" if message else ""))
         self.backend = backend
-        self.detail = f"{detail}: {said}" if said else detail
+        self.detail = f"{detail}: {message}" if message else detail
 
     @property
     def may_try_another(self) -> bool:

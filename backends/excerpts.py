@@ -67,14 +67,14 @@ _UNITS = frozenset(_COUNTED.split())
 def excerpt(text: str) -> str:
     """Keep the words of errors. One line, bounded; keys are taken out before."""
     words = text[:MOST_READ].split()
-    kept: list[str] = []
+    pieces: list[str] = []
     for place, word in enumerate(words):
         if _is_plain(word) or _is_count(words, place):
-            kept.append(word)
-        elif not kept or kept[-1] != GAP:
-            kept.append(GAP)
-    told = " ".join(kept)
-    return told if len(told) <= MAX_EXCERPT else told[: MAX_EXCERPT - 1] + GAP
+            pieces.append(word)
+        elif not pieces or pieces[-1] != GAP:
+            pieces.append(GAP)
+    joined = " ".join(pieces)
+    return joined if len(joined) <= MAX_EXCERPT else joined[: MAX_EXCERPT - 1] + GAP
 
 
 def _core(word: str) -> str:

@@ -30,11 +30,11 @@ class ProfileNamesAdmin(BackendModelAdmin):
         super().save_model(request, obj, form, change)
         kind = of_address(obj.base_url)
         if obj.dialect == "generic" and kind.name != obj.dialect:
-            told = (
+            message = (
                 f"This is an address of {kind.label}: its dialect {kind.name} knows what is particular there."
             )
-            self.message_user(request, told, messages.WARNING)
+            self.message_user(request, message, messages.WARNING)
         sentences = describe_old_names(form.cleaned_data.get("profile"))
         if sentences:
-            told = " ".join(sentences[:MAX_NAMES_SHOWN])
-            self.message_user(request, f"Renamed in the profile: {told}", messages.WARNING)
+            message = " ".join(sentences[:MAX_NAMES_SHOWN])
+            self.message_user(request, f"Renamed in the profile: {message}", messages.WARNING)

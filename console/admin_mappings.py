@@ -47,8 +47,8 @@ class ProbedMappingAdmin(ModelMappingAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Offer no button to those who may not press it."""
-        shown = list(self.list_display)
-        return shown if self.has_change_permission(request) else shown[:-1]
+        columns = list(self.list_display)
+        return columns if self.has_change_permission(request) else columns[:-1]
 
     def get_fieldsets(self, request: HttpRequest, obj: ModelMapping | None = None) -> list[Any]:
         """Add what is known, once there is something to know of."""

@@ -93,8 +93,8 @@ def _member_rows(field: str) -> list[str]:
 
 
 def _field_row(name: str, default: Any, meaning: str) -> str:
-    shown = "" if default is msgspec.NODEFAULT else f"`{json.dumps(default)}`"
-    return f"| `{name}` | {shown} | {meaning} |"
+    value = "" if default is msgspec.NODEFAULT else f"`{json.dumps(default)}`"
+    return f"| `{name}` | {value} | {meaning} |"
 
 
 def _default(member: msgspec.structs.FieldInfo) -> Any:

@@ -81,9 +81,9 @@ def describe_for_clients(rule: MappingRules, target: Target, card: ModelCard | N
         "vectors of": knowledge.embedding_length(target, card),
     }
     parts += [f"{what} {found.value} ({found.origin})" for what, found in figures.items() if found]
-    told = ", ".join([*parts, *_terms(card)])
+    terms = ", ".join([*parts, *_terms(card)])
     unknown = knowledge.list_assumptions(rule, target, card)
-    return f"{told}; unknown: {', '.join(unknown)}, which a probe finds out" if unknown else told
+    return f"{terms}; unknown: {', '.join(unknown)}, which a probe finds out" if unknown else terms
 
 
 def _terms(card: ModelCard | None) -> list[str]:

@@ -53,9 +53,9 @@ def create_admin() -> list[str]:
     given = os.environ.get("ADMIN_PASSWORD", "")
     password = given or secrets.token_urlsafe(12)
     users.create_superuser(username="admin", password=password)
-    shown = "the one in ADMIN_PASSWORD" if given else password
+    hint = "the one in ADMIN_PASSWORD" if given else password
     return [
-        f"Admin user made. Name: admin  Password: {shown}  (shown once; change it at /admin/password_change/)"
+        f"Admin user made. Name: admin  Password: {hint}  (shown once; change it at /admin/password_change/)"
     ]
 
 

@@ -106,5 +106,5 @@ def _edit(
         return [_edit(member, places, (*place, str(number)), instead) for number, member in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    kept = {name: member for name, member in value.items() if instead or (*place, name) not in places}
-    return {name: _edit(member, places, (*place, name), instead) for name, member in kept.items()}
+    remaining = {name: member for name, member in value.items() if instead or (*place, name) not in places}
+    return {name: _edit(member, places, (*place, name), instead) for name, member in remaining.items()}

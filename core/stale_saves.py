@@ -149,5 +149,5 @@ def _text(field: forms.Field, value: Any) -> str:
         return str(field.queryset.filter(pk=value).first() or "nothing") if field.queryset is not None else ""
     if isinstance(field, forms.MultipleChoiceField):
         return ", ".join(value) or "nothing"
-    shown = str(field.prepare_value(plain_secrets.mask(value))) if value not in (None, "", [], {}) else ""
-    return (shown if len(shown) <= SHOWN_LENGTH else f"{shown[:SHOWN_LENGTH]}…") or "nothing"
+    text = str(field.prepare_value(plain_secrets.mask(value))) if value not in (None, "", [], {}) else ""
+    return (text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…") or "nothing"

@@ -74,8 +74,8 @@ class Space:
                     key: value for key, value in zip(wanted, found, strict=True) if isinstance(value, bytes)
                 }
         now = time.time()
-        held = {key: self._values[key] for key in wanted if key in self._values}
-        return {key: value for key, (value, until) in held.items() if until > now}
+        entries = {key: self._values[key] for key in wanted if key in self._values}
+        return {key: value for key, (value, until) in entries.items() if until > now}
 
     async def all(self) -> dict[str, bytes]:
         """Give everything that is there, at most as much as fits."""
@@ -137,9 +137,9 @@ class Space:
         return len(self._values) < self._most and self._bytes + len(value) <= self._most_bytes
 
     def _forget(self, key: str) -> None:
-        held = self._values.pop(key, None)
-        if held is not None:
-            self._bytes -= len(held[0])
+        entry = self._values.pop(key, None)
+        if entry is not None:
+            self._bytes -= len(entry[0])
 
     def _key(self, key: str) -> str:
         return f"{PREFIX}:{self._name}:{key}"

@@ -173,15 +173,15 @@ def _clear(draft: Path) -> None:
         draft.with_name(draft.name + end).unlink(missing_ok=True)
 
 
-def surplus(kept: Sequence[Copy]) -> list[Copy]:
+def surplus(existing: Sequence[Copy]) -> list[Copy]:
     """Choose which copies are over the limit, given the oldest first.
 
     Of several copies of one state an older one goes before any of another state: an upgrade that fails
     halfway, and is tried again and again, must not push out the copy from before it.
     """
-    rest = list(kept)
+    rest = list(existing)
     while len(rest) > KEPT:
         states = [copy.state for copy in rest]
         repeated = (copy for turn, copy in enumerate(rest, 1) if copy.state in states[turn:])
         rest.remove(next(repeated, rest[0]))
-    return [copy for copy in kept if copy not in rest]
+    return [copy for copy in existing if copy not in rest]

@@ -102,8 +102,8 @@ class Lease:
 
     def settle(self, metrics: AnswerMetrics | None = None, assembly: Assembly | None = None) -> None:
         """Record a complete answer, and keep what its backend wants back with the results of its calls."""
-        if assembly is not None and (kept := assembly.collect_replay_data()):
-            replay_store.keep(self.context.caller, self.alias, kept)
+        if assembly is not None and (replay := assembly.collect_replay_data()):
+            replay_store.keep(self.context.caller, self.alias, replay)
         if metrics is not None:
             self.record.prompt_tokens = metrics.prompt_eval_count
             self.record.completion_tokens = metrics.eval_count

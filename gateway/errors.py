@@ -150,7 +150,7 @@ _NAMES = re.compile(rf"""(["'`])([^"'`]{{1,{LONGEST}}})\1|({re.escape(DEFAULT_HO
 """A name in quotes, or with every part that it may have: so Ollama writes names in its sentences."""
 
 
-def put_asked_name(error: Exception, model: str, asked: str) -> None:
+def put_asked_name(error: Exception, model: str, name: str) -> None:
     """Put the client's name of a model into an Ollama's sentence in the place of its own, `model`."""
     if not isinstance(error, backend.UpstreamRejected):
         return
@@ -160,7 +160,7 @@ def put_asked_name(error: Exception, model: str, asked: str) -> None:
         mark, quoted, whole = found.groups()
         if canonical(quoted or whole) != own:
             return found[0]
-        return full_name(asked) if whole else f"{mark}{asked}{mark}"
+        return full_name(name) if whole else f"{mark}{name}{mark}"
 
     error.message = _NAMES.sub(rename, error.message)
 
@@ -175,12 +175,12 @@ def reason_of(error: Exception) -> str:
 
 def trace_of(error: BaseException) -> str:
     """Write where a fault happened, and of what kind it is: its own text may hold what a client said."""
-    told: list[str] = []
+    tracebacks: list[str] = []
     cause: BaseException | None = error
-    while cause is not None and len(told) < MOST_CAUSES:
-        told.append("".join(traceback.format_tb(cause.__traceback__)) + type(cause).__name__)
+    while cause is not None and len(tracebacks) < MOST_CAUSES:
+        tracebacks.append("".join(traceback.format_tb(cause.__traceback__)) + type(cause).__name__)
         cause = cause.__cause__ or cause.__context__
-    return "\n\n".join(reversed(told))
+    return "\n\n".join(reversed(tracebacks))
 
 
 def internal_failure(request_id: str) -> Failure:

@@ -116,7 +116,7 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
     if error.pos >= len(text) or error.msg.startswith("Unterminated"):
         return "unexpected EOF"
     char = text[error.pos]
-    shown = "'\\''" if char == "'" else f"'{char}'" if char.isprintable() else f"'\\x{ord(char):02x}'"
+    quoted = "'\\''" if char == "'" else f"'{char}'" if char.isprintable() else f"'\\x{ord(char):02x}'"
     where = {
         "Expecting value": "looking for beginning of value",
         "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -125,7 +125,7 @@ def _syntax(error: json.JSONDecodeError, text: str) -> str:
         "Invalid control character at": "in string literal",
         "Invalid \\escape": "in string escape code",
     }
-    return f"invalid character {shown} {where.get(error.msg, 'looking for beginning of value')}"
+    return f"invalid character {quoted} {where.get(error.msg, 'looking for beginning of value')}"
 
 
 def fold_keys(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str, ValueT]:
@@ -133,9 +133,9 @@ def fold_keys(fields: Mapping[str, ValueT], known: Collection[str]) -> dict[str,
     return {low if (low := name.lower()) in known else name: value for name, value in fields.items()}
 
 
-def misfit(item: Any, field: str, wanted: str, shown: str = "") -> str:
+def misfit(item: Any, field: str, wanted: str, detail: str = "") -> str:
     """Say in Go's words that a value is not of its field's type."""
-    return f"json: cannot unmarshal {_kind(item)}{shown} into Go struct field {field} of type {wanted}"
+    return f"json: cannot unmarshal {_kind(item)}{detail} into Go struct field {field} of type {wanted}"
 
 
 class _Reader:
@@ -175,7 +175,7 @@ class _Reader:
         if type(item) is hint and not is_too_large:
             return item
         is_number = hint is int and type(item) in (int, float) and math.isfinite(item)
-        self.refuse(item, hint, path, shown=f" {item}" if is_number else "")
+        self.refuse(item, hint, path, detail=f" {item}" if is_number else "")
 
     def array(self, item: Any, hint: Any, whole: Any, path: str) -> list[Any]:
         """Fit every element; null elements are empty ones."""
@@ -183,9 +183,9 @@ class _Reader:
             self.refuse(item, whole, path)
         return [self.value(entry, hint, path) if entry is not None else _empty(hint) for entry in item]
 
-    def refuse(self, item: Any, hint: Any, path: str, shown: str = "") -> NoReturn:
+    def refuse(self, item: Any, hint: Any, path: str, detail: str = "") -> NoReturn:
         """Raise in Go's words."""
-        raise BadRequest(misfit(item, f"{self.top}{path}", go_type(hint, path), shown))
+        raise BadRequest(misfit(item, f"{self.top}{path}", go_type(hint, path), detail))
 
 
 @cache

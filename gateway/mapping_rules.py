@@ -90,12 +90,12 @@ def _place_in_ollama_form(request: GenerationRequest, own: str, examples: list[A
     if prompt is None:
         form.messages = _place(form.messages, own, bool(own), examples, _role_of_message)
     elif (examples or prompt.earlier) and not prompt.needs_generation:
-        asked = {
+        turn = {
             "role": "user",
             "content": prompt.text,
             **({"images": prompt.images} if prompt.images else {}),
         }
-        turns = [*prompt.earlier, asked]
+        turns = [*prompt.earlier, turn]
         form.messages = _place(turns, request.system or own, False, examples, _role_of_turn)
 
 
@@ -107,8 +107,8 @@ def _place(
         return turns
     leading = _count_leading(turns, role_of)
     first: list[Any] = [{"role": "system", "content": system}] if system else []
-    kept = [] if replaces else turns[:leading]
-    return [*first, *kept, *examples, *turns[leading:]]
+    leading_turns = [] if replaces else turns[:leading]
+    return [*first, *leading_turns, *examples, *turns[leading:]]
 
 
 def _count_leading(turns: list[Any], role_of: Callable[[Any], str]) -> int:

@@ -42,7 +42,7 @@ async def list_known_models(caller: Caller) -> list[DescribedModel]:
     return [model for name, model in found.items() if caller.may_use(name)]
 
 
-def spell_name(route: Route, target: Target, asked: str) -> str:
+def spell_name(route: Route, target: Target, requested: str) -> str:
     """Give a name as the list spells it: by its mapping, or by the backend's list; else as it was asked for.
 
     `target`: one of the route's, under the backend's name for the model.
@@ -51,7 +51,7 @@ def spell_name(route: Route, target: Target, asked: str) -> str:
         return route.rule.name
     ways = (way for way in route.rule.targets if way.upstream.id == target.upstream.id)
     names = (_name_through(route.rule, way, target.model) for way in ways)
-    return next((name for name in names if name and canonical(name) == route.alias), asked)
+    return next((name for name in names if name and canonical(name) == route.alias), requested)
 
 
 def _add_exact(found: dict[str, DescribedModel], rule: MappingRules) -> None:

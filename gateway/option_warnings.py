@@ -34,8 +34,8 @@ def warn_of_ignored_options(mapping: str, options: Mapping[str, Any], dialect: D
         _warned.clear()
     _warned.update(new)
     fresh = [option for option, key in ignored.items() if key in new]
-    shown = [option[:64] for option in fresh[:MOST_NAMED]]
-    log.warning("option ignored", mapping=mapping, options=shown, count=len(fresh), dialect=dialect.name)
+    names = [option[:64] for option in fresh[:MOST_NAMED]]
+    log.warning("option ignored", mapping=mapping, options=names, count=len(fresh), dialect=dialect.name)
 
 
 def _key(option: str) -> str:

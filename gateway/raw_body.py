@@ -155,13 +155,13 @@ def _rename_limit(fields: Fields, dialect: Dialect, diagnostics: Diagnostics) ->
         is_taken = name == "max_completion_tokens" and dialect.accepts_max_completion_tokens
         if is_taken or fields.get(name, NULL) == NULL:
             continue
-        kept = {other: value for other, value in fields.items() if other != name}
-        if kept.get(wanted, NULL) == NULL:
+        renamed = {other: value for other, value in fields.items() if other != name}
+        if renamed.get(wanted, NULL) == NULL:
             diagnostics.note_changed(name, wanted, "this kind of backend has another name for it")
-            kept[wanted] = fields[name]
+            renamed[wanted] = fields[name]
         else:
             diagnostics.note_dropped(name, f"{wanted} says it already")
-        fields = kept
+        fields = renamed
     return fields
 
 
@@ -220,15 +220,15 @@ def _lay_options(body: RawBody, fields: Fields, dialect: Dialect, diagnostics: D
     given = dict(fields)
     if forced.keys() & LIMITS:
         given = {name: value for name, value in given.items() if name not in LIMITS}
-    said = {name for name, value in given.items() if value != NULL}
-    if said & LIMITS:
-        said |= LIMITS
-    defaults = {name: value for name, value in defaults.items() if name not in said}
-    for name in fields.keys() - given.keys() | (forced.keys() & said):
+    present = {name for name, value in given.items() if value != NULL}
+    if present & LIMITS:
+        present |= LIMITS
+    defaults = {name: value for name, value in defaults.items() if name not in present}
+    for name in fields.keys() - given.keys() | (forced.keys() & present):
         diagnostics.note_changed(
             name, name if name in forced else dialect.max_tokens, "the mapping forces another value"
         )
-    for name in [*defaults, *(forced.keys() - said)]:
+    for name in [*defaults, *(forced.keys() - present)]:
         diagnostics.note_added(name, "an option of the mapping")
     return {**given, **defaults, **forced}
 

@@ -34,12 +34,12 @@ async def recall(caller: Caller, alias: str, keys: Iterable[str]) -> dict[str, R
     return {wanted[scoped]: _read(value) for scoped, value in found.items()}
 
 
-def keep(caller: Caller, alias: str, kept: dict[str, ReplayData]) -> None:
+def keep(caller: Caller, alias: str, data: dict[str, ReplayData]) -> None:
     """Keep what came with an answer's calls, which share what came with their turn."""
-    turns = {id(value["turn"]): value["turn"] for value in kept.values()}
+    turns = {id(value["turn"]): value["turn"] for value in data.values()}
     written = {key: msgspec.Raw(msgspec.json.encode(turn)) for key, turn in turns.items()}
     largest = 0
-    for key, value in kept.items():
+    for key, value in data.items():
         turn = written[id(value["turn"])]
         size = len(memoryview(turn))
         if size <= LARGEST:

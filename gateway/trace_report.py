@@ -72,8 +72,8 @@ def report_target(
     target: Target, operation: Any, body: Mapping[str, Any], diagnostics: Diagnostics
 ) -> TraceReport:
     """Report on one target: of the request as its API parsed it, which is what the client knows."""
-    told = list_notes(getattr(operation, "private", None) or operation, body, diagnostics)
-    return TraceReport(target.upstream.name, target.model, target.dialect.name, told)
+    notes = list_notes(getattr(operation, "private", None) or operation, body, diagnostics)
+    return TraceReport(target.upstream.name, target.model, target.dialect.name, notes)
 
 
 def report_members(target: Target, names: Iterable[str], diagnostics: Diagnostics) -> TraceReport:
@@ -144,8 +144,8 @@ def _is_said(field: msgspec.structs.FieldInfo, value: Any) -> bool:
 
 def as_header(accounts: list[TraceReport]) -> str:
     """Write accounts as JSON that may stand in a header: what is plain is left out first where it is long."""
-    for kept in (accounts, [_without_plain(one) for one in accounts], [_bare(one) for one in accounts]):
-        text = json.dumps(msgspec.to_builtins(kept), separators=(",", ":"))
+    for shortened in (accounts, [_without_plain(one) for one in accounts], [_bare(one) for one in accounts]):
+        text = json.dumps(msgspec.to_builtins(shortened), separators=(",", ":"))
         if len(text) <= MOST_HEADER_BYTES:
             return text
     return "[]"

@@ -175,13 +175,13 @@ class UpstreamCalls:
         """Build a body, and report what became of each field if somebody wants to see it."""
         target, route = attempt.candidate.target, attempt.candidate.route
         reports = self._lease.context.reports
-        asked = self._operation if part is None else part
+        operation = self._operation if part is None else part
         if reports is None:
             context = TranslationContext(SILENT, self._recalled) if self._recalled else PLAIN
         else:
             context = TranslationContext(Diagnostics(), self._recalled)
             context.diagnostics.extend(self._rule_notes)
-        body, attempt.emulated_stops = build_body(route, asked, target, context)
+        body, attempt.emulated_stops = build_body(route, operation, target, context)
         lesson = learned_fields.find(target)
         if trial is not None:
             lesson = merge_lessons(lesson, trial) if lesson is not None else trial
@@ -191,12 +191,12 @@ class UpstreamCalls:
             body = apply_lesson(
                 body, lesson, target.dialect, self._list_forced_members(target), context.diagnostics
             )
-        if isinstance(asked, GenerationRequest) and asked.client_options:
-            warn_of_ignored_options(self._lease.mapping, asked.client_options, target.dialect)
-        if reports is not None and isinstance(asked, MediaRequest):
-            reports.append(report_members(target, asked.list_members(), context.diagnostics))
+        if isinstance(operation, GenerationRequest) and operation.client_options:
+            warn_of_ignored_options(self._lease.mapping, operation.client_options, target.dialect)
+        if reports is not None and isinstance(operation, MediaRequest):
+            reports.append(report_members(target, operation.list_members(), context.diagnostics))
         elif reports is not None and not isinstance(body, bytes):
-            reports.append(report_target(target, asked, body, context.diagnostics))
+            reports.append(report_target(target, operation, body, context.diagnostics))
         return body
 
     def _choose_headers(self, route: UpstreamRoute) -> dict[str, str]:

@@ -88,8 +88,8 @@ def _walk_urls() -> Iterator[tuple[str, str, Endpoint]]:
     for pattern, endpoint in list_doors():
         captured = CAPTURED.search(pattern)
         for verb in (captured[2] or "").split("|") if captured else [""]:
-            shown = verb or (f"{{{captured[1]}}}" if captured else "")
-            yield "/" + CAPTURED.sub(shown, pattern), verb, endpoint
+            name = verb or (f"{{{captured[1]}}}" if captured else "")
+            yield "/" + CAPTURED.sub(name, pattern), verb, endpoint
 
 
 def find_api(endpoint: Endpoint, verb: str = "") -> ClientApi | None:

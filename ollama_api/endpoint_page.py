@@ -62,6 +62,6 @@ def _join(names: Sequence[str]) -> str:
 
 def write_line(endpoint: ListedEndpoint) -> str:
     """Write one endpoint for a terminal: methods, path, operations and what is asked."""
-    asked = dict.fromkeys(path for paths in endpoint.routes.values() for path in paths)
+    upstream_paths = dict.fromkeys(path for paths in endpoint.routes.values() for path in paths)
     left = f"{','.join(endpoint.methods):10} {endpoint.path:40}"
-    return f"{left}{', '.join(endpoint.operations) or 'none':32}{' '.join(asked) or 'answered here'}"
+    return f"{left}{', '.join(endpoint.operations) or 'none':32}{' '.join(upstream_paths) or 'answered here'}"

@@ -19,11 +19,11 @@ async def answer_unknown_path(request: ClientRequest, path: str) -> HttpResponse
     base URL that ends in a slash works, joined to a path that begins with one.
     """
     given = request.path_info
-    meant = "/" + normpath(given).lstrip("/")
-    if meant != given and _exists(meant):
-        is_moved = request.method == "GET" and given.rstrip("/") == meant
+    cleaned = "/" + normpath(given).lstrip("/")
+    if cleaned != given and _exists(cleaned):
+        is_moved = request.method == "GET" and given.rstrip("/") == cleaned
         response = plain_response("", 301 if is_moved else 307)
-        response["Location"] = quote(meant)
+        response["Location"] = quote(cleaned)
         return response
     return plain_response("404 page not found", 404)
 

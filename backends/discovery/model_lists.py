@@ -17,11 +17,11 @@ from backends.wire.model_sources import ONE_BY_ONE, Cards, merge_sources, read_s
 async def list_models(upstream: Upstream) -> ModelList:
     """Give the backend's list, with what its other sources say laid over it. Raises an `UpstreamError`."""
     target = Target(upstream, "")
-    asked = [source for source in upstream.dialect.metadata_sources if source.shape != ONE_BY_ONE]
+    sources = [source for source in upstream.dialect.metadata_sources if source.shape != ONE_BY_ONE]
     outgoing = OutgoingRequest("GET", upstream.dialect.models_path)
     listed = await look(target, outgoing, read_model_list, "its model list")
     cards = listed.cards
-    for source in asked:
+    for source in sources:
         cards = merge_sources(cards, await _more(target, source))
     return ModelList(cards, listed.is_complete)
 

@@ -63,8 +63,8 @@ def abilities(rule: MappingRules, target: Target, card: ModelCard | None) -> dic
     )
     found = {
         word: Fact(can, origin)
-        for origin, told in layers
-        for word, can in told.items()
+        for origin, verdicts in layers
+        for word, can in verdicts.items()
         if word in CAPABILITIES
     }
     return _consistent(found)

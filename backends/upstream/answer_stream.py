@@ -99,9 +99,9 @@ class Stream:
             return self._start()
         while not self._over:
             data = await self._bytes()
-            came = self._decode_events(data)
-            self._held += came
-            if any(map(says_something, came)):
+            replies = self._decode_events(data)
+            self._held += replies
+            if any(map(says_something, replies)):
                 return self._start()
             size += len(data)
             self._check_held_size(size)
@@ -142,9 +142,9 @@ class Stream:
         return self._no_stream(await read_whole(self.target, self._response, MAX_ERROR_BODY))
 
     def _no_stream(self, body: bytes) -> UpstreamError:
-        told = f"200 with {excerpt(self._response.content_type)}, not a stream"
-        said = error_text.glimpse(body, key_redaction.hider(self.target.upstream))
-        return UpstreamGarbled(self.target.upstream.name, told, said)
+        detail = f"200 with {excerpt(self._response.content_type)}, not a stream"
+        message = error_text.glimpse(body, key_redaction.hider(self.target.upstream))
+        return UpstreamGarbled(self.target.upstream.name, detail, message)
 
     async def _begin_whole(self, begun: bytes) -> None:
         """Some servers ignore `stream`: their whole answer becomes the one chunk."""

@@ -35,9 +35,9 @@ async def try_keys(
 
     The backend has keys. Raises what `send` raises: of several refusals of keys, the one that tells most.
     """
-    told: UpstreamRejected | None = None
+    reported: UpstreamRejected | None = None
     for secret in list_secrets(upstream):
-        if told is not None:
+        if reported is not None:
             progress.send_again()
         try:
             return await send(secret)
@@ -46,11 +46,11 @@ async def try_keys(
                 raise
             _let_rest(upstream, secret, refused)
             progress.refuse(refused.status)
-            told = _choose_telling(told, refused)
+            reported = _choose_telling(reported, refused)
     try:
-        raise told  # type: ignore[misc]  # there are keys, and each was refused
+        raise reported  # type: ignore[misc]  # there are keys, and each was refused
     finally:
-        del told  # an exception that its own frame holds is a cycle
+        del reported  # an exception that its own frame holds is a cycle
 
 
 def list_secrets(upstream: Upstream) -> list[str]:

@@ -43,8 +43,8 @@ def _apply_routing(config: Config, run: Run) -> None:
     if may_prune_backends:
         named = {entry.name for entry in list_entries(config.backends)}
         backends = {name: backend for name, backend in backends.items() if name in named}
-    kept = apply_mappings(run, list_entries(config.mappings), backends)
+    in_file = apply_mappings(run, list_entries(config.mappings), backends)
     if run.prune and isinstance(config.mappings, list):
-        prune_mappings(run, kept)
+        prune_mappings(run, in_file)
     if may_prune_backends:
         prune_backends(run, list_entries(config.backends))

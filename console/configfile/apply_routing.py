@@ -124,7 +124,7 @@ def _difference(stored: Credential, secret: str) -> str:
 def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str, Backend]) -> set[int]:
     """Bring the file's mappings in, with exactly the targets that it names. Gives their ids."""
     stored = _StoredMappings()
-    kept: set[int] = set()
+    in_file: set[int] = set()
     for place, entry in enumerate(entries):
         path = f"mappings[{place}]"
         mapping = stored.find(entry.name) or ModelMapping()
@@ -150,9 +150,9 @@ def apply_mappings(run: Run, entries: Sequence[MappingEntry], backends: dict[str
         }
         save = partial(services.save_mapping, mapping, actor=change_authors.APPLY)
         if run.settle(mapping, wanted, f"mapping {entry.name}", path, save):
-            kept.add(mapping.pk)
+            in_file.add(mapping.pk)
             _apply_targets(run, mapping, entry.targets, backends, path)
-    return kept
+    return in_file
 
 
 def _remove_namesakes(run: Run, stored: _StoredMappings, mapping: ModelMapping, name: str) -> None:
@@ -219,9 +219,9 @@ def _backend_of(run: Run, entry: TargetEntry, backends: dict[str, Backend], path
     return None if backend._state.adding else backend  # if it does not stand, that is noted already
 
 
-def prune_mappings(run: Run, kept: set[int]) -> None:
+def prune_mappings(run: Run, in_file: set[int]) -> None:
     """Delete the mappings that the file does not name."""
-    for mapping in ModelMapping.objects.exclude(pk__in=kept):
+    for mapping in ModelMapping.objects.exclude(pk__in=in_file):
         run.note_removed(f"mapping {mapping.name}")
         services.delete_mapping(mapping)
 

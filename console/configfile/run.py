@@ -83,8 +83,8 @@ class Run:
         if is_new:
             self.note_added(what)
         elif different:
-            told = [describe(name, before[name], getattr(row, name)) for name in different]
-            self.note_changed(what, ", ".join(told))
+            descriptions = [describe(name, before[name], getattr(row, name)) for name in different]
+            self.note_changed(what, ", ".join(descriptions))
         return True
 
     def _refuse_fields(self, error: ValidationError, path: str) -> None:
@@ -109,8 +109,8 @@ def same(left: Any, right: Any) -> bool:
 
 def describe(name: str, before: Any, after: Any) -> str:
     """Say how one field changes, on one line."""
-    shown = f"{_text(plain_secrets.mask(before))} -> {_text(plain_secrets.mask(after))}"
-    return f"{FILE_NAMES.get(name, name)} {shown}" if len(shown) <= SHOWN_LENGTH else f"{name} changed"
+    change = f"{_text(plain_secrets.mask(before))} -> {_text(plain_secrets.mask(after))}"
+    return f"{FILE_NAMES.get(name, name)} {change}" if len(change) <= SHOWN_LENGTH else f"{name} changed"
 
 
 def _text(value: Any) -> str:

@@ -64,9 +64,9 @@ def parse(body: bytes, *, counting: bool = False) -> MessagesRequest:
         raise BadRequest("EOF")
     counts.check_values(body)
     try:
-        asked = _decoder.decode(body)
-        if asked.model and asked.messages and (counting or asked.max_tokens):
-            return _check_and_translate(asked, counting)
+        request = _decoder.decode(body)
+        if request.model and request.messages and (counting or request.max_tokens):
+            return _check_and_translate(request, counting)
         return _parse_laxly(body, counting)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parse_laxly(body, counting)
@@ -100,38 +100,40 @@ def _in_gos_words(problem: str) -> str:
     return f"json: cannot unmarshal {kind} into Go struct field {GO_NAME}.{where} of type {go_type}"
 
 
-def _check_and_translate(asked: MessagesBody, counting: bool) -> MessagesRequest:
+def _check_and_translate(request: MessagesBody, counting: bool) -> MessagesRequest:
     """Check in Ollama's order, then translate."""
-    if not asked.model:
+    if not request.model:
         raise BadRequest("model is required")
-    if not counting and (asked.max_tokens or 0) <= 0:
+    if not counting and (request.max_tokens or 0) <= 0:
         raise BadRequest("max_tokens is required and must be positive")
-    _check_counts(asked)
+    _check_counts(request)
     left_out: dict[str, str] = {}
-    turns = anthropic_turns.to_openai(asked.messages or (), left_out)
+    turns = anthropic_turns.to_openai(request.messages or (), left_out)
     if not turns:
         raise BadRequest("messages is required")
-    tools = _tools([tool or Tool() for tool in asked.tools or ()], left_out, counting)
+    tools = _tools([tool or Tool() for tool in request.tools or ()], left_out, counting)
     return MessagesRequest(
-        model=asked.model,
-        stream=bool(asked.stream),
-        system=_system(asked.system),
+        model=request.model,
+        stream=bool(request.stream),
+        system=_system(request.system),
         turns=turns,
         tools=tools,
-        tool_choice=_tool_choice(asked.tool_choice, tools, left_out) if tools and asked.tool_choice else {},
-        options=_options(asked),
-        think=_think(asked.thinking or Thinking(), asked.output_config or OutputConfig()),
-        format=_format(asked.output_config),
+        tool_choice=_tool_choice(request.tool_choice, tools, left_out)
+        if tools and request.tool_choice
+        else {},
+        options=_options(request),
+        think=_think(request.thinking or Thinking(), request.output_config or OutputConfig()),
+        format=_format(request.output_config),
         left_out=left_out,
     )
 
 
-def _check_counts(asked: MessagesBody) -> None:
-    messages = asked.messages or ()
+def _check_counts(request: MessagesBody) -> None:
+    messages = request.messages or ()
     counts.check("messages", counts.MOST_TURNS, len(messages), counts.as_anthropic)
     blocks = (turn.content for turn in messages if turn is not None and isinstance(turn.content, list))
     counts.check("messages.content", counts.MOST_PARTS, sum(map(len, blocks)), counts.as_anthropic)
-    counts.check("tools", counts.MOST_TOOLS, len(asked.tools or ()), counts.as_anthropic)
+    counts.check("tools", counts.MOST_TOOLS, len(request.tools or ()), counts.as_anthropic)
 
 
 def _system(system: Any) -> str:
@@ -143,14 +145,14 @@ def _system(system: Any) -> str:
     return "\n".join(text for text in texts if isinstance(text, str) and text)
 
 
-def _options(asked: MessagesBody) -> dict[str, Any]:
+def _options(request: MessagesBody) -> dict[str, Any]:
     """Give the sampling fields in Ollama's names, so that the mapping's own options meet them."""
     options = {
-        "num_predict": asked.max_tokens,
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-        "top_k": asked.top_k,
-        "stop": [word for word in asked.stop_sequences or () if word] or None,
+        "num_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": request.top_k,
+        "stop": [word for word in request.stop_sequences or () if word] or None,
     }
     return {name: value for name, value in options.items() if value is not None}
 

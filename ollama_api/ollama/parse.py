@@ -167,9 +167,9 @@ def _check_think(value: Any) -> None:
     if not isinstance(value, str):
         raise BadRequest('think must be a boolean or string ("high", "medium", "low", "max", true, or false)')
     if value not in THINK_WORDS:
-        shown = msgspec.json.encode(value).decode()
+        text = msgspec.json.encode(value).decode()
         raise BadRequest(
-            f'invalid think value: {shown} (must be "high", "medium", "low", "max", true, or false)'
+            f'invalid think value: {text} (must be "high", "medium", "low", "max", true, or false)'
         )
 
 

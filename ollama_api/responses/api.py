@@ -149,9 +149,9 @@ def _decode(body: bytes) -> ResponsesRequest:
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
     fields = go_json.fold_keys(value, ResponsesRequest.__struct_fields__)
-    said = {name: field for name, field in fields.items() if field is not None}
+    present = {name: field for name, field in fields.items() if field is not None}
     try:
-        return msgspec.convert(said, ResponsesRequest)
+        return msgspec.convert(present, ResponsesRequest)
     except msgspec.ValidationError as error:
         raise BadRequest(_readable(error)) from None
 
@@ -189,8 +189,8 @@ def _read_format(wanted: TextFormat | None) -> ResponseFormat | None:
     if wanted.type == "json_object":
         return ResponseFormat()
     more = {"strict": wanted.strict, "description": wanted.description}
-    said = {name: value for name, value in more.items() if value is not None}
-    return ResponseFormat(wanted.schema, wanted.name or DEFAULT_NAME, said)
+    settings = {name: value for name, value in more.items() if value is not None}
+    return ResponseFormat(wanted.schema, wanted.name or DEFAULT_NAME, settings)
 
 
 RESPONSES = ClientApi(

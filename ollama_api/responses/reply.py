@@ -51,8 +51,8 @@ def error_fields(failure: Failure, request_id: str) -> dict[str, Any]:
     official Python one raises at the object, and would go on without it.
     """
     code = error_code(failure)
-    told = {"code": code, "message": failure.message, "param": None}
-    return {**told, "error": {"type": code, **told, "request_id": request_id}}
+    common = {"code": code, "message": failure.message, "param": None}
+    return {**common, "error": {"type": code, **common, "request_id": request_id}}
 
 
 def begin_response(call: ResponsesRequest, now_ns: int) -> Response:

@@ -188,11 +188,11 @@ def _function_call(conversation: _Conversation, item: Item) -> None:
 
 def _custom_tool_call(conversation: _Conversation, item: Item) -> None:
     call_id, name = _text(item, "call_id"), _text(item, "name")
-    said = item.get("input") or ""
-    if not isinstance(said, str):
+    text = item.get("input") or ""
+    if not isinstance(text, str):
         raise Misfit("input must be a string")
     conversation.call(
-        call_id, {"name": make_function_name(item.get("namespace"), name), "arguments": arguments_of(said)}
+        call_id, {"name": make_function_name(item.get("namespace"), name), "arguments": arguments_of(text)}
     )
 
 

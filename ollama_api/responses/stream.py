@@ -224,9 +224,11 @@ class ResponsesStream:
             events.append(self._on(REASONING, now_ns, events).say(piece.thinking, []))
         if piece.content:
             logprobs = log_probabilities(piece.logprobs) if piece.logprobs else []
-            told = [msgspec.Raw(to_json(one)) for one in logprobs]  # kept until the end: as JSON, it is small
-            self.assembly.gathered += sum(map(len, told))
-            events.append(self._on(MESSAGE, now_ns, events).say(piece.content, told))
+            as_json = [
+                msgspec.Raw(to_json(one)) for one in logprobs
+            ]  # kept until the end: as JSON, it is small
+            self.assembly.gathered += sum(map(len, as_json))
+            events.append(self._on(MESSAGE, now_ns, events).say(piece.content, as_json))
 
     def _on(self, lane: Lane, now_ns: int, events: list[bytes]) -> Speech:
         """Give the item that is open, if it is of this kind, or else begin one."""
@@ -253,14 +255,14 @@ class ResponsesStream:
         opened: CustomCallItem | FunctionCallItem
         if isinstance(item, CustomCallItem):
             opened = msgspec.structs.replace(item, status="in_progress", input="")
-            told, text, more = "response.custom_tool_call_input", item.input, {"input": item.input}
+            event, text, more = "response.custom_tool_call_input", item.input, {"input": item.input}
         else:
             opened = msgspec.structs.replace(item, status="in_progress", arguments="")
-            told, text = "response.function_call_arguments", item.arguments
+            event, text = "response.function_call_arguments", item.arguments
             more = {"name": item.name, "arguments": item.arguments}
         return [
             write("response.output_item.added", **item_place, item=opened),
-            write(f"{told}.delta", **place, delta=text),
-            write(f"{told}.done", **place, **more),
+            write(f"{event}.delta", **place, delta=text),
+            write(f"{event}.done", **place, **more),
             write("response.output_item.done", **item_place, item=item),
         ]

@@ -180,16 +180,16 @@ def _describe_custom(tool: Tool) -> str:
     form = tool.get("format")
     form = form if isinstance(form, dict) else {}
     grammar = form.get("definition")
-    said = [str(tool.get("description") or "")]
+    parts = [str(tool.get("description") or "")]
     if isinstance(grammar, str):
-        said.append(f"`{TEXT}` has to fit this grammar ({form.get('syntax')}):\n{grammar}")
-    return "\n\n".join(filter(None, said))
+        parts.append(f"`{TEXT}` has to fit this grammar ({form.get('syntax')}):\n{grammar}")
+    return "\n\n".join(filter(None, parts))
 
 
 def text_of(arguments: bytes) -> str:
     """Give the text that a custom tool is called with; of other arguments, all as they came."""
-    said = msgspec.json.decode(arguments)
-    text = said.get(TEXT) if isinstance(said, dict) else None
+    decoded = msgspec.json.decode(arguments)
+    text = decoded.get(TEXT) if isinstance(decoded, dict) else None
     return text if isinstance(text, str) else arguments.decode()
 
 

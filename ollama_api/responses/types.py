@@ -74,8 +74,12 @@ class ResponsesRequest(msgspec.Struct, kw_only=True):
     @property
     def options(self) -> dict[str, Any]:
         """Give the sampling parameters under Ollama's names, as the mapping's options have them."""
-        said = {"temperature": self.temperature, "top_p": self.top_p, "num_predict": self.max_output_tokens}
-        return {name: value for name, value in said.items() if value is not None}
+        options = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "num_predict": self.max_output_tokens,
+        }
+        return {name: value for name, value in options.items() if value is not None}
 
 
 class SummaryText(msgspec.Struct, tag_field="type", tag="summary_text"):

@@ -68,8 +68,8 @@ class Command(OperatorCommand):
     def _tell(self, name: str) -> None:
         route, cards = _look_up(name)
         for target, card in zip(route.targets, cards, strict=True):
-            told = probe_results.describe_for_clients(route.rule, target, card)
-            self.stdout.write(f"clients are told of {target.model} on {target.upstream.name}: {told}")
+            description = probe_results.describe_for_clients(route.rule, target, card)
+            self.stdout.write(f"clients are told of {target.model} on {target.upstream.name}: {description}")
 
 
 def _look_up(name: str) -> tuple[Route, list[ModelCard]]:
