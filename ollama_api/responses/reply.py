@@ -13,6 +13,7 @@ from gateway.answer import AnswerMetrics, AnswerToolCall
 from gateway.errors import TOO_LONG, AnswerUnusable, Failure
 from gateway.translate.assembly import Assembly
 from ollama_api.responses import tools
+from ollama_api.responses.thoughts import write_thinking
 from ollama_api.responses.types import (
     CustomCallItem,
     FunctionCallItem,
@@ -119,7 +120,7 @@ def text_status(reason: str | None, calls: tuple[AnswerToolCall, ...]) -> str:
 
 def reasoning_item(made_id: str, status: str, text: str, logprobs: list[dict[str, Any]]) -> ReasoningItem:
     """Make an item of thinking, which has neither a status nor probabilities."""
-    return ReasoningItem(made_id, [SummaryText(text)])
+    return ReasoningItem(made_id, [SummaryText(text)], write_thinking(text))
 
 
 def message_item(made_id: str, status: str, text: str, logprobs: list[dict[str, Any]]) -> MessageItem:

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.errors import BadRequest
 from gateway.translate.images import data_url
 from gateway.translate.reasoning_replay import THOUGHT
+from ollama_api.responses.thoughts import read_thinking
 from ollama_api.responses.tools import FUNCTIONS_ONLY, arguments_of, make_function_name
 
 NO_FILES = "file inputs are not currently supported"
@@ -111,7 +112,7 @@ class _Conversation:
 
     def think(self, texts: list[str]) -> None:
         """Keep what was thought for the calls behind it."""
-        self._thoughts += texts
+        self._thoughts += filter(None, texts)
 
     def answer(self, call_id: str, content: Content) -> None:
         """Add a result, and keep its images for the message behind it and its neighbours."""
@@ -202,10 +203,11 @@ def _output(conversation: _Conversation, item: Item) -> None:
 
 
 def _reasoning(conversation: _Conversation, item: Item) -> None:
-    """Read what was thought in plain text; what OpenAI sealed is its own secret."""
+    """Read what was thought, from where it stands in plain text; what OpenAI sealed is its own secret."""
     lists = [item[name] for name in ("summary", "content") if isinstance(item.get(name), list)]
     texts = [part.get("text") for parts in lists for part in parts if isinstance(part, dict)]
-    conversation.think([text for text in texts if isinstance(text, str)])
+    thoughts = [text for text in texts if isinstance(text, str) and text]
+    conversation.think(thoughts or [read_thinking(item.get("encrypted_content"))])
 
 
 def _skip_item(conversation: _Conversation, item: Item) -> None:

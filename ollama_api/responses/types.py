@@ -101,6 +101,8 @@ class ReasoningItem(msgspec.Struct, tag_field="type", tag="reasoning"):
 
     id: str
     summary: list[SummaryText]
+    encrypted_content: str | UnsetType = UNSET
+    """The same, for clients that throw the summary away; there once the item is whole."""
 
 
 class MessageItem(msgspec.Struct, tag_field="type", tag="message"):
