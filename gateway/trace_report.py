@@ -26,6 +26,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "system": ("messages",),
     "turns": ("messages",),
     "input": ("messages", "input"),
+    "texts": ("input",),
     "instructions": ("messages",),
     "format": ("response_format", "json_schema"),
     "text": ("response_format", "messages"),
@@ -43,8 +44,8 @@ OURS = {
     "metadata": "told back to the client",
     "reasoning": "see think",
 }
-TOLD_APART = frozenset({"options", "left_out"})
-"""Fields of a request of which each member is told by itself."""
+TOLD_APART = frozenset({"options", "left_out", "token_limit", "is_counted"})
+"""Fields of a request of which each member is told by itself, or which are no field of the client's."""
 PARTS = {"thinking": "earlier thinking is not sent back to this kind of backend"}
 """Parts of a message that a chat completion has no member for."""
 

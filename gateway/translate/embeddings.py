@@ -112,6 +112,9 @@ def build_part(part: EmbeddingPart, target: Target, context: TranslationContext 
         body |= style.truncate
     if part.dimensions > 0 and style.dimensions:
         body[style.dimensions] = part.dimensions
+        context.diagnostics.note_mapped("dimensions", style.dimensions)
+    elif part.dimensions > 0:
+        context.diagnostics.note_dropped("dimensions", "vectors are cut here")
     is_cut_there = bool(part.token_limit and part.truncate and style.max_tokens and not part.is_counted)
     if is_cut_there:
         body[style.max_tokens] = part.token_limit

@@ -242,9 +242,13 @@ def test_the_trace_tells_what_became_of_it(
 ) -> None:
     make(fake, "t", dialect)
     fake.route("POST", "/api/embed", scripts.json_body({"embeddings": [[0.6, 0.8]]}))
-    body = {"model": "t", "input": "x", "options": {"num_ctx": LIMIT, "num_gpu": 1}}
+    options = {"num_ctx": LIMIT, "num_gpu": 1}
+    body = {"model": "t", "input": "x", "dimensions": 2, "truncate": True, "options": options}
     answer = client.post("/api/embed", body, **{"X-Llamagate-Trace": "1"})
     (account,) = json.loads(answer.headers["x-llamagate-trace"])
     notes = {note["field"]: (note["verdict"], note.get("to", "")) for note in account["notes"]}
     assert notes["options.num_ctx"] == told
     assert notes["options.num_gpu"] == (("mapped", "options") if dialect == "ollama" else ("dropped", ""))
+    assert notes["texts"] == ("mapped", "input")
+    assert notes["dimensions"][0] == ("dropped" if dialect == "vllm" else "mapped")
+    assert not [note for note in account["notes"] if "lost" in note.get("why", "")]
