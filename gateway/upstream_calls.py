@@ -31,6 +31,7 @@ from gateway.translate.learning import (
     list_forced_members,
     merge_lessons,
 )
+from gateway.translate.whole_answers import read_whole_answer
 from gateway.upstream_routes import Body, UpstreamRoute, build_body
 
 MOST_ROUNDS = 3
@@ -209,7 +210,7 @@ def read_answer(answer: WholeAnswer) -> Any:
     """Read a whole answer. Raises an `UpstreamError`: it is none, and the next target is tried."""
     name = answer.target.upstream.name
     try:
-        reply = answer.call.reader.read(answer.body.strip())
+        reply = read_whole_answer(answer.call.reader, answer.body)
     except BadReply as error:
         raise UpstreamGarbled(name, f"an answer that is not understood: {error}") from None
     if reply.error:

@@ -22,12 +22,15 @@ from backends.excerpts import excerpt
 from backends.routing.snapshot import Target
 from backends.upstream import transport
 from backends.upstream.rejections import error_in
-from backends.wire import error_text, failures, openai_types
+from backends.upstream.whole_body import forget_frames, read_answer, read_whole
+from backends.wire import error_text, failures, lenient, openai_types
 from backends.wire.reading import Reads, is_unexplained, says_something
 from backends.wire.sse import (
     BOM,
     DEFAULT_LIMIT_BYTES,
     DONE_MARKS,
+    EVENTS_BEGIN,
+    JSON_BEGINS,
     NDJSON,
     EventTooLong,
     LineDecoder,
@@ -36,8 +39,8 @@ from backends.wire.sse import (
 
 UNTYPED = ("application/octet-stream", "text/plain")
 """A stream's types where a server names none, as small ones do: the first is aiohttp's word for that."""
-EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":")
-"""How a stream of server-sent events may begin."""
+OPENAIS = (b'"choices"', b'"error"')
+"""Members that Ollama's own answers have not, or not first."""
 LONGEST_MARK = 16
 """Events up to this length may be a mark or nothing. No chunk is that short."""
 MAX_ERROR_BODY = 64 * 1024
@@ -86,15 +89,7 @@ class Stream:
     async def begin(self) -> None:
         """Read up to the first chunk that says something, which a role alone does not, and keep all of it."""
         size = 0
-        if self._response.content_type == "application/json":
-            begun = await self._first_bytes()
-            if not _begins(begun, EVENTS_BEGIN):
-                return await self._begin_whole(begun)
-            self._held += self._decode_events(begun)
-        elif self._response.content_type in UNTYPED:
-            self._held += await self._begin_without_type()
-        elif self._response.content_type != self._decoder.media_type:
-            raise await self._another_type()
+        await self._find_form(await self._first_bytes())
         if any(map(says_something, self._held)):
             return self._start()
         while not self._over:
@@ -121,12 +116,38 @@ class Stream:
         if len(self._held) > MOST_EVENTS_BEFORE_TEXT:
             raise UpstreamGarbled(self.target.upstream.name, "many events that say nothing")
 
-    async def _begin_without_type(self) -> list[Any]:
-        """Accept what looks like a stream, although its type does not say so."""
-        begun = await self._first_bytes()
-        if not _begins(begun, (*EVENTS_BEGIN, b"{", BOM)):
-            raise self._no_stream(begun)
-        return self._decode_events(begun)
+    async def _find_form(self, begun: bytes) -> None:
+        """Take the form of what comes for its form, whatever its type says and was asked for."""
+        is_expected = self._response.content_type == self._decoder.media_type
+        if begun.lstrip()[:1] in JSON_BEGINS and not (is_expected and isinstance(self._decoder, LineDecoder)):
+            begun = await self._first_line(begun)
+            line, _, more = begun.lstrip().partition(b"\n")
+            is_line = lenient.is_whole(line.strip())
+            if is_line and self._response.content_type == NDJSON and not any(one in line for one in OPENAIS):
+                raise self._another_api()
+            if not is_line or not more.strip():
+                return await self._begin_whole(begun)
+        elif _begins(begun, EVENTS_BEGIN):
+            if isinstance(self._decoder, LineDecoder):
+                self._decoder = SSEDecoder()
+        elif not is_expected and not (self._response.content_type in UNTYPED and _begins(begun, (BOM,))):
+            raise await self._no_stream(begun)
+        self._held += self._decode_events(begun)
+
+    async def _first_line(self, begun: bytes) -> bytes:
+        """Read until something stands behind the first line, or no more comes."""
+        parts, size, has_line = [begun], len(begun), False
+        while size <= DEFAULT_LIMIT_BYTES:
+            _, feed, rest = parts[-1].lstrip(b"" if len(parts) > 1 else None).partition(b"\n")
+            if (has_line and parts[-1].strip()) or (feed and rest.strip()):
+                break
+            has_line = has_line or bool(feed)
+            more = await self._bytes()
+            if not more:
+                break
+            parts.append(more)
+            size += len(more)
+        return b"".join(parts)
 
     async def _first_bytes(self) -> bytes:
         """Read until there is more than blank lines, which mean nothing here."""
@@ -134,14 +155,13 @@ class Stream:
             pass
         return begun
 
-    async def _another_type(self) -> UpstreamError:
-        """Describe for the operator what came instead."""
-        if self._response.content_type == NDJSON:
-            hint = "is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
-            return UpstreamGarbled(self.target.upstream.name, f"200 with {NDJSON}: {hint}")
-        return self._no_stream(await read_whole(self.target, self._response, MAX_ERROR_BODY))
+    def _another_api(self) -> UpstreamError:
+        hint = "is it Ollama's own API? The base URL of its OpenAI routes ends in /v1"
+        return UpstreamGarbled(self.target.upstream.name, f"200 with {NDJSON}: {hint}")
 
-    def _no_stream(self, body: bytes) -> UpstreamError:
+    async def _no_stream(self, begun: bytes) -> UpstreamError:
+        """Describe for the operator what came instead."""
+        body = await read_whole(self.target, self._response, MAX_ERROR_BODY, begun)
         detail = f"200 with {excerpt(self._response.content_type)}, not a stream"
         message = error_text.glimpse(body, key_redaction.hider(self.target.upstream))
         return UpstreamGarbled(self.target.upstream.name, detail, message)
@@ -155,12 +175,12 @@ class Stream:
         self._over = self.has_seen_done = True
         if reply is None or not reply.choices:
             raise UpstreamGarbled(self.target.upstream.name, "an answer without a choice")
-        if not isinstance(reply.choices, list):  # an API of its own, whose events no whole answer tells
-            raise UpstreamGarbled(self.target.upstream.name, "200 with a whole answer, not a stream")
+        if not isinstance(reply.choices, list):  # an API whose events are of their own kind
+            self._held = reply.split()
+            return
         for choice in reply.choices:
             choice.delta = choice.delta or choice.message
         self._held = [reply]
-        self._start()
 
     def __aiter__(self) -> AsyncIterator[list[Any]]:
         return self
@@ -298,37 +318,3 @@ def _begins(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
     """Say whether data begins in one of these ways, or is the beginning of one."""
     first = data.lstrip()
     return any(first.startswith(one) or one.startswith(first) for one in beginnings)
-
-
-async def read_answer(target: Target, response: aiohttp.ClientResponse, begun: bytes = b"") -> bytes:
-    """Read a whole answer, of which some may have come already. Raises an `UpstreamError`."""
-    limit: int = settings.PROXY.max_answer_bytes
-    return await read_whole(target, response, limit, begun, "LLAMAGATE_MAX_ANSWER_BYTES")
-
-
-async def read_whole(
-    target: Target, response: aiohttp.ClientResponse, limit: int, begun: bytes = b"", setting: str = ""
-) -> bytes:
-    """Read a whole body, up to a limit, which a setting may give. Raises an `UpstreamError`."""
-    parts = [begun]
-    size = len(begun)
-    try:
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                raise UpstreamOversized(target.upstream.name, limit, setting)
-    except (aiohttp.ClientError, OSError) as error:
-        kind = type(forget_frames(error)).__name__
-        raise UpstreamCut(target.upstream.name, f"the answer broke off ({kind})") from None
-    return key_redaction.redactor(target.upstream).data(b"".join(parts))
-
-
-def forget_frames(error: Exception) -> Exception:
-    """Part an exception of aiohttp's from the frames that it went through.
-
-    The response keeps it, and so would be kept by it with all that was read. One of them is even a constant
-    there: it would keep the frames of every answer that was closed while somebody waited for more of it.
-    """
-    error.__traceback__ = None
-    return error

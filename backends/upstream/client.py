@@ -36,12 +36,11 @@ from backends.upstream.answer_stream import (
     MAX_LIST_BODY,
     SILENT_END,
     Stream,
-    read_answer,
-    read_whole,
 )
 from backends.upstream.call_progress import CallProgress
 from backends.upstream.key_turns import try_keys
 from backends.upstream.rejections import error_in, reject
+from backends.upstream.whole_body import read_answer, read_whole
 from backends.wire import failures, openai_types
 from backends.wire.compressed import decompress
 from backends.wire.reading import Each, Reads, decode_reply
@@ -59,6 +58,10 @@ __all__ = [
 ]
 
 LOOK_TIMEOUT_S = 5.0
+GOOD = frozenset({200, 201, 203})
+"""Statuses of an answer. Some servers call it created; a gateway that changed it may say 203."""
+UNPACKED = frozenset({"", "identity", "none"})
+"""What a body calls its encoding that has none."""
 
 ResultT = TypeVar("ResultT")
 
@@ -202,7 +205,7 @@ async def _request(
         raise UpstreamUnreachable(upstream.name, _explain_connection_error(error)) from None
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamCut(upstream.name, f"no answer came ({type(error).__name__})") from None
-    if response.status != 200 or _is_encoded(response):
+    if response.status not in GOOD or _is_encoded(response):
         try:
             raise await _refusal(target, response)
         finally:
@@ -235,4 +238,4 @@ async def _refusal(target: Target, response: aiohttp.ClientResponse) -> Upstream
 
 def _is_encoded(response: aiohttp.ClientResponse) -> bool:
     """Whether the body is compressed, although that was not wanted: it may become any size."""
-    return response.headers.get("Content-Encoding", "identity").lower() != "identity"
+    return response.headers.get("Content-Encoding", "").strip().lower() not in UNPACKED

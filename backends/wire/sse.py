@@ -21,6 +21,8 @@ DONE_MARKS = frozenset({b"[DONE]", b"DONE"})
 EVENTS = "text/event-stream"
 NDJSON = "application/x-ndjson"
 JSON_BEGINS = (b"{", b"[")
+EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":", b"error:")
+"""How a stream of server-sent events may begin."""
 
 
 class EventTooLong(ValueError):

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from backends.wire.finish_reasons import openai_reason
 from backends.wire.openai_types import Choice, Delta, ToolCallDelta
 from gateway.raw_forms import Fields, encode_raw
+from gateway.translate.tool_calls import Calls
 
 OBJECTS = {True: msgspec.Raw(b'"chat.completion"'), False: msgspec.Raw(b'"chat.completion.chunk"')}
 
@@ -15,12 +17,23 @@ OBJECTS = {True: msgspec.Raw(b'"chat.completion"'), False: msgspec.Raw(b'"chat.c
 def rewrite_choice(choice: Choice) -> Fields:
     """Give the members of a chunk, or of a whole answer, that tell its one choice."""
     is_whole = choice.message is not None
-    told: dict[str, Any] = {"index": 0}
-    told["message" if is_whole else "delta"] = _message(choice.message or choice.delta or Delta(), is_whole)
+    return {"object": OBJECTS[is_whole], "choices": encode_raw([write_choice(choice)])}
+
+
+def write_choice(choice: Choice) -> dict[str, Any]:
+    """Write a choice as it is read: a message, a delta, or text."""
+    is_whole = choice.message is not None
+    told: dict[str, Any] = {"index": choice.index or 0}
+    if choice.text is not None:
+        told["text"] = choice.text
+    else:
+        name = "message" if is_whole else "delta"
+        told[name] = _message(choice.message or choice.delta or Delta(), is_whole)
     if choice.logprobs is not None and choice.logprobs.content:
         told["logprobs"] = {"content": choice.logprobs.content}
-    told["finish_reason"] = choice.finish_reason
-    return {"object": OBJECTS[is_whole], "choices": encode_raw([told])}
+    reason = choice.finish_reason
+    told["finish_reason"] = openai_reason(reason) if reason else None
+    return told
 
 
 def _message(delta: Delta, is_whole: bool) -> dict[str, Any]:
@@ -29,15 +42,30 @@ def _message(delta: Delta, is_whole: bool) -> dict[str, Any]:
         told["content"] = delta.content or None
     if delta.reasoning_content:
         told["reasoning_content"] = delta.reasoning_content
-    if delta.tool_calls:
-        told["tool_calls"] = [_call(call, is_whole) for call in delta.tool_calls]
+    if delta.tool_calls and is_whole:
+        told["tool_calls"] = _whole_calls(delta.tool_calls)
+    elif delta.tool_calls:
+        told["tool_calls"] = [_fragment(call) for call in delta.tool_calls]
     return told
 
 
-def _call(call: ToolCallDelta, is_whole: bool) -> dict[str, Any]:
-    """Write a call, or a fragment of one, with what it says."""
+def _whole_calls(fragments: list[ToolCallDelta]) -> list[dict[str, Any]]:
+    """Write calls of which each fragment is one or a piece of one. What broke off is left out."""
+    calls = Calls()
+    for fragment in fragments:
+        calls.add(fragment)
+    told: list[dict[str, Any]] = []
+    for call, extra in zip(calls.whole(0, is_cut=True), calls.extras(), strict=True):
+        function = {"name": call.function.name, "arguments": bytes(call.function.arguments).decode()}
+        more = {"extra_content": extra} if extra is not None else {}
+        told.append({"id": call.id, "type": "function", "function": function, **more})
+    return told
+
+
+def _fragment(call: ToolCallDelta) -> dict[str, Any]:
+    """Write a fragment of a call with what it says."""
     function = call.function
-    told: dict[str, Any] = {} if is_whole or call.index is None else {"index": call.index}
+    told: dict[str, Any] = {} if call.index is None else {"index": call.index}
     if call.id is not None:
         told |= {"id": call.id, "type": "function"}
     if call.extra_content is not None:

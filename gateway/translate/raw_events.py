@@ -16,6 +16,7 @@ from backends.wire.reading import FAULTS
 from backends.wire.token_counts import LARGEST_COUNT, read_count
 from gateway.raw_forms import MESSAGES, NULL, RESPONSES, Fields, decode_fields, encode_raw
 from gateway.translate.raw_answers import write_fields
+from gateway.translate.split_answers import split_message, split_response
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 
@@ -55,6 +56,12 @@ class Event(msgspec.Struct):
     def usage(self) -> Usage | None:
         """The token counts, where they came."""
         return read_usage(self.fields)
+
+    def split(self) -> list[Event]:
+        """Make the events of a stream out of a whole answer, of a backend that does not stream."""
+        whole = {name: msgspec.json.decode(member) for name, member in self.fields.items()}
+        events = split_response(whole) if whole.get("object") == "response" else split_message(whole)
+        return [_write_event(event) for event in events]
 
 
 class _UsageFields(msgspec.Struct):
@@ -105,6 +112,12 @@ def mend_usage(fields: Fields) -> None:
     fields["usage"] = encode_raw(told)
 
 
+def _write_event(value: dict[str, Any]) -> Event:
+    heads = frozenset().union(*(form.heads for form in EVENT_FORMS.values()))
+    name = value["type"]
+    return Event({member: encode_raw(part) for member, part in value.items()}, name, name not in heads)
+
+
 def make_event_decoder(form: EventForm) -> Callable[[bytes], Event]:
     """Make the reader of a protocol's events. It raises `BadReply`."""
 
@@ -134,3 +147,60 @@ def _read_fields(data: bytes) -> Fields:
     if not isinstance(value, dict):
         raise BadReply("an event that is no object")
     return write_fields(value, mend=False)
+
+
+def join_events(events: list[Event]) -> Event:
+    """Make the whole answer of a stream's events. Raises `BadReply`: they do not come to an end."""
+    ended = next((event for event in reversed(events) if event.type in ENDS), None)
+    if ended is None:
+        raise BadReply("events that end before the answer does")
+    if "response" in ended.fields:
+        return Event(decode_fields(ended.fields["response"]), "", True)
+    return Event({name: encode_raw(value) for name, value in _join_message(events).items()}, "message", True)
+
+
+ENDS = frozenset().union(*(form.ends for form in EVENT_FORMS.values()))
+PIECES = {"text": "text", "thinking": "thinking", "signature": "signature", "partial_json": "input"}
+"""The member of a delta that holds a piece -> the block's member that it is a piece of."""
+
+
+def _join_message(events: list[Event]) -> dict[str, Any]:
+    """Make a message of Anthropic's events."""
+    message: dict[str, Any] = {"type": "message", "role": "assistant"}
+    blocks: dict[Any, _Block] = {}
+    for event in events:
+        value = {name: msgspec.json.decode(member) for name, member in event.fields.items()}
+        place = value.get("index", 0)
+        if event.type == "message_start" and isinstance(value.get("message"), dict):
+            message |= value["message"]
+        elif event.type == "content_block_start" and isinstance(value.get("content_block"), dict):
+            blocks[place] = _Block(value["content_block"])
+        elif event.type == "content_block_delta" and place in blocks and isinstance(value.get("delta"), dict):
+            blocks[place].add(value["delta"])
+        elif event.type == "message_delta":
+            message |= value.get("delta") or {}
+            message["usage"] = {**(message.get("usage") or {}), **(value.get("usage") or {})}
+    return {**message, "content": [blocks[place].whole() for place in sorted(blocks)]}
+
+
+class _Block:
+    """A block of a message in the making."""
+
+    def __init__(self, begun: dict[str, Any]) -> None:
+        self._block = begun
+        self._pieces: dict[str, list[str]] = {}
+
+    def add(self, delta: dict[str, Any]) -> None:
+        """Take a piece."""
+        for name, member in PIECES.items():
+            if isinstance(delta.get(name), str):
+                self._pieces.setdefault(member, []).append(delta[name])
+        if "citation" in delta:
+            self._block["citations"] = [*(self._block.get("citations") or ()), delta["citation"]]
+
+    def whole(self) -> dict[str, Any]:
+        """Give the block. Raises `BadReply`: its input is no JSON."""
+        joined: dict[str, Any] = {name: "".join(parts) for name, parts in self._pieces.items()}
+        if "input" in joined:
+            joined["input"] = lenient.loads(joined["input"].encode() or b"{}")
+        return {**self._block, **joined}

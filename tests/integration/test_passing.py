@@ -233,13 +233,32 @@ def test_an_unknown_model_and_a_bad_body_are_told_as_ever(client: Client) -> Non
     assert client.post("/v1/messages", b"{").status == 400
 
 
-@pytest.mark.parametrize(("api", "body"), [("messages", MESSAGE), ("responses", RESPONSE)])
-def test_a_whole_answer_where_a_stream_was_asked_for_is_the_backends_fault(
+OUTPUT = {"type": "message", "id": "i", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
+WHOLES = [("messages", MESSAGE), ("responses", {**RESPONSE, "output": [OUTPUT]})]
+
+
+@pytest.mark.parametrize(("api", "body"), WHOLES)
+def test_a_whole_answer_where_a_stream_was_asked_for_becomes_events(
     client: Client, fake: FakeBackend, api: str, body: Json
 ) -> None:
     fake.route("POST", f"/{api}", whole(body))
-    answer = ask(client, api, stream=True)
-    assert answer.status == 502
+    events = events_of(ask(client, api, stream=True))
+    deltas = [event["delta"] for event in events if event["type"].endswith("_text.delta")]
+    deltas += [event["delta"]["text"] for event in events if event["type"] == "content_block_delta"]
+    assert deltas == ["Hi"]
+    assert events[-1]["type"] in ("message_stop", "response.completed")
+    assert "their-name" not in json.dumps(events)
+
+
+@pytest.mark.parametrize(("api", "events"), [("messages", MESSAGE_EVENTS), ("responses", RESPONSE_EVENTS)])
+def test_events_where_a_whole_answer_was_asked_for_become_one(
+    client: Client, fake: FakeBackend, api: str, events: tuple[Json, ...]
+) -> None:
+    fake.route("POST", f"/{api}", streamed(*events))
+    answer = ask(client, api).json
+    assert answer["model"] == "m"
+    assert answer["type" if api == "messages" else "object"] == api.removesuffix("s")
+    assert answer["usage"]["output_tokens"] == (7 if api == "messages" else 2)
 
 
 KEY = 'nvapi-Canary/0a1b2c3d4e5f"6g7h8i9j0k1l2m'
