@@ -43,8 +43,18 @@ def test_a_decompression_bomb_is_never_unpacked(client: Client, fake: FakeBacken
 
 
 @STREAMED
-def test_a_compressed_refusal_shows_no_bytes(client: Client, fake: FakeBackend, stream: bool) -> None:
-    body = gzip.compress(b'{"error":{"message":"secret"}}')
+def test_a_compressed_refusal_is_read(client: Client, fake: FakeBackend, stream: bool) -> None:
+    body = gzip.compress(b'{"error":{"message":"temperature is too high"}}')
+    fake.script("m", Script([Send(body)], status=400, headers=PACKED, framing="length"))
+    answer = client.chat(stream=stream)
+    assert (answer.status, answer.error) == (400, "temperature is too high")
+
+
+@STREAMED
+def test_a_refusal_that_is_compressed_wrongly_shows_no_bytes(
+    client: Client, fake: FakeBackend, stream: bool
+) -> None:
+    body = gzip.compress(b'{"error":{"message":"temperature is too high"}}')[:-12] + b"secret\xff\x00\x01"
     fake.script("m", Script([Send(body)], status=400, headers=PACKED, framing="length"))
     answer = client.chat(stream=stream)
     assert answer.status == 400
