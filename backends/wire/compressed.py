@@ -19,7 +19,10 @@ def decompress(data: bytes, coding: str, most: int) -> bytes:
 
 
 def _inflate(data: bytes, form: int, most: int) -> bytes:
+    reader = zlib.decompressobj(form)
     try:
-        return zlib.decompressobj(form).decompress(data, most)
+        found = reader.decompress(data, most)
     except zlib.error:
         return b""
+    is_whole = reader.eof or bool(reader.unconsumed_tail)  # the latter: there is more than was asked for
+    return found if is_whole else b""
