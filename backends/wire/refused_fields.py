@@ -25,10 +25,12 @@ UNSUPPORTED = frozenset(
     | {"unsupported_field", "unsupported_parameter", "unsupported_parameters", "value_error.extra"}
 )
 """What programs are told of such a field, in `code` or `type`."""
-_NAME = r"[`'\"]?([A-Za-z_][\w.\[\]-]{0,99})[`'\"]?"
-_NAMES = (
-    rf"\[?((?:[`'\"]?[A-Za-z_][\w.\[\]-]{{0,99}}[`'\"]?(?:,\s*(?:and\s+)?|\s+and\s+)?){{1,{MOST_NAMED}}})\]?"
-)
+_QUOTE = r"[`'\"]?"
+_WORD = r"[A-Za-z_][\w.\[\]-]{0,99}(?![\w.\[\]-])"
+"""A whole one, so that there is one way only to find where it ends."""
+_NAME = rf"{_QUOTE}({_WORD}){_QUOTE}"
+_AND = r"(?:,\s{0,9}(?:and\s)?|\s{1,9}and\s{1,9})"
+_NAMES = rf"\[?({_QUOTE}{_WORD}{_QUOTE}(?:{_AND}{_QUOTE}{_WORD}{_QUOTE}){{0,{MOST_NAMED - 1}}})\]?"
 _NOUN = r"(?:parameter|field|option|argument|property|keyword|key)"
 _BEFORE = (
     r"\s*(?:(?:litellm\.)?\w{1,60}(?:Error|Exception): (?:\w{1,60}Exception - )?)?"
@@ -55,7 +57,7 @@ _SENTENCES = [re.compile(_BEFORE + form, re.IGNORECASE | re.DOTALL) for form in 
 _SCHEMA = [
     re.compile(_BEFORE + form, re.IGNORECASE | re.DOTALL)
     for form in (
-        rf"invalid schema for function .{{1,100}}?: .{{0,300}}?{_NAME} is not"
+        rf"invalid schema for function .{{1,100}}?: .{{0,300}}?(?<!\w){_NAME} is not"
         r" (?:permitted|supported|allowed)",
         rf"(?:unsupported|unknown|unrecogni[sz]ed) (?:json )?schema keywords?:? {_NAME}",
         rf"(?:json )?schema keyword:? {_NAME} is not supported",

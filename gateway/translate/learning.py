@@ -86,7 +86,7 @@ def _conclude(
     if top not in sent:
         return NO_LESSON
     other = droppable.renames.get(top, top)
-    if other != top and other not in sent:
+    if other != top:
         return Lesson(rename_params={top: other})
     is_ours = top in droppable.params and top not in forced
     return Lesson(drop_params=(top,)) if is_ours else NO_LESSON
@@ -126,10 +126,10 @@ def apply_lesson(
             field = diagnostics.withdraw(name) or name_as_client(name, dialect)
             diagnostics.note_dropped(field, LEARNT)
     for name, other in lesson.rename_params.items():
-        if name in changed and other not in changed:
-            changed[other] = changed.pop(name)
+        if name in changed:
             field = diagnostics.withdraw(name) or name_as_client(name, dialect)
             diagnostics.note_changed(field, other, LEARNT)
+            changed.setdefault(other, changed.pop(name))
     if lesson.drop_schema_keywords and "tools" in changed:
         changed["tools"] = _clean_tools(changed["tools"], lesson, diagnostics)
     if lesson.rename_roles:

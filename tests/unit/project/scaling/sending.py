@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from backends.discovery import model_table
+from backends.errors import RefusedField
 from backends.routing import knowledge
 from backends.wire.dialect import for_model
 from backends.wire.dialects import DIALECTS
+from backends.wire.droppable import Droppable
 from backends.wire.model_cards import ModelCard
 from core import model_names
 from gateway.client_api import ClientApi
@@ -20,6 +22,7 @@ from gateway.raw_body import RawBody
 from gateway.token_estimate import estimate_input
 from gateway.trace_report import as_header, report_target
 from gateway.translate import truncation
+from gateway.translate.learning import Lesson, apply_lesson, find_lesson
 from gateway.upstream_routes import build_body, choose_route
 from ollama_api.anthropic.api import MESSAGES
 from ollama_api.ollama.chat import API as CHAT
@@ -178,7 +181,26 @@ def bound(size: int) -> Work:
     return run
 
 
+LESSON = Lesson(("temperature",), {"max_tokens": "x"}, ("pattern", "description"), {"user": "system"})
+
+
+def leave_out(size: int) -> Work:
+    """Build a body anew, without what was refused."""
+    body = {"messages": [USER] * size, "tools": [TOOL] * size, "temperature": 1, "max_tokens": 1}
+    passed = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in body.items()}
+
+    def run() -> None:
+        for given in (body, passed):
+            apply_lesson(given, LESSON, DIALECTS["generic"], set(), Diagnostics())
+            find_lesson(
+                [RefusedField("schema", "pattern"), RefusedField("role", "")], given, Droppable(), set()
+            )
+
+    return run
+
+
 CASES = [
+    Case("without what was refused", leave_out, 500),
     Case("to chat: turns", sending(CHAT, DIALOGUE), 3_000),
     Case("to chat: calls and results", sending(CHAT, chat_with_results), 1_000),
     Case(

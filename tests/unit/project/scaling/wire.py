@@ -13,6 +13,7 @@ from backends.wire import (
     model_cards,
     model_sources,
     overflow,
+    refused_fields,
     retry,
 )
 from backends.wire.infill import decode_infill
@@ -183,6 +184,17 @@ def error(size: int) -> bytes:
     return json.dumps({"error": {"message": "Bearer  sk-a https://b 1,000 tokens " * size}}).encode()
 
 
+def told_error(sentence: str, part: str) -> Callable[[int], bytes]:
+    """Write an error whose sentence has many parts of one kind."""
+    return lambda size: json.dumps({"error": {"message": sentence.format(part * size)}}).encode()
+
+
+def issues(size: int) -> bytes:
+    """Write a long list of what is wrong."""
+    listed = [{"loc": ["body", "x", place], "msg": "no", "type": "extra_forbidden"} for place in range(size)]
+    return json.dumps({"detail": listed}).encode()
+
+
 def look_at_error(data: bytes) -> None:
     """Do all that is done with an error."""
     error_text.message_of(data, "")
@@ -194,6 +206,7 @@ def look_at_error(data: bytes) -> None:
     retry.retry_after_s({"Retry-After": "1" * (len(data) // 1000)}, told, data.decode())
     retry.reset_after_s({"x-ratelimit-reset": data.decode()}, told)
     failures.find_error(data)
+    refused_fields.find_fields(told, "", "")
 
 
 def bad_numbers(size: int) -> bytes:
@@ -351,6 +364,10 @@ CASES = [
         2_000,
     ),
     Case("errors: a sentence", ignoring(look_at_error, error), 1_000),
+    Case("errors: names", ignoring(look_at_error, told_error("Unsupported parameters: {}!", "a_b, ")), 1_000),
+    Case("errors: a long name", ignoring(look_at_error, told_error("Unknown parameter: {} ", "a.")), 1_000),
+    Case("errors: quotes", ignoring(look_at_error, told_error("Invalid: {}", '{"error": ')), 1_000),
+    Case("errors: issues", ignoring(look_at_error, issues), 1_000),
     Case("errors: a page", ignoring(error_text.glimpse, lambda n: b"<title" * n), 20_000),
     Case(
         "errors: a page of spaces",
