@@ -209,6 +209,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`content` of an assistant message with tool calls and no text: an empty string, or left out."""
     requires_short_tool_call_ids: bool = False
     """Whether ids of tool calls must be nine letters and digits; others are replaced, always by the same."""
+    names_tool_results: bool = False
+    """Whether a tool's result has the tool's name beside the id of its call."""
     prefill: Prefill | None = None
     """What is added where the last message is the assistant's and is to be continued."""
     accepts_images: bool = True

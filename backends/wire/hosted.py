@@ -280,6 +280,7 @@ ROWS = (
     Dialect(
         name="gemini",
         label="Google Gemini",
+        names_tool_results=True,
         accepts_max_completion_tokens=True,
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         base_path="/v1beta/openai",

@@ -95,6 +95,7 @@ ROWS = (
     Dialect(
         name="vertex",
         label="Google Vertex AI (OpenAI endpoint)",
+        names_tool_results=True,
         documentation=[
             "https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview",
             "https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/call-vertex-using-openai-library",

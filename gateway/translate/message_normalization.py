@@ -22,6 +22,7 @@ from gateway.translate.system_turns import (
     join_contents,
     mark_late_system_turns,
 )
+from gateway.translate.tool_results import name_results
 
 Turn = dict[str, Any]
 
@@ -41,6 +42,8 @@ def normalize_messages(turns: list[Turn], dialect: Dialect, diagnostics: Diagnos
         turns = _alternate_roles(turns, diagnostics)
     if dialect.tool_calls_without_content == "omit":
         turns = [_drop_empty_content(turn) for turn in turns]
+    if dialect.names_tool_results:
+        turns = name_results(turns, diagnostics)
     if dialect.requires_short_tool_call_ids:
         turns = [_shorten_ids(turn, diagnostics) for turn in turns]
     if dialect.prefill is not None and dialect.prefill.message and ends_with_assistant(turns):

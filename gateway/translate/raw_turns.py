@@ -14,6 +14,7 @@ import msgspec
 from backends.wire.dialect import Dialect
 from gateway.diagnostics import Diagnostics
 from gateway.translate.message_normalization import place_system_turns
+from gateway.translate.tool_results import bind_results, name_results
 
 Turn = dict[str, Any]
 
@@ -32,7 +33,14 @@ def may_need_fitting(messages: bytes, dialect: Dialect) -> bool:
         _is_followed(messages, b'"image_url"', b'"')
         or _is_followed(messages, b'"content"', b"null")
         or messages.count(b'"content"') < messages.count(b'"role"')
+        or _has_result_to_fit(messages, dialect)
     )
+
+
+def _has_result_to_fit(messages: bytes, dialect: Dialect) -> bool:
+    """Look for a tool's result that lacks the id, or for any, where each wants a name."""
+    results = messages.count(b'"tool"')
+    return bool(results) and (dialect.names_tool_results or messages.count(b'"tool_call_id"') < results)
 
 
 def _is_followed(data: bytes, name: bytes, value: bytes) -> bool:
@@ -72,7 +80,9 @@ def fit_raw_turns(turns: list[Any], dialect: Dialect, diagnostics: Diagnostics) 
 
 def _fit(turns: list[Turn], dialect: Dialect, diagnostics: Diagnostics) -> list[Turn]:
     if dialect.protocol != "ollama":
-        turns = _spell_out(turns, diagnostics)
+        turns = bind_results(_spell_out(turns, diagnostics), diagnostics)
+    if dialect.names_tool_results:
+        turns = name_results(turns, diagnostics)
     if dialect.late_system_messages == "user":
         turns = place_system_turns(turns, dialect, diagnostics)
     return turns

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -73,6 +74,8 @@ class _Conversation:
         self._thoughts: list[str] = []
         self._open: set[str] = set()
         """Calls of the message before that have no result yet."""
+        self._named: dict[str, deque[str]] = {}
+        """Tool -> its calls in that message, in order."""
         self._answers = False
         """Whether the turn that is being read has begun to answer them."""
 
@@ -115,7 +118,7 @@ class _Conversation:
         """Add a result. Only text may stand in it; its images are shown right after, by its name."""
         if self._role == "assistant":
             self._flush()  # a tool that a server ran: call, result and answer share a turn
-        call_id = block.tool_use_id or ""
+        call_id = block.tool_use_id or self._find_call(block.tool_name or block.name)
         text, images = self._read_result(block)
         if call_id in self._open:
             self._open.discard(call_id)
@@ -127,6 +130,15 @@ class _Conversation:
         if images:
             what = "Document" if all(part["type"] == "file" for part in images) else "Image"
             self._parts += [*_text(f"{what} in tool result {call_id}:"), *images]
+
+    def _find_call(self, name: str | None) -> str:
+        """Find the first open call of a tool, for a result that names no call."""
+        waiting = self._named.get(name or "")
+        while waiting:
+            call_id = waiting.popleft()
+            if call_id in self._open:
+                return call_id
+        return ""
 
     def _read_result(self, block: Block) -> tuple[str, list[Part]]:
         """Give (text, images and files) of a result."""
@@ -150,6 +162,9 @@ class _Conversation:
                 self._left_out.setdefault("messages.thinking", ALONE)
             self.messages.append(message)
             self._open = {call["id"] for call in self._calls}
+            self._named = {}
+            for call in self._calls:
+                self._named.setdefault(call["function"]["name"], deque()).append(call["id"])
             self._parts, self._calls = [], []
         self._thoughts, self._answers = [], False
 

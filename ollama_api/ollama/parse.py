@@ -124,9 +124,18 @@ def _check_chat(call: ChatRequest) -> None:
         _check_tool(tool)
     for message in call.messages:
         message.role = message.role.lower()
+        if message.name is not None:
+            _take_name(message)
         _check_images(message.images)
         for tool_call in message.tool_calls:
             _check_arguments(tool_call.function.arguments)
+
+
+def _take_name(message: Message) -> None:
+    """Read the name of a tool's result in OpenAI's word for it; elsewhere it says nothing, as with Ollama."""
+    if message.role == "tool" and isinstance(message.name, str):
+        message.tool_name = message.tool_name or message.name
+    message.name = None
 
 
 def _check_counts(messages: list[Message], *more: tuple[str, int, int]) -> None:

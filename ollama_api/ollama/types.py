@@ -43,6 +43,8 @@ class Message(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     tool_calls: list[ToolCall] = []
     tool_name: str = ""
     tool_call_id: str = ""
+    name: Any = None
+    """Not Ollama's: OpenAI's older word for `tool_name`, which it becomes."""
 
 
 class _Common(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -191,3 +191,24 @@ def test_what_llama_cpp_cannot_compile_is_left_out_there(
     left = {"type": "object", "properties": {"e": {"type": "string"}}}
     assert sent(fake)["tools"][0]["function"]["parameters"] == left
     assert sent(fake)["response_format"]["json_schema"]["schema"] == left
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize("member", ["name", "tool_name"])
+@pytest.mark.parametrize("dialect", ["generic", "gemini"])
+def test_results_by_name_reach_their_calls_in_any_order(
+    client: Client, fake: FakeBackend, path: str, member: str, dialect: str
+) -> None:
+    factories.mapping("m", factories.backend(fake, dialect=dialect))
+    arguments: Any = {} if path == "/api/chat" else "{}"
+    calls = [
+        {"id": f"call_{n}", "type": "function", "function": {"name": n, "arguments": arguments}} for n in "fg"
+    ]
+    turns = [*HI, {"role": "assistant", "content": "", "tool_calls": calls}]
+    turns += [{"role": "tool", member: name, "content": f"of {name}"} for name in "gf"]
+    assert client.post(path, {"model": "m", "messages": turns, "stream": False}).status == 200
+    told = [(turn["tool_call_id"], turn["content"]) for turn in sent(fake)["messages"][2:]]
+    assert told == [("call_g", "of g"), ("call_f", "of f")]
+    if dialect == "gemini":
+        assert [turn["name"] for turn in sent(fake)["messages"][2:]] == ["g", "f"]

@@ -15,6 +15,7 @@ from gateway.raw_forms import CHAT
 from gateway.translate import multipart
 from gateway.translate.schema_grammar import fit_schema
 from gateway.translate.system_turns import mark_late_system_turns
+from gateway.translate.tool_results import bind_results
 from gateway.translate.tools import complete_parameters
 from ollama_api.anthropic import api as messages
 from ollama_api.anthropic import request as anthropic
@@ -203,6 +204,13 @@ def carried(size: int) -> Work:
     return lambda: unpack_turns(pack_turns(told))
 
 
+def results_by_name(size: int) -> Work:
+    """Bind results in the other order than the calls."""
+    calls = [{"id": f"c{at}", "function": {"name": f"f{at}"}} for at in range(size // 2)]
+    results = [{"role": "tool", "name": f"f{at}"} for at in reversed(range(size // 2))]
+    return partial(bind_results, [{"role": "assistant", "tool_calls": calls}, *results])
+
+
 def late_turns(size: int) -> Work:
     """Mark system turns behind one of the user's."""
     return partial(mark_late_system_turns, [USER, *[{"role": "system", "content": "s"}] * size])
@@ -221,6 +229,7 @@ CASES = [
     Case("schemas half said", lambda n: partial(complete_parameters, half_said(n)), 9_000),
     Case("schemas that are not compiled", uncompiled, 9_000),
     Case("generate: a conversation in `context`", carried, 20_000),
+    Case("results by name", results_by_name, 9_000),
     Case("late system turns", late_turns, 9_000),
     Case("chat: options", reading(parse.chat, lambda n: {"options": {f"o{p}": p for p in range(n)}}), 30_000),
     Case("chat: what only the slow path reads", reading(parse.chat, lax_body), 4_000),
