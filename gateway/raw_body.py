@@ -132,7 +132,7 @@ class RawBody(msgspec.Struct, kw_only=True):
             given = {**given, self.form.turns: encode_raw(turns)}
         if "tools" in given and self.form.name in RAW_TOOLS:
             given = _complete_tools(given, RAW_TOOLS[self.form.name], diagnostics)
-        if dialect.schema_grammar is not None:
+        if dialect.schema_grammar is not None or dialect.drop_schema_keywords:
             given = fit_raw_schemas(given, dialect, diagnostics)
         fields = _lay_options(self, given, dialect, diagnostics) | {"model": encode_raw(target.model)}
         if (

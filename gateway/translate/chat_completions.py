@@ -11,7 +11,6 @@ from backends.wire.dialect import Dialect
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.durations import keep_alive_s
 from gateway.generation import GenerationRequest
-from gateway.translate.json_schema import without_keywords
 from gateway.translate.message_normalization import ends_with_assistant, normalize_messages
 from gateway.translate.options import wire_options
 from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning, replay_reasoning
@@ -174,28 +173,8 @@ def tools_fields(tools: Fields, dialect: Dialect, diagnostics: Diagnostics = SIL
     if completed is not tools["tools"]:
         diagnostics.note_changed("tools", "tools", COMPLETED)
         tools = {**tools, "tools": completed}
-    if dialect.drop_schema_keywords:
-        unwanted = frozenset(dialect.drop_schema_keywords)
-        cleaned = [_without_keywords(tool, unwanted) for tool in completed]
-        if cleaned != completed:
-            diagnostics.note_changed(
-                "tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}"
-            )
-            tools = {**tools, "tools": cleaned}
-    fitted = fit_tools(tools["tools"], dialect, diagnostics)
+    fitted = fit_tools(completed, dialect, diagnostics)
     return tools if fitted is tools["tools"] else {**tools, "tools": fitted}
-
-
-def _without_keywords(tool: Fields, names: frozenset[str]) -> Fields:
-    """Take keywords out of a tool's function and its schema at every level."""
-    function = tool.get("function")
-    if not isinstance(function, dict):
-        return tool
-    kept = {name: value for name, value in function.items() if name not in names}
-    parameters = kept.get("parameters")
-    if isinstance(parameters, dict):
-        kept["parameters"] = without_keywords(parameters, names)
-    return {**tool, "function": kept}
 
 
 def thinks(think: Any, dialect: Dialect) -> bool:

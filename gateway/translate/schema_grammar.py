@@ -6,6 +6,7 @@ answers fit the schema, and none that fitted does not.
 
 from __future__ import annotations
 
+import operator
 import re
 from functools import lru_cache, partial
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from backends.wire.dialect import Dialect, SchemaGrammar
 from gateway.diagnostics import Diagnostics
-from gateway.translate.json_schema import Schema, map_schemas
+from gateway.translate.json_schema import Schema, map_schemas, without_keywords
 
 Fields = dict[str, msgspec.Raw]
 
@@ -36,11 +37,35 @@ def fit_schema(schema: Schema, dialect: Dialect, field: str, to: str, diagnostic
 
 
 def fit_tools(tools: list[Any], dialect: Dialect, diagnostics: Diagnostics) -> list[Any]:
-    """Do so in the tools of a chat completion; the same list comes back where nothing is to be done."""
+    """Do so in the tools of a chat completion, and drop keywords that are refused.
+
+    The same list comes back where nothing is to be done.
+    """
+    tools = _drop_keywords(tools, dialect, diagnostics)
     if dialect.schema_grammar is None:
         return tools
     made = [_fit_tool(tool, dialect, f"tools[{place}]", diagnostics) for place, tool in enumerate(tools)]
-    return tools if all(one is before for one, before in zip(made, tools, strict=True)) else made
+    return tools if all(map(operator.is_, made, tools)) else made
+
+
+def _drop_keywords(tools: list[Any], dialect: Dialect, diagnostics: Diagnostics) -> list[Any]:
+    names = frozenset(dialect.drop_schema_keywords)
+    made = [_without_keywords(tool, names) for tool in tools] if names else tools
+    if made == tools:
+        return tools
+    diagnostics.note_changed("tools", "tools", f"schemas without {', '.join(dialect.drop_schema_keywords)}")
+    return made
+
+
+def _without_keywords(tool: Any, names: frozenset[str]) -> Any:
+    """Take keywords out of a tool's function and its schema at every level."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        return tool
+    kept = {name: value for name, value in function.items() if name not in names}
+    if isinstance(kept.get("parameters"), dict):
+        kept["parameters"] = without_keywords(kept["parameters"], names)
+    return {**tool, "function": kept}
 
 
 def _fit_tool(tool: Any, dialect: Dialect, where: str, diagnostics: Diagnostics) -> Any:
@@ -54,7 +79,8 @@ def _fit_tool(tool: Any, dialect: Dialect, where: str, diagnostics: Diagnostics)
 
 def fit_raw_schemas(fields: Fields, dialect: Dialect, diagnostics: Diagnostics) -> Fields:
     """Do so in the tools and the form of an answer of a body that passes."""
-    for name in ("tools", "response_format", "json_schema") if dialect.schema_grammar else ():
+    names = ("tools", "response_format", "json_schema") if dialect.schema_grammar else ("tools",)
+    for name in names:
         if name not in fields:
             continue
         try:
