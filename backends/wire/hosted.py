@@ -73,7 +73,11 @@ _OPENAI_MODELS: dict[str, Fields] = {
     r"^gpt-5\.1-codex|^gpt-5.*-pro\b": _O_SERIES,
     r"^gpt-(3|4)|^chatgpt|^gpt-5-chat": NO_THINKING,
     r"^gpt-(3|4(-|$))|^o[13]-mini": {"accepts_files": False},  # these see nothing but text and images
-    r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {"has_completions_api": True, "infill": {}},
+    r"^gpt-3\.5-turbo-instruct|^(davinci|babbage)-002": {
+        "has_completions_api": True,
+        "infill": {},
+        "max_tokens": "max_tokens",  # completions know no other name
+    },
 }
 
 
