@@ -33,24 +33,18 @@ def name_file(name: str) -> str:
     return f"[The document {name!r} stands here. It cannot be shown to this model.]"
 
 
-def has_file(turn: Turn) -> bool:
-    """Say whether a turn holds a file."""
-    content = turn.get("content")
-    return isinstance(content, list) and any(part.get("type") == FILE for part in content)
-
-
 def name_files(turns: list[Turn], diagnostics: Diagnostics = SILENT) -> list[Turn]:
-    """Name the files in turns instead of sending them."""
-    if not any(map(has_file, turns)):
-        return turns
+    """Name the files in turns, of which there are some, instead of sending them."""
     diagnostics.note_changed(
         "messages", "messages", "documents are named in words: this kind of backend takes no files"
     )
-    return [_name_files_of(turn) if has_file(turn) else turn for turn in turns]
+    return [_name_files_of(turn) if isinstance(turn.get("content"), list) else turn for turn in turns]
 
 
 def _name_files_of(turn: Turn) -> Turn:
     parts = [_name(part) if part.get("type") == FILE else part for part in turn["content"]]
+    if parts == turn["content"]:
+        return turn
     if all(part.get("type") == "text" for part in parts):
         return {**turn, "content": "\n".join(part["text"] for part in parts)}
     return {**turn, "content": parts}

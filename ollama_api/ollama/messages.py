@@ -21,6 +21,9 @@ from ollama_api.ollama.types import Message, ToolCall
 
 def to_openai(messages: Iterable[Message], diagnostics: Diagnostics = SILENT) -> list[dict[str, Any]]:
     """Translate a conversation. Thinking stays with the calls behind it, for backends that want it back."""
+    messages = list(messages)
+    if not any(message.tool_calls or message.role == "tool" for message in messages):
+        return [_plain_message(message) for message in messages]
     linker = ResultLinker(diagnostics)
     translated: list[dict[str, Any]] = []
     for turn, message in enumerate(messages):
@@ -33,8 +36,10 @@ def to_openai(messages: Iterable[Message], diagnostics: Diagnostics = SILENT) ->
 def _message(turn: int, message: Message, linker: ResultLinker) -> dict[str, Any]:
     if message.tool_calls:
         return _assistant_with_calls(turn, message, linker)
-    if message.role == "tool":
-        return _tool_result(message, linker)
+    return _tool_result(message, linker) if message.role == "tool" else _plain_message(message)
+
+
+def _plain_message(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": _content_of(message)}
 
 
