@@ -92,6 +92,8 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
     """Whether `think` is a demand, which is refused where it is known that a model cannot."""
     hides_thinking: bool = False
     """Whether thinking that comes all the same is kept from the client."""
+    requires_images: bool = True
+    """Whether images are refused where a kind of backend takes none; else they are told of in words."""
     logprobs: bool = False
     top_logprobs: int = 0
     keep_alive: Any = None

@@ -11,6 +11,7 @@ from backends.wire.dialect import Dialect
 from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.durations import keep_alive_s
 from gateway.generation import GenerationRequest
+from gateway.translate.files import name_images
 from gateway.translate.message_normalization import ends_with_assistant, normalize_messages
 from gateway.translate.options import wire_options
 from gateway.translate.reasoning_replay import THOUGHT, drop_unwanted_reasoning, replay_reasoning
@@ -36,6 +37,8 @@ def build_chat(request: GenerationRequest, target: Target, context: TranslationC
     if request.prompt is not None and request.prompt.context:
         diagnostics.note_dropped("context", FOREIGN_CONTEXT)
     turns = _build_turns(request, dialect, context)
+    if not (dialect.accepts_images or request.requires_images):
+        turns = name_images(turns, diagnostics)
     body: Fields = {
         **add_dialect_fields(dialect.body, OWN_FIELD, diagnostics),
         "model": target.model,

@@ -1,10 +1,13 @@
 """Documents in a conversation: as files, where a kind of backend takes them, else named in words. Pure.
 
+Images are named, too, for the APIs of agents, where a refusal would come again with every later turn.
+
 Source: OpenAI API reference, "Chat completions", `file` parts.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any
 
@@ -14,6 +17,7 @@ Part = dict[str, Any]
 Turn = dict[str, Any]
 
 FILE = "file"
+IMAGE_NAMED = "[An image stands here. It cannot be shown to this model.]"
 PDF = "application/pdf"
 MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
 WHITE_SPACE = re.compile(r"\s+")
@@ -34,21 +38,37 @@ def name_file(name: str) -> str:
 
 
 def name_files(turns: list[Turn], diagnostics: Diagnostics = SILENT) -> list[Turn]:
-    """Name the files in turns, of which there are some, instead of sending them."""
-    diagnostics.note_changed(
-        "messages", "messages", "documents are named in words: this kind of backend takes no files"
+    """Name the files in turns instead of sending them."""
+    return _name_parts(
+        turns, (FILE,), "documents are named in words: this kind of backend takes no files", diagnostics
     )
-    return [_name_files_of(turn) if isinstance(turn.get("content"), list) else turn for turn in turns]
 
 
-def _name_files_of(turn: Turn) -> Turn:
-    parts = [_name(part) if part.get("type") == FILE else part for part in turn["content"]]
-    if parts == turn["content"]:
+def name_images(turns: list[Turn], diagnostics: Diagnostics = SILENT) -> list[Turn]:
+    """Tell of the images and sounds in turns instead of sending them."""
+    why = "images are told of in words: this kind of backend takes none"
+    return _name_parts(turns, ("image_url", "input_audio"), why, diagnostics)
+
+
+def _name_parts(turns: list[Turn], kinds: tuple[str, ...], why: str, diagnostics: Diagnostics) -> list[Turn]:
+    made = [_name_parts_of(turn, kinds) for turn in turns]
+    if all(map(operator.is_, made, turns)):
+        return turns
+    diagnostics.note_changed("messages", "messages", why)
+    return made
+
+
+def _name_parts_of(turn: Turn, kinds: tuple[str, ...]) -> Turn:
+    content = turn.get("content")
+    if not isinstance(content, list) or not any(part.get("type") in kinds for part in content):
         return turn
+    parts = [_name(part) if part.get("type") in kinds else part for part in content]
     if all(part.get("type") == "text" for part in parts):
         return {**turn, "content": "\n".join(part["text"] for part in parts)}
     return {**turn, "content": parts}
 
 
 def _name(part: Part) -> Part:
+    if part["type"] != FILE:
+        return {"type": "text", "text": IMAGE_NAMED}
     return {"type": "text", "text": name_file(str(part[FILE].get("filename") or "document"))}

@@ -28,6 +28,11 @@ class ResultLinker:
         """What a call may be found by -> such calls, in order, the answered ones among them."""
         self._answered: set[int] = set()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether results of a turn's calls may still come."""
+        return bool(self._waiting)
+
     def ask(self, calls: list[Call]) -> None:
         """Open the calls of a turn."""
         self._waiting, self._answered = defaultdict(deque), set()

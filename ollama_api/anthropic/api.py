@@ -29,7 +29,7 @@ from ollama_api.raw_api import make_raw_api
 
 
 def to_operation(call: MessagesRequest, diagnostics: Diagnostics | None = None) -> GenerationRequest:
-    """Make the neutral request. Thinking is a wish here, and never refused."""
+    """Make the neutral request. Thinking is a wish here, and never refused; nor are images."""
     if diagnostics is not None:
         for name, why in call.left_out.items():
             diagnostics.note_dropped(name, why)
@@ -47,6 +47,7 @@ def to_operation(call: MessagesRequest, diagnostics: Diagnostics | None = None) 
         client_options=call.options,
         think=call.think,
         hides_thinking=call.think is False,
+        requires_images=False,
         private=call,
     )
 

@@ -24,6 +24,7 @@ from gateway.errors import BadRequest
 from gateway.translate.files import make_file_part, name_file
 from gateway.translate.images import data_url
 from gateway.translate.reasoning_replay import THOUGHT
+from gateway.translate.system_turns import SYSTEM_ROLES
 from ollama_api.anthropic.types import NOTHING, Block, Source, Turn
 
 Part = dict[str, Any]
@@ -76,15 +77,20 @@ class _Conversation:
         """Calls of the message before that have no result yet."""
         self._named: dict[str, deque[str]] = {}
         """Tool -> its calls in that message, in order."""
+        self._late: list[Turn] = []
         self._answers = False
         """Whether the turn that is being read has begun to answer them."""
 
     def whole(self) -> list[dict[str, Any]]:
         self._flush()
+        self._add_late()
         return self.messages
 
     def add(self, turn: Turn) -> None:
         role = (turn.role or "").lower()
+        if role in SYSTEM_ROLES and self._open:
+            self._late.append(turn)  # nothing may stand between calls and their results
+            return
         if role != self._role:
             self._flush()
         self._role = role
@@ -95,6 +101,14 @@ class _Conversation:
                 self._take(block or Block())
         if not (self._answers and self._open):  # else the next turn may hold the other results
             self._flush()
+            if role != "assistant":
+                self._add_late()
+
+    def _add_late(self) -> None:
+        """Add the system turns that waited for results."""
+        late, self._late, self._open = self._late, [], set()
+        for turn in late:
+            self.add(turn)
 
     def _take(self, block: Block) -> None:
         kind = block.type or ""

@@ -15,6 +15,7 @@ import msgspec
 from gateway.diagnostics import SILENT, Diagnostics
 from gateway.translate.images import content_with_images
 from gateway.translate.reasoning_replay import THOUGHT
+from gateway.translate.system_turns import SYSTEM_ROLES
 from gateway.translate.tool_results import ResultLinker
 from ollama_api.ollama.types import Message, ToolCall
 
@@ -26,11 +27,16 @@ def to_openai(messages: Iterable[Message], diagnostics: Diagnostics = SILENT) ->
         return [_plain_message(message) for message in messages]
     linker = ResultLinker(diagnostics)
     translated: list[dict[str, Any]] = []
+    late: list[dict[str, Any]] = []
     for turn, message in enumerate(messages):
+        if message.role in SYSTEM_ROLES and linker.is_waiting:
+            late.append(_plain_message(message))  # nothing may stand between calls and their results
+            continue
         if message.role != "tool" or message.tool_calls:
-            translated += linker.close_unanswered_calls()
+            translated += [*linker.close_unanswered_calls(), *late]
+            late = []
         translated.append(_message(turn, message, linker))
-    return translated + linker.close_unanswered_calls()
+    return [*translated, *linker.close_unanswered_calls(), *late]
 
 
 def _message(turn: int, message: Message, linker: ResultLinker) -> dict[str, Any]:
