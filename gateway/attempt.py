@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from backends.errors import UpstreamError
-from backends.upstream.call_progress import CallProgress
+from backends.upstream.client import CallProgress
 from gateway.plan import Candidate
 from usage.attempt_record import MOST_ATTEMPTS, MOST_CALLS, AttemptRecord, AttemptRecords, CallRecord
 

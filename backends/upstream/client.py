@@ -37,7 +37,6 @@ from backends.upstream.answer_stream import (
     SILENT_END,
     Stream,
 )
-from backends.upstream.call_progress import CallProgress
 from backends.upstream.key_turns import try_keys
 from backends.upstream.rejections import error_in, reject
 from backends.upstream.whole_body import read_answer, read_whole
@@ -48,6 +47,7 @@ from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
 
 __all__ = [
     "SILENT_END",
+    "CallProgress",
     "Stream",
     "UpstreamCall",
     "WholeAnswer",
@@ -96,6 +96,54 @@ class WholeAnswer(msgspec.Struct, frozen=True):
     content_type: str = ""
     head_ns: int = 0
     """When its head came, on the monotonic clock."""
+
+
+class RefusedSend(msgspec.Struct, frozen=True, gc=False):
+    """A call that went out with an API key which the backend refused."""
+
+    status: int
+    sent_ns: int
+    ended_ns: int
+
+
+class CallProgress:
+    """When a call was sent, with which refusals of keys before, and how much of its answer has come.
+
+    It costs nothing while an answer comes.
+    """
+
+    __slots__ = ("_answer_bytes", "_content", "refused", "sent_ns")
+
+    def __init__(self) -> None:
+        self.sent_ns = time.monotonic_ns()
+        """0: it is not under way, as every key was refused."""
+        self.refused: tuple[RefusedSend, ...] = ()
+        self._content: aiohttp.StreamReader | None = None
+        self._answer_bytes = 0
+
+    def refuse(self, status: int) -> None:
+        """Note that the key was refused with a status."""
+        self.refused += (RefusedSend(status, self.sent_ns, time.monotonic_ns()),)
+        self.sent_ns = 0
+        self._content = None
+
+    def send_again(self) -> None:
+        """Note that the call goes out with another key."""
+        self.sent_ns = time.monotonic_ns()
+
+    def follow(self, response: aiohttp.ClientResponse) -> None:
+        """Count what comes of the body of a response."""
+        self._content = response.content
+
+    def stop(self) -> None:
+        """Count no more, and let go of the response."""
+        self._answer_bytes = self.answer_bytes
+        self._content = None
+
+    @property
+    def answer_bytes(self) -> int:
+        """How many bytes of the body have come."""
+        return self._content.total_bytes if self._content is not None else self._answer_bytes
 
 
 async def fetch_whole(target: Target, call: UpstreamCall, progress: CallProgress) -> WholeAnswer:

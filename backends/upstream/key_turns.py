@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
 from backends.errors import UpstreamRejected
 from backends.routing.snapshot import Upstream
-from backends.upstream.call_progress import CallProgress
 
 log = structlog.get_logger("llamagate.upstream")
 
@@ -28,9 +27,17 @@ _resting: dict[tuple[int, str], float] = {}
 """Backend and key -> until when the key comes after the others, on the monotonic clock."""
 
 
-async def try_keys(
-    upstream: Upstream, send: Callable[[str], Awaitable[ResultT]], progress: CallProgress
-) -> ResultT:
+class Sends(Protocol):
+    """Takes note of each time that a call goes out; see `backends.upstream.client.CallProgress`."""
+
+    def refuse(self, status: int) -> None:
+        """Note that the key was refused with a status."""
+
+    def send_again(self) -> None:
+        """Note that the call goes out with another key."""
+
+
+async def try_keys(upstream: Upstream, send: Callable[[str], Awaitable[ResultT]], progress: Sends) -> ResultT:
     """Send with the key whose turn it is, and with each of the others while the backend refuses the key.
 
     The backend has keys. Raises what `send` raises: of several refusals of keys, the one that tells most.

@@ -190,7 +190,7 @@ def test_a_part_that_failed_and_those_it_cancelled(
 
 
 def test_a_part_that_cannot_be_read_failed(client: Client, fake: FakeBackend, ledger: RecordSpy) -> None:
-    fake.script("m", scripts.json_body({"data": 1}))
+    fake.script("m", scripts.html_200())
     assert embed(client, ["x"]).status == 200
     assert told(attempts_of(ledger))[0] == ("first", "garbled", ["garbled"])
 
