@@ -122,8 +122,8 @@ class CountedBody:
 
     def release(self) -> None:
         """The request is over: nothing of its body is held any more. To release twice releases once."""
-        held, self._held = self._held, 0
-        self._rules.budget.give_back(held)
+        size, self._held = self._held, 0
+        self._rules.budget.give_back(size)
 
     async def _piece(self) -> Message:
         if self._held == 0 and self._declared is not None:

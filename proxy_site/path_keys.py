@@ -36,8 +36,8 @@ def move_key_to_header(scope: MutableMapping[str, Any]) -> None:
         path = f"{PREFIX}{MASK}{path}"
     scope["path"] = path
     scope["raw_path"] = quote(path).encode("ascii")
-    kept = [field for field in scope["headers"] if field[0] not in REPLACED_HEADERS]
-    scope["headers"] = [*kept, (b"authorization", b"Bearer " + key.encode())]
+    headers = [field for field in scope["headers"] if field[0] not in REPLACED_HEADERS]
+    scope["headers"] = [*headers, (b"authorization", b"Bearer " + key.encode())]
     scope[KEY_IN_PATH] = True
 
 

@@ -200,11 +200,11 @@ def status_of(status: int, body: bytes) -> int:
 
 def _judge_refusal(body: bytes) -> int:
     """Find the status that a 400 means: some servers call a wrong key or an unknown model a bad request."""
-    said = decode_body(body)
-    folded = (find_sentence(said) or "").lower()
+    decoded = decode_body(body)
+    folded = (find_sentence(decoded) or "").lower()
     if any(sign in folded for sign in _NO_KEY):
         return 401
-    word = _word_in(walk(said, ("error",))) or _word_in(said)
+    word = _word_in(walk(decoded, ("error",))) or _word_in(decoded)
     return 404 if word == 404 or any(sign in folded for sign in _NO_MODEL) else 400
 
 

@@ -261,10 +261,10 @@ _DEFAULTS = msgspec.structs.asdict(ModelCard(""))
 def _flags(entry: dict[str, Any]) -> dict[str, bool]:
     kind = entry.get("type") or entry.get("mode")
     found = dict(KINDS.get(kind, {})) if isinstance(kind, str) else {}
-    said = words(entry.get("capabilities"))
-    if said and all(KINDS.get(word) == _NEITHER for word in said):
+    names = words(entry.get("capabilities"))
+    if names and all(KINDS.get(word) == _NEITHER for word in names):
         found |= _NEITHER  # LocalAI names the kind among the abilities
-    found |= {WORDS[word]: True for word in said if word in WORDS}
+    found |= {WORDS[word]: True for word in names if word in WORDS}
     for name, paths in FLAGS.items():
         flags = [flag for path in paths if (flag := _flag(at(entry, path))) is not None]
         if flags:

@@ -41,9 +41,11 @@ def merge_sources(listed: Iterable[ModelCard], found: Cards) -> tuple[ModelCard,
 
 def _list(found: Any) -> Cards:
     """LM Studio's and xAI's lists; xAI's names have others that mean the same."""
-    told = [model_cards.card_of(entry) for entry in model_cards.entries_of(found) if model_cards.id_of(entry)]
-    named = {alias: card for card in told for alias in card.aliases}
-    return named | {card.id: card for card in told}
+    cards = [
+        model_cards.card_of(entry) for entry in model_cards.entries_of(found) if model_cards.id_of(entry)
+    ]
+    named = {alias: card for card in cards for alias in card.aliases}
+    return named | {card.id: card for card in cards}
 
 
 def _props(found: Any) -> Cards:
@@ -66,10 +68,10 @@ def _props(found: Any) -> Cards:
 def _thinks(found: Any, template_caps: Any) -> dict[str, bool]:
     """A template that can switch thinking, or writes it, is one of a model that thinks."""
     template = at(found, ("chat_template",))
-    told = at(template_caps, ("supports_reasoning_effort",))
+    supports_effort = at(template_caps, ("supports_reasoning_effort",))
     if not isinstance(template, str) or not template:
-        return {"thinking": True} if told is True else {}
-    return {"thinking": told is True or "enable_thinking" in template or "<think>" in template}
+        return {"thinking": True} if supports_effort is True else {}
+    return {"thinking": supports_effort is True or "enable_thinking" in template or "<think>" in template}
 
 
 def _info(found: Any) -> Cards:
@@ -87,12 +89,12 @@ def _info(found: Any) -> Cards:
 
 def _litellm(found: Any) -> Cards:
     """LiteLLM's `/model/info`: an entry of its cost map for each deployment; the first of a name counts."""
-    told: Cards = {}
+    cards: Cards = {}
     for entry in model_cards.entries_of(found):
         name, info = entry.get("model_name"), entry.get("model_info")
         if isinstance(name, str) and isinstance(info, dict):
-            told.setdefault(name, model_cards.card_of({**info, "id": name}))
-    return told
+            cards.setdefault(name, model_cards.card_of({**info, "id": name}))
+    return cards
 
 
 def _tags(found: Any) -> Cards:

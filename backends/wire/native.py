@@ -91,10 +91,10 @@ def decode_line(data: bytes) -> Reply:
         line = _read_lenient(data)
     if line.error is not None:
         return Reply(error=line.error)
-    said = line.message or Message(line.response, line.thinking)
-    calls = [_call(call) for call in said.tool_calls or ()]
+    message = line.message or Message(line.response, line.thinking)
+    calls = [_call(call) for call in message.tool_calls or ()]
     choice = Choice(
-        delta=Delta(content=said.content, reasoning_content=said.thinking, tool_calls=calls or None),
+        delta=Delta(content=message.content, reasoning_content=message.thinking, tool_calls=calls or None),
         finish_reason=plain_reason(line.done_reason or "stop") if line.done else None,
         logprobs=Logprobs(line.logprobs) if line.logprobs else None,
     )

@@ -54,15 +54,15 @@ def read_details(found: Any) -> OllamaDetails | None:
 
 def read_show(found: dict[str, Any]) -> OllamaShow | None:
     """Read the rest of /api/show, in the order of its fields, as far as it fits; None if it says nothing."""
-    kept: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     left = MOST_SHOWN
     for name in OllamaShow.__struct_fields__:
         value = _READERS[name](found.get(name))
         size = len(msgspec.json.encode(value))
         if value and size <= left:
-            kept[name] = value
+            members[name] = value
             left -= size
-    return OllamaShow(**kept) if kept else None
+    return OllamaShow(**members) if members else None
 
 
 def read_digest(value: Any) -> str:

@@ -113,8 +113,8 @@ def _add(one: Choice, other: Choice) -> None:
     one.text = _join(one.text, other.text)
     one.finish_reason = other.finish_reason or one.finish_reason
     if one.logprobs is not None and other.logprobs is not None:
-        told = [*(one.logprobs.content or ()), *(other.logprobs.content or ())]
-        one.logprobs = Logprobs(told or None)
+        logprobs = [*(one.logprobs.content or ()), *(other.logprobs.content or ())]
+        one.logprobs = Logprobs(logprobs or None)
     one.logprobs = one.logprobs or other.logprobs
 
 

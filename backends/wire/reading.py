@@ -289,8 +289,8 @@ class _Pairs:
         return text if text.isascii() else lenient.mend_surrogates(text)
 
     def end(self) -> str:
-        held, self.held = self.held, ""
-        return lenient.mend_surrogates(held)
+        rest, self.held = self.held, ""
+        return lenient.mend_surrogates(rest)
 
 
 def _end(reply: Reply, choice: Choice) -> None:
@@ -306,9 +306,9 @@ def _end(reply: Reply, choice: Choice) -> None:
             reply.error = {"code": BROKEN_OFF[reason], "message": "the backend broke off this answer"}
 
 
-def _from_lists(told: Logprobs) -> list[dict[str, Any]] | None:
+def _from_lists(logprobs: Logprobs) -> list[dict[str, Any]] | None:
     """Bring the log probabilities of `/completions`, parallel lists, into the form of those of chats."""
-    pairs = zip_longest(told.tokens or (), told.token_logprobs or (), told.top_logprobs or ())
+    pairs = zip_longest(logprobs.tokens or (), logprobs.token_logprobs or (), logprobs.top_logprobs or ())
     return [
         {
             "token": token,

@@ -91,10 +91,10 @@ class TagSplitter:
         return thinking
 
     def _release(self) -> str:
-        held = "".join([*self._space, self._held])
+        text = "".join([*self._space, self._held])
         self._space.clear()
         self._held = ""
-        return held
+        return text
 
 
 def _overlap(text: str, tag: str) -> int:

@@ -82,8 +82,8 @@ def is_about_token_limit(refused: UpstreamRejected, dialect: Dialect) -> bool:
 
 def is_about_dimensions(refused: UpstreamRejected) -> bool:
     """Say whether a backend refused `dimensions`: its model has fewer, or cannot cut its vectors."""
-    said = refused.message.lower()
-    return refused.status in (400, 422) and ("dimension" in said or "matryoshka" in said)
+    message = refused.message.lower()
+    return refused.status in (400, 422) and ("dimension" in message or "matryoshka" in message)
 
 
 class EmbeddingPart(msgspec.Struct, frozen=True):

@@ -52,16 +52,18 @@ def translate_ollama_members(
     found = [name for name in fields if name in form.ollama_members and _is_ollamas(name, fields[name])]
     if not found or target.protocol == "ollama":
         return fields
-    kept = {name: value for name, value in fields.items() if name not in found}
+    remaining = {name: value for name, value in fields.items() if name not in found}
     for name in found:
-        made = _translate(form, name, _decode(fields[name]), kept, names if name == "options" else target)
-        new = _leave_out_repeats(made, kept)
+        made = _translate(
+            form, name, _decode(fields[name]), remaining, names if name == "options" else target
+        )
+        new = _leave_out_repeats(made, remaining)
         if new:
             diagnostics.note_changed(name, ", ".join(new), "Ollama's member, as this backend has it")
         else:
             diagnostics.note_dropped(name, NOT_SPOKEN)
-        kept |= encode_fields(new)
-    return kept
+        remaining |= encode_fields(new)
+    return remaining
 
 
 def _is_ollamas(name: str, value: msgspec.Raw) -> bool:
@@ -69,18 +71,18 @@ def _is_ollamas(name: str, value: msgspec.Raw) -> bool:
     return name != "truncate" or bytes(value) in SWITCHES
 
 
-def _leave_out_repeats(made: dict[str, Any], said: Fields) -> dict[str, Any]:
+def _leave_out_repeats(made: dict[str, Any], present: Fields) -> dict[str, Any]:
     """Leave out what the client said in the API's own members, under either name of the limit."""
-    names = {name for name, value in said.items() if value != NULL}
+    names = {name for name, value in present.items() if value != NULL}
     if names & LIMITS:
         names |= LIMITS
     return {name: value for name, value in made.items() if name not in names}
 
 
-def _translate(form: RawForm, name: str, value: Any, said: Fields, dialect: Dialect) -> dict[str, Any]:
+def _translate(form: RawForm, name: str, value: Any, present: Fields, dialect: Dialect) -> dict[str, Any]:
     """Give the members that say the same there; none, where nothing does, or it is said already."""
     translate = TRANSLATED.get(form.name, {}).get(name)
-    if translate is None or value is None or not OTHER_NAMES.get(name, frozenset()).isdisjoint(said):
+    if translate is None or value is None or not OTHER_NAMES.get(name, frozenset()).isdisjoint(present):
         return {}
     try:
         return translate(value, dialect)

@@ -48,7 +48,7 @@ def build_generation(
     body = _begin_body(target, context.diagnostics) | {"prompt": prompt.text}
     if prompt.earlier:
         context.diagnostics.note_dropped("context", "a template of the client's own has no place for turns")
-    said = {
+    optional = {
         "suffix": prompt.suffix,
         "images": prompt.images,
         "raw": prompt.is_raw,
@@ -56,7 +56,7 @@ def build_generation(
         "context": prompt.context,
         "system": "" if prompt.is_raw else request.system,
     }
-    for name, value in said.items():
+    for name, value in optional.items():
         if value:
             body[name] = value
             context.diagnostics.note_mapped(name, name)

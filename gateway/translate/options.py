@@ -63,14 +63,14 @@ def merge_options(
     Raises:
         BadRequest: an option is of the wrong type. (Ollama says the same with status 500.)
     """
-    said = {name: value for name, value in given.items() if value is not None}
+    present = {name: value for name, value in given.items() if value is not None}
     if not defaults and not forced:
-        return check_options(said)
+        return check_options(present)
     for name in forced:
         diagnostics.note_added(f"options.{name}", "the mapping forces it")
-    for name in defaults.keys() - said.keys() - forced.keys():
+    for name in defaults.keys() - present.keys() - forced.keys():
         diagnostics.note_added(f"options.{name}", "the mapping's default")
-    return check_options({**defaults, **said, **forced})
+    return check_options({**defaults, **present, **forced})
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,9 +118,11 @@ def _convert_value(name: str, value: Any, wire_name: str, dialect: Dialect, diag
 
 def list_ignored_options(options: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """Name what the client set and this kind of backend has no field for. Ollama gets all it knows."""
-    taken = KINDS if dialect.protocol == "ollama" else dialect.options
+    supported = KINDS if dialect.protocol == "ollama" else dialect.options
     return [
-        name for name in options if name not in taken and name not in NEVER_LOST and name not in ABOUT_LOADING
+        name
+        for name in options
+        if name not in supported and name not in NEVER_LOST and name not in ABOUT_LOADING
     ]
 
 

@@ -149,13 +149,13 @@ def _chat(model: str, text: str, limit: int, **more: Any) -> GenerationRequest:
     """Ask with thinking off where that can be said: an answer is wanted, not its making."""
     images: list[str] = more.pop("images", [])
     schema = more.pop("schema", None)
-    said: dict[str, Any] = {"role": "user", "content": text, **({"images": images} if images else {})}
+    message: dict[str, Any] = {"role": "user", "content": text, **({"images": images} if images else {})}
     form = msgspec.Raw(msgspec.json.encode(schema)) if schema else msgspec.Raw(b"")
     fields: dict[str, Any] = {"think": False} | more
     return GenerationRequest(
         model=model,
         turns=[{"role": "user", "content": content_with_images(text, images)}],
-        ollama=OllamaForm(messages=[said], tools=more.get("tools", []), format=form),
+        ollama=OllamaForm(messages=[message], tools=more.get("tools", []), format=form),
         options={"num_predict": limit},
         response_format=ResponseFormat(schema) if schema else None,
         **fields,
@@ -163,8 +163,8 @@ def _chat(model: str, text: str, limit: int, **more: Any) -> GenerationRequest:
 
 
 def _tool_call(model: str, *, stream: bool) -> GenerationRequest:
-    asked = "What time is it in Paris? Please use get_time."
-    return _chat(model, asked, MIDDLE, tools=[TOOL], stream=stream)
+    question = "What time is it in Paris? Please use get_time."
+    return _chat(model, question, MIDDLE, tools=[TOOL], stream=stream)
 
 
 def _image(model: str) -> GenerationRequest:
@@ -239,10 +239,10 @@ def _thinks(answer: Answer, dialect: Dialect) -> Judged:
 
 def _obeys(answer: Answer, dialect: Dialect) -> Judged:
     try:
-        said = msgspec.json.decode(answer.text)
+        decoded = msgspec.json.decode(answer.text)
     except msgspec.DecodeError:
-        said = None
-    if said == {KEY: VALUE}:
+        decoded = None
+    if decoded == {KEY: VALUE}:
         return "yes", "it kept to the schema"
     if answer.is_cut and not answer.text:
         return "unclear", "it had no tokens left to answer"

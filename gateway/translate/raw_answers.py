@@ -94,9 +94,13 @@ def _tell_reasons(fields: Fields) -> None:
         reasons = [msgspec.json.decode(choice.get("finish_reason", NULL)) for choice in choices]
     except (KeyError, *FAULTS):
         return
-    told = [openai_reason(plain_reason(one)) if isinstance(one, str) and one else one for one in reasons]
-    if told != reasons:
-        mended = [{**choice, "finish_reason": one} for choice, one in zip(choices, told, strict=True)]
+    openai_reasons = [
+        openai_reason(plain_reason(one)) if isinstance(one, str) and one else one for one in reasons
+    ]
+    if openai_reasons != reasons:
+        mended = [
+            {**choice, "finish_reason": one} for choice, one in zip(choices, openai_reasons, strict=True)
+        ]
         fields["choices"] = encode_raw(mended)
 
 

@@ -37,16 +37,16 @@ def write_choice(choice: Choice) -> dict[str, Any]:
 
 
 def _message(delta: Delta, is_whole: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": "assistant"} if is_whole else {}
+    message: dict[str, Any] = {"role": "assistant"} if is_whole else {}
     if is_whole or delta.content:
-        told["content"] = delta.content or None
+        message["content"] = delta.content or None
     if delta.reasoning_content:
-        told["reasoning_content"] = delta.reasoning_content
+        message["reasoning_content"] = delta.reasoning_content
     if delta.tool_calls and is_whole:
-        told["tool_calls"] = _whole_calls(delta.tool_calls)
+        message["tool_calls"] = _whole_calls(delta.tool_calls)
     elif delta.tool_calls:
-        told["tool_calls"] = [_fragment(call) for call in delta.tool_calls]
-    return told
+        message["tool_calls"] = [_fragment(call) for call in delta.tool_calls]
+    return message
 
 
 def _whole_calls(fragments: list[ToolCallDelta]) -> list[dict[str, Any]]:

@@ -77,8 +77,10 @@ def _replay_turn(
     turn: Turn, recalled: Mapping[str, ReplayData], dialect: Dialect, diagnostics: Diagnostics
 ) -> Turn:
     found = [_find_replay_data(call, recalled) for call in turn["tool_calls"]]
-    calls = [{**call, **kept.get("call", {})} for call, kept in zip(turn["tool_calls"], found, strict=True)]
-    more: ReplayData = next((kept["turn"] for kept in found if kept.get("turn")), {})
+    calls = [
+        {**call, **stored.get("call", {})} for call, stored in zip(turn["tool_calls"], found, strict=True)
+    ]
+    more: ReplayData = next((stored["turn"] for stored in found if stored.get("turn")), {})
     wanted = {
         name: value for name, value in more.items() if name in dialect.replay_fields and name not in turn
     }
@@ -124,9 +126,9 @@ class ReplayCollector:
         for call, extra in zip(calls, extras, strict=True):
             of_call = {"extra_content": extra} if extra and "extra_content" in self._names else {}
             if turn or of_call:
-                kept: ReplayData = {"turn": turn, "call": of_call}
+                data: ReplayData = {"turn": turn, "call": of_call}
                 found |= dict.fromkeys(
-                    names(call.id, call.function.name, bytes(call.function.arguments)), kept
+                    names(call.id, call.function.name, bytes(call.function.arguments)), data
                 )
         return found
 

@@ -34,8 +34,8 @@ def parse_ollama_format(raw: msgspec.Raw) -> ResponseFormat | None:
     if wanted == "json":
         return ResponseFormat()
     if not isinstance(wanted, dict):
-        told = msgspec.json.encode(bytes(raw).decode()).decode()
-        raise BadRequest(f'invalid format: {told}; expected "json" or a valid JSON Schema object')
+        text = msgspec.json.encode(bytes(raw).decode()).decode()
+        raise BadRequest(f'invalid format: {text}; expected "json" or a valid JSON Schema object')
     return ResponseFormat(wanted)
 
 

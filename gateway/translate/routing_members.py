@@ -65,12 +65,12 @@ def client_tools(
     members = _inner(dialect.routing_params).get(TOOLS, NONE)
     if not members and not dialect.routing_tool_types:
         return tools
-    kept = [
+    remaining = [
         (place, tool) for place, tool in enumerate(tools) if not _routes(tool, dialect.routing_tool_types)
     ]
-    for place in sorted(set(range(len(tools))) - {place for place, _ in kept}):
+    for place in sorted(set(range(len(tools))) - {place for place, _ in remaining}):
         diagnostics.note_dropped(f"{TOOLS}[{place}]", WHY)
-    return [_without(tool, members, f"{TOOLS}[{place}]", diagnostics) for place, tool in kept]
+    return [_without(tool, members, f"{TOOLS}[{place}]", diagnostics) for place, tool in remaining]
 
 
 @lru_cache(maxsize=256)
@@ -98,8 +98,8 @@ def _within(
         return fields
     if kind == b"{":
         inner = _object(value)
-        kept = _without(inner, members, name, diagnostics)
-        return fields if kept is inner else {**fields, name: _raw(kept)}
+        cleaned = _without(inner, members, name, diagnostics)
+        return fields if cleaned is inner else {**fields, name: _raw(cleaned)}
     if kind != b"[":
         return fields
     parts = _parts.decode(value)
@@ -133,8 +133,8 @@ def _without_parts(
         if _routes({"type": _text(inner.get("type"))}, types):
             diagnostics.note_dropped(where, WHY)
             continue
-        kept = _without(inner, members, where, diagnostics)
-        left.append(part if kept is inner else _raw(kept))
+        cleaned = _without(inner, members, where, diagnostics)
+        left.append(part if cleaned is inner else _raw(cleaned))
     return left
 
 

@@ -62,36 +62,36 @@ class StopScanner:
 
     def rest(self) -> list[Reply]:
         """Give what was held back when no more comes."""
-        held, self._held = self._held, ""
-        return [Reply(choices=[Choice(text=held)])] if held else []
+        text, self._held = self._held, ""
+        return [Reply(choices=[Choice(text=text)])] if text else []
 
     def _take(self, reply: Reply, choice: Choice) -> None:
         part = choice.delta or choice.message
-        came: Any = (part.content if part is not None else choice.text) or ""
-        self._chunks += bool(came)
-        shown = self._scan(came, is_last=bool(choice.finish_reason))
+        content: Any = (part.content if part is not None else choice.text) or ""
+        self._chunks += bool(content)
+        visible = self._scan(content, is_last=bool(choice.finish_reason))
         if self.is_over:
             choice.finish_reason, choice.logprobs = "stop", None
             if not self._is_counted:  # and never will be: a token a chunk is the nearest that is known
                 reply.usage = Usage(prompt_tokens=0, completion_tokens=self._chunks)
         if part is not None:
-            part.content = shown
+            part.content = visible
         else:
-            choice.text = shown
+            choice.text = visible
 
-    def _scan(self, came: str, *, is_last: bool) -> str:
-        text = self._held + came
-        found = [(end, -search.length) for search in self._searches if (end := search.find(came))]
+    def _scan(self, content: str, *, is_last: bool) -> str:
+        text = self._held + content
+        found = [(end, -search.length) for search in self._searches if (end := search.find(content))]
         if found:
             end, length = min(
                 found
             )  # the one that ends first, however the chunks are cut; of those the longest
-            shown = text[: len(self._held) + end + length]
+            visible = text[: len(self._held) + end + length]
             self.is_over, self._held = True, ""
-            return shown
-        kept = 0 if is_last else max(search.matched for search in self._searches)
-        self._held = text[len(text) - kept :]
-        return text[: len(text) - kept]
+            return visible
+        retained = 0 if is_last else max(search.matched for search in self._searches)
+        self._held = text[len(text) - retained :]
+        return text[: len(text) - retained]
 
 
 class _Search:

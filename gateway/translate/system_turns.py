@@ -63,12 +63,12 @@ def _mark_behind(turns: list[Turn]) -> list[Turn]:
 def _mark(turn: Turn) -> list[Turn]:
     """Give a system turn as the user's, with what else it shows; none, if it holds nothing."""
     content = turn.get("content")
-    shown = [part for part in content if not list_texts([part])] if isinstance(content, list) else []
+    others = [part for part in content if not list_texts([part])] if isinstance(content, list) else []
     text = APART.join(filter(None, list_texts(content)))
     marked = f"<system>\n{text}\n</system>" if text else ""
-    if not shown:
+    if not others:
         return [{"role": "user", "content": marked}] if marked else []
-    return [{"role": "user", "content": [*_parts(marked), *shown]}]
+    return [{"role": "user", "content": [*_parts(marked), *others]}]
 
 
 def list_texts(content: Any) -> list[str]:
@@ -92,12 +92,14 @@ def _join(group: list[Turn]) -> Turn:
 def join_contents(turns: list[Turn]) -> Content:
     """Join what was said: text as one text, or as one part beside other parts."""
     runs: list[Content] = []
-    for is_text, run in groupby((turn["content"] for turn in turns), lambda said: isinstance(said, str)):
+    for is_text, run in groupby(
+        (turn["content"] for turn in turns), lambda content: isinstance(content, str)
+    ):
         contents = list(run)
         runs += [APART.join(filter(None, contents))] if is_text else contents
     if len(runs) == 1:
         return runs[0]
-    return [part for said in runs for part in _parts(said)]
+    return [part for content in runs for part in _parts(content)]
 
 
 def _parts(content: Content) -> list[dict[str, Any]]:

@@ -37,12 +37,12 @@ class Nesting:
 
     def feed(self, text: str) -> int:
         """Take a piece. Give the place in it behind the object's end, or else behind all of it."""
-        held, self._held = len(self._held), ""
-        text = "\\" * held + text
+        backslashes, self._held = len(self._held), ""
+        text = "\\" * backslashes + text
         at = 0
         while at < len(text) and not self.has_ended:
             at = self._leave_string(text, at) if self._is_in_string else self._next_mark(text, at)
-        return at - held
+        return at - backslashes
 
     def _leave_string(self, text: str, at: int) -> int:
         found = IN_STRING.match(text, at)
@@ -167,10 +167,10 @@ def _object(text: str) -> msgspec.Raw:
 def _the_one_object(text: str) -> msgspec.Raw:
     """Give the object that is sent several times, or behind empty ones. Raises `msgspec.DecodeError`."""
     found = EMPTY_OBJECT
-    for told in map(_object, _objects_of(text)):
-        if EMPTY_OBJECT not in (found, told) and found != told:
+    for decoded in map(_object, _objects_of(text)):
+        if EMPTY_OBJECT not in (found, decoded) and found != decoded:
             raise msgspec.DecodeError("several objects, and they differ")
-        found = told if told != EMPTY_OBJECT else found
+        found = decoded if decoded != EMPTY_OBJECT else found
     return found
 
 

@@ -110,8 +110,8 @@ def without_foreign_members(tool: Tool) -> Tool:
         return tool
     if tool.keys() <= {*OF_A_TOOL} and function.keys() <= {*OF_A_FUNCTION}:
         return tool
-    kept = {name: function[name] for name in OF_A_FUNCTION if name in function}
-    return {name: tool[name] for name in OF_A_TOOL if name in tool} | {"function": kept}
+    members = {name: function[name] for name in OF_A_FUNCTION if name in function}
+    return {name: tool[name] for name in OF_A_TOOL if name in tool} | {"function": members}
 
 
 def complete_raw_tools(tools: msgspec.Raw, complete: Complete) -> msgspec.Raw:

@@ -43,19 +43,19 @@ def divide(texts: Sequence[str], places: Places, limit: int | None) -> list[Plac
     return [*([rest] if rest else []), *([place] for place in alone)]
 
 
-def cut(text: str, told: Lengths, known: int | None) -> str:
+def cut(text: str, reported: Lengths, known: int | None) -> str:
     """Keep of a refused text what may fit: in proportion to its tokens, else by a guess, else half.
 
     `known` is the model's context length, for refusals that do not name it.
     """
-    limit, half = told.limit or known, len(text) // 2
+    limit, half = reported.limit or known, len(text) // 2
     if limit is None:
-        kept = half
-    elif told.given is not None and limit < told.given:
-        kept = int(len(text) * limit / told.given * MARGIN)
+        length = half
+    elif reported.given is not None and limit < reported.given:
+        length = int(len(text) * limit / reported.given * MARGIN)
     else:
-        kept = min(limit * CHARACTERS_PER_TOKEN, half)
-    return text[: max(1, kept)]
+        length = min(limit * CHARACTERS_PER_TOKEN, half)
+    return text[: max(1, length)]
 
 
 class TokenLimit:

@@ -107,9 +107,9 @@ def recommendation(model: DescribedModel) -> Recommendation:
 
 def _max_output(model: DescribedModel) -> int:
     """Tell how many tokens an answer may have: by the operator, else by the backend; 0 if nobody knows."""
-    said = {**model.rule.options, **model.rule.forced_options}.get("num_predict")
-    if isinstance(said, int) and said > 0:
-        return said
+    limit = {**model.rule.options, **model.rule.forced_options}.get("num_predict")
+    if isinstance(limit, int) and limit > 0:
+        return limit
     return (model.card.max_output if model.card else None) or 0
 
 
@@ -127,15 +127,15 @@ def embedding_length(model: DescribedModel) -> int | None:
 
 def read_details(model: DescribedModel, *, lengths: bool) -> Details:
     """Give the details: the mapping's own, those that an Ollama tells, or what is known otherwise."""
-    said, told = model.rule.details, _take_details(model)
+    configured, reported = model.rule.details, _take_details(model)
     return Details(
-        parent_model=told.parent_model,
-        format=told.format,
-        family=said.family or told.family,
-        families=[said.family] if said.family else list(told.families),
-        parameter_size=said.parameter_size or told.parameter_size,
-        quantization_level=said.quantization_level or told.quantization_level,
-        description=said.description,
+        parent_model=reported.parent_model,
+        format=reported.format,
+        family=configured.family or reported.family,
+        families=[configured.family] if configured.family else list(reported.families),
+        parameter_size=configured.parameter_size or reported.parameter_size,
+        quantization_level=configured.quantization_level or reported.quantization_level,
+        description=configured.description,
         context_length=(context_length(model) or 0) if lengths else 0,
         embedding_length=(embedding_length(model) or 0) if lengths else 0,
     )
@@ -177,9 +177,9 @@ def _size(model: DescribedModel) -> int:
 
 def family_of(model: DescribedModel) -> str:
     """Give the family that somebody tells, or what the name begins with; empty if that is no word."""
-    told = model.rule.details.family or (model.card.architecture if model.card else "")
-    if told:
-        return told
+    family = model.rule.details.family or (model.card.architecture if model.card else "")
+    if family:
+        return family
     found = FAMILY.match(knowledge.last_part(model.target.model))
     return found.group() if found else ""
 

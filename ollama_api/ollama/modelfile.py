@@ -64,8 +64,8 @@ def _parameters(model: DescribedModel) -> list[tuple[str, str]]:
     own = _own_parameters(model.rule)
     names = {name for name, _ in own}
     lines = (line.split(None, 1) for line in read_backend(model).parameters.splitlines())
-    told = [(line[0], line[1]) for line in lines if len(line) > 1 and line[0] not in names]
-    return told + own
+    reported = [(line[0], line[1]) for line in lines if len(line) > 1 and line[0] not in names]
+    return reported + own
 
 
 def _own_parameters(rule: MappingRules) -> list[tuple[str, str]]:

@@ -62,10 +62,10 @@ def _template(model: DescribedModel) -> str:
 
 
 def _model_info(model: DescribedModel, basename: str | None) -> dict[str, Any]:
-    told = modelfile.read_backend(model).model_info
-    if not told:
+    reported = modelfile.read_backend(model).model_info
+    if not reported:
         return _make_model_info(model, basename or model.name)
-    info = dict(told)
+    info = dict(reported)
     if model.rule.context_length:
         info[f"{info.get('general.architecture', UNKNOWN)}.context_length"] = model.rule.context_length
     if basename:

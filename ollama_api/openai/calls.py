@@ -95,5 +95,5 @@ class CallNumbers:
     def has_begun_in(self, delta: msgspec.Raw, calls: list[dict[str, Any]]) -> bool:
         """Whether one of these calls is in this very chunk."""
         fragments = (_decode_object(delta) or {}).get("tool_calls", NULL)
-        told = msgspec.json.decode(fragments) or []
-        return bool({one["index"] for one in told} & {one["index"] for one in calls})
+        fragments_read = msgspec.json.decode(fragments) or []
+        return bool({one["index"] for one in fragments_read} & {one["index"] for one in calls})

@@ -127,17 +127,17 @@ class Completer:
         is_whole = not self._is_stream or ("message" in choice and "delta" not in choice)
         if self._is_chat:
             name = "message" if is_whole else "delta"
-            said = _decode_object(choice.get(name, NULL)) or {}
+            fields = _decode_object(choice.get(name, NULL)) or {}
             delta = read.delta or read.message or Delta()
             if place:
                 straighten(delta)
-            _complete_text(said, delta)
+            _complete_text(fields, delta)
             if is_whole:
-                said = _complete_message(said, now_ns)
+                fields = _complete_message(fields, now_ns)
             elif delta.tool_calls and place == 0 and self._numbers is not None:
-                calls = _decode_objects(said.get("tool_calls", NULL))
-                said["tool_calls"] = encode_raw(self._numbers.number(calls, delta.tool_calls, now_ns))
-            choice[name] = encode_raw(said)
+                calls = _decode_objects(fields.get("tool_calls", NULL))
+                fields["tool_calls"] = encode_raw(self._numbers.number(calls, delta.tool_calls, now_ns))
+            choice[name] = encode_raw(fields)
         if is_whole and choice["finish_reason"] == NULL:
             has_calls = read.message is not None and read.message.tool_calls
             choice["finish_reason"] = CALLS if has_calls else STOP
@@ -162,7 +162,7 @@ class Completer:
         fields: Fields = {"model": model}
         self._complete_head(fields, now_ns)
         calls = self._numbers is not None and self._numbers.has_calls
-        said: Fields = {"delta": encode_raw({})} if self._is_chat else {"text": EMPTY_TEXT, "logprobs": NULL}
+        empty: Fields = {"delta": encode_raw({})} if self._is_chat else {"text": EMPTY_TEXT, "logprobs": NULL}
         missing = self._numbers.end(is_cut=False) if self._numbers is not None and calls else []
         chunks: list[Fields] = []
         if missing:
@@ -170,7 +170,7 @@ class Completer:
             chunks[0]["finish_reason"] = NULL
         for place in places:
             reason = CALLS if calls and place == 0 else STOP
-            chunks.append({"index": encode_raw(place), **said, "finish_reason": reason})
+            chunks.append({"index": encode_raw(place), **empty, "finish_reason": reason})
         return [{**fields, "choices": encode_raw([one])} for one in chunks]
 
 
@@ -182,25 +182,25 @@ def take_empty_usage(fields: Fields) -> bool:
     return is_empty
 
 
-def _complete_text(said: Fields, read: Delta) -> None:
+def _complete_text(fields: Fields, read: Delta) -> None:
     """Make text of a list of parts, and tell thinking under both of its names."""
-    if bytes(memoryview(said.get("content", NULL))[:1]) == b"[":
-        said["content"] = encode_raw(read.content or "")
-    told = next((said[name] for name in THINKING if said.get(name, NULL) not in NOTHING), None)
-    if told is None and read.reasoning_content:
-        told = encode_raw(read.reasoning_content)
-    if told is not None:
+    if bytes(memoryview(fields.get("content", NULL))[:1]) == b"[":
+        fields["content"] = encode_raw(read.content or "")
+    thinking = next((fields[name] for name in THINKING if fields.get(name, NULL) not in NOTHING), None)
+    if thinking is None and read.reasoning_content:
+        thinking = encode_raw(read.reasoning_content)
+    if thinking is not None:
         for name in THINKING:
-            if said.get(name, NULL) in NOTHING:
-                said[name] = told
+            if fields.get(name, NULL) in NOTHING:
+                fields[name] = thinking
 
 
-def _complete_message(said: Fields, now_ns: int) -> Fields:
+def _complete_message(fields: Fields, now_ns: int) -> Fields:
     """Complete a whole message: who speaks, and what is called."""
-    said = {"role": encode_raw("assistant"), "content": NULL, **said}
-    if bytes(memoryview(said.get("tool_calls", NULL))[:1]) == b"[":
-        calls = _decode_objects(said["tool_calls"])
-        said["tool_calls"] = encode_raw(
+    fields = {"role": encode_raw("assistant"), "content": NULL, **fields}
+    if bytes(memoryview(fields.get("tool_calls", NULL))[:1]) == b"[":
+        calls = _decode_objects(fields["tool_calls"])
+        fields["tool_calls"] = encode_raw(
             [complete_call(call, place, now_ns) for place, call in enumerate(calls)]
         )
-    return said
+    return fields

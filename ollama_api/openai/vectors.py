@@ -35,13 +35,13 @@ def parse(body: bytes) -> RawBody:
     """Take the body of an embedding apart, as Ollama checks it; never stream. Raises `RequestError`."""
     call = parse_raw(FORM, body, no_model)
     call.stream = False
-    said = decode_member(call.fields, "encoding_format", str, "float")
-    encoding = said.lower() or "float"  # Ollama takes it in any case, and an empty one as absent
+    requested = decode_member(call.fields, "encoding_format", str, "float")
+    encoding = requested.lower() or "float"  # Ollama takes it in any case, and an empty one as absent
     if encoding not in ("float", "base64"):
         raise BadRequest(
-            f"Invalid value for 'encoding_format' = {said}. Supported values: ['float', 'base64']."
+            f"Invalid value for 'encoding_format' = {requested}. Supported values: ['float', 'base64']."
         )
-    if encoding != said:
+    if encoding != requested:
         call.fields["encoding_format"] = encode_raw(encoding)
     _check_input(call.fields.get("input", NULL))
     return call
