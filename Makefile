@@ -127,9 +127,15 @@ $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	$(PIP) -r requirements-demo.txt
 	@touch $@
 
-$(NODE_ENVS) $(AGENT_ENVS): %/node_modules/.installed: %/package-lock.json
+$(NODE_ENVS): %/node_modules/.installed: %/package-lock.json
 	@command -v npm >/dev/null || { echo "make e2e needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
 	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+# Not `npm ci`: it wants the packages for every other system in the lock, and not every registry has all of them.
+$(AGENT_ENVS): %/node_modules/.installed: %/package-lock.json
+	@command -v npm >/dev/null || { echo "make agents needs Node.js and npm. On Debian: apt-get install nodejs npm" >&2; exit 1; }
+	cd $* && npm install --no-save --no-audit --no-fund
 	@touch $@
 
 .PHONY: help install serve demo test e2e agents conformance bench check fix format-check lint types layers migrations deploy names lock lock-check model-table image ci clean
