@@ -42,20 +42,16 @@ class Learned(msgspec.Struct, frozen=True):
 
 _space = Space("learnt", MOST)
 _decoder = msgspec.json.Decoder(Learned)
-_known: dict[tuple[int, str], Learned] = {}
+known: dict[tuple[int, str], Learned] = {}
+"""By backend and model. Requests look whether there is anything at all before they ask for a target."""
 _revisions: dict[tuple[int, str], tuple[Upstream, str]] = {}
 """Revisions of profiles that were worked out, each for the snapshot's backend."""
-_refresh_at = 0.0
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def find(target: Target) -> Lesson | None:
-    """Give what is known to differ for a target's model."""
-    if time.monotonic() >= _refresh_at:
-        _refresh_soon()
-    if not _known:
-        return None
-    found = _known.get((target.upstream.id, target.model))
+    """Give what is known to differ for a target's model. Where nothing is `known`, nobody need ask."""
+    found = known.get((target.upstream.id, target.model))
     if found is None or found.until <= time.time() or found.profile != _revise(target):
         return None
     return found.lesson
@@ -65,7 +61,7 @@ def list_models(target: Target) -> list[Target]:
     """List the models of a pattern's target of which something is known."""
     return [
         msgspec.structs.replace(target, model=model)
-        for backend_id, model in list(_known)
+        for backend_id, model in list(known)
         if backend_id == target.upstream.id and matches(target.model, model)
     ]
 
@@ -93,7 +89,7 @@ async def load() -> None:
 async def forget(target: Target) -> None:
     """Forget what was learnt for a target's model, here and in Redis; `tell_all` has the others forget."""
     key = (target.upstream.id, target.model)
-    _known.pop(key, None)
+    known.pop(key, None)
     await _space.drop(_key(*key))
 
 
@@ -104,10 +100,8 @@ def tell_all() -> None:
 
 def _reload() -> tuple[int, None]:
     """Forget what this process knows, since somebody cleared something, and ask Redis anew."""
-    global _refresh_at  # one of this process
     number = revisions.number(revisions.LEARNT)
     forget_all()
-    _refresh_at = 0.0
     return number, None
 
 
@@ -117,16 +111,16 @@ revisions.listen(revisions.LEARNT, learnt.reload)
 
 def forget_all() -> None:
     """Forget everything in this process."""
-    _known.clear()
+    known.clear()
     _revisions.clear()
     _space.forget()
 
 
 def _keep(found: Learned) -> None:
     key = (found.backend_id, found.model)
-    if len(_known) >= MOST and key not in _known:
-        del _known[min(_known, key=lambda one: _known[one].until)]
-    _known[key] = found
+    if len(known) >= MOST and key not in known:
+        del known[min(known, key=lambda one: known[one].until)]
+    known[key] = found
 
 
 def _revise(target: Target) -> str:
@@ -155,16 +149,24 @@ def _read(value: bytes) -> Learned | None:
         return None
 
 
-def _refresh_soon() -> None:
-    """Look what the others learnt, behind the scenes."""
-    global _refresh_at  # one of this process
-    _refresh_at = time.monotonic() + REFRESH_S
-    if not ttl_store.is_shared():
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return  # a command, which has loaded it
-    task = loop.create_task(load())
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+def follow() -> None:
+    """Look every half a minute what other processes learnt, if there is a Redis, until `stop`."""
+    loop = asyncio.get_running_loop()
+    if ttl_store.is_shared() and not any(task.get_loop() is loop for task in _tasks):
+        task = loop.create_task(_follow())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+
+def stop() -> None:
+    """Look no more in this event loop."""
+    loop = asyncio.get_running_loop()
+    for task in list(_tasks):
+        if task.get_loop() is loop:
+            task.cancel()
+
+
+async def _follow() -> None:
+    while True:
+        await load()
+        await asyncio.sleep(REFRESH_S)

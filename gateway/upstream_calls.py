@@ -183,7 +183,7 @@ class UpstreamCalls:
             context = TranslationContext(Diagnostics(), self._recalled)
             context.diagnostics.extend(self._rule_notes)
         body, attempt.emulated_stops = build_body(route, operation, target, context)
-        lesson = learned_fields.find(target)
+        lesson = learned_fields.find(target) if learned_fields.known else None
         if trial is not None:
             lesson = merge_lessons(lesson, trial) if lesson is not None else trial
             if reports:

@@ -18,7 +18,7 @@ from backends.routing.registry import routing
 from backends.upstream import transport
 from core import ttl_store
 from core.follower import Follower
-from gateway.learned_fields import learnt
+from gateway import learned_fields
 
 LOAD_TIMEOUT_S = 10.0
 
@@ -40,11 +40,13 @@ async def start_once() -> None:
     has_loaded = await asyncio.to_thread(_start().wait_for_caches, LOAD_TIMEOUT_S)
     if not has_loaded:
         raise NotReady("the database cannot be read; see the log for why")
+    learned_fields.follow()
 
 
 async def stop() -> None:
     """Stop following and let go of every connection."""
     global _follower, has_loaded  # one process, one state
+    learned_fields.stop()
     await recovery.stop()
     await transport.close()
     await ttl_store.close()
@@ -57,7 +59,7 @@ def _start() -> Follower:
     global _follower  # one process, one state
     with _lock:
         if _follower is None:
-            _follower = Follower([routing, access, learnt], settings.PROXY.snapshot_poll_s)
+            _follower = Follower([routing, access, learned_fields.learnt], settings.PROXY.snapshot_poll_s)
             _follower.start()
         return _follower
 

@@ -324,5 +324,5 @@ def test_what_is_kept_is_bounded(database: None, backend: Backend) -> None:
         learned_fields._keep(
             learned_fields.Learned(1, f"m{number}", "", Lesson(("temperature",)), float(number))
         )
-    assert len(learned_fields._known) == learned_fields.MOST
-    assert (1, "m0") not in learned_fields._known
+    assert len(learned_fields.known) == learned_fields.MOST
+    assert (1, "m0") not in learned_fields.known

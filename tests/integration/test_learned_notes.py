@@ -19,6 +19,7 @@ from tests.fake_backend import FakeBackend, scripts
 from tests.support import factories, legs
 from tests.support.admin import Operator, page, told
 from tests.support.raw_http import Client
+from tests.support.waiting import eventually
 
 UNKNOWN = {"error": {"message": "Unknown parameter: 'top_p'.", "param": "top_p", "code": "unknown_parameter"}}
 
@@ -95,6 +96,17 @@ async def learn_and_tell(target: Target) -> None:
     await ttl_store.close()
 
 
+async def follow_until_known() -> None:
+    """Follow as a server does, until something was heard of."""
+    learned_fields.follow()
+    learned_fields.follow()
+    assert len(learned_fields._tasks) == 1
+    await asyncio.to_thread(eventually, lambda: bool(learned_fields.known))
+    learned_fields.stop()
+    await asyncio.gather(*learned_fields._tasks, return_exceptions=True)
+    await ttl_store.close()
+
+
 @pytest.mark.redis
 def test_other_processes_hear_of_it_through_redis(
     client: Client, fake: FakeBackend, mapping: ModelMapping, change: Change
@@ -105,6 +117,9 @@ def test_other_processes_hear_of_it_through_redis(
     asyncio.run(learn_and_tell(route.targets[0]))
     learned_fields.forget_all()  # as another process, which learnt nothing
     assert learned_notes.list_notes(route.targets) == []
+    asyncio.run(follow_until_known())
+    assert learned_notes.list_notes(route.targets) == [("m on fake", "without seed, without top_p")]
+    learned_fields.forget_all()
     learned_notes.load()
     assert learned_notes.list_notes(route.targets) == [("m on fake", "without seed, without top_p")]
     learned_notes.forget(route.targets)

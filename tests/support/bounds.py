@@ -43,10 +43,10 @@ BOUNDS: dict[str, Bound] = {
     "gateway.loaded_models:_shared._values": Bound(loaded_models.MOST, "what ends first goes"),
     "gateway.loaded_models:_tasks": Bound(LOOPS, "one an event loop"),
     "gateway.loaded_models:_untold": Bound(loaded_models.MOST, "no more are taken"),
-    "gateway.learned_fields:_known": Bound(learned_fields.MOST, "what ends first goes"),
+    "gateway.learned_fields:known": Bound(learned_fields.MOST, "what ends first goes"),
     "gateway.learned_fields:_revisions": Bound(learned_fields.MOST, "cleared when full"),
     "gateway.learned_fields:_space._values": Bound(learned_fields.MOST, "what ends first goes"),
-    "gateway.learned_fields:_tasks": Bound(LOOPS, "one in half a minute, for a moment"),
+    "gateway.learned_fields:_tasks": Bound(LOOPS, "one an event loop"),
     "gateway.diagnostics:SILENT.taken": Bound(0, "it takes no notes"),
     "gateway.replay_store:_space._values": Bound(replay_store.MOST, "what ends first goes"),
 }
