@@ -22,6 +22,7 @@ from gateway.diagnostics import PLAIN, SILENT, Diagnostics, TranslationContext
 from gateway.generation import GenerationRequest
 from gateway.operation import MediaRequest, ModelLoad, Operation
 from gateway.option_warnings import warn_of_ignored_options
+from gateway.raw_body import RawBody
 from gateway.trace_report import report_members, report_target
 from gateway.translate.learning import (
     NO_LESSON,
@@ -167,6 +168,7 @@ class UpstreamCalls:
             content_type=media.content_type if media is not None else "application/json",
             from_root=route.is_from_root,
             in_lines=route.is_in_lines,
+            has_large_events=isinstance(self._operation, RawBody),
             is_usual=route.is_universal,
             headers=self._choose_headers(route) if route.client_headers else {},
             accept="*/*" if media is not None else "application/json",

@@ -53,9 +53,9 @@ GRACE_S = 2.0
 ERROR = b'"error"'
 NO_ERROR = (b'"error":null', b'"error": null')
 MOST_EVENTS_BEFORE_TEXT = 10_000
-MOST_BYTES_BEFORE_TEXT = DEFAULT_LIMIT_BYTES + 1024 * 1024
-"""The longest event, and what stands around it: decoded it is held until the first words, and may take many
-times that. No honest prelude comes near."""
+BYTES_AROUND_AN_EVENT = 1024 * 1024
+"""With the longest event, the most before the first words: decoded it is held, and may take many times that.
+No honest prelude comes near."""
 
 
 class Stream:
@@ -110,7 +110,7 @@ class Stream:
 
     def _check_held_size(self, size: int) -> None:
         """Refuse to hold any more events that say nothing. `size`: bytes that they came as."""
-        limit = min(MOST_BYTES_BEFORE_TEXT, settings.PROXY.max_gathered_bytes)
+        limit = min(self._decoder.limit_bytes + BYTES_AROUND_AN_EVENT, settings.PROXY.max_gathered_bytes)
         if size > limit:
             raise UpstreamOversized(self.target.upstream.name, limit)
         if len(self._held) > MOST_EVENTS_BEFORE_TEXT:

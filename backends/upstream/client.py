@@ -43,7 +43,7 @@ from backends.upstream.whole_body import read_answer, read_whole
 from backends.wire import failures, openai_types
 from backends.wire.compressed import decompress
 from backends.wire.reading import Each, Reads, decode_reply
-from backends.wire.sse import EVENTS, NDJSON, LineDecoder, SSEDecoder
+from backends.wire.sse import DEFAULT_LIMIT_BYTES, EVENTS, NDJSON, LineDecoder, SSEDecoder
 
 __all__ = [
     "SILENT_END",
@@ -79,6 +79,8 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """Whether `path` stands beside the base URL's /v1, not below it."""
     in_lines: bool = False
     """Whether a stream comes as a JSON object a line, not as server-sent events."""
+    has_large_events: bool = False
+    """Whether an event may be as long as what is kept of an answer: it passes with its pictures."""
     is_usual: bool = True
     """Whether every backend has this route; one that has not is passed over."""
     headers: dict[str, str] = {}
@@ -187,7 +189,9 @@ async def open_stream(target: Target, call: UpstreamCall, progress: CallProgress
 async def _open_stream(target: Target, call: UpstreamCall, progress: CallProgress, secret: str) -> Stream:
     response = await _post(target, call, NDJSON if call.in_lines else EVENTS, secret)
     progress.follow(response)
-    stream = Stream(target, response, call.reader, LineDecoder() if call.in_lines else SSEDecoder())
+    most = settings.PROXY.max_gathered_bytes if call.has_large_events else DEFAULT_LIMIT_BYTES
+    decoder = LineDecoder(most) if call.in_lines else SSEDecoder(most)
+    stream = Stream(target, response, call.reader, decoder)
     try:
         await stream.begin()
     except BaseException:

@@ -25,6 +25,22 @@ EVENTS_BEGIN = (b"data:", b"event:", b"id:", b"retry:", b":", b"error:")
 """How a stream of server-sent events may begin."""
 
 
+MOST_PARTS = 100_000
+"""Of an event that is longer than the limit above: it may hold a picture, and little else."""
+
+
+def check_parts(event: bytes) -> None:
+    """Refuse a long event of many small things, which take many times their bytes once decoded.
+
+    Raises:
+        BadReply: it is one.
+    """
+    if len(event) <= DEFAULT_LIMIT_BYTES:
+        return
+    if event.count(b"{") + event.count(b"[") + event.count(b",") > MOST_PARTS:
+        raise BadReply("a long event of many parts")
+
+
 class EventTooLong(ValueError):
     """One event grew over the limit: no honest backend sends that, so nothing more is buffered."""
 
@@ -32,12 +48,12 @@ class EventTooLong(ValueError):
 class LineDecoder:
     """Feed bytes, get each complete line: Ollama's own streams."""
 
-    __slots__ = ("_limit", "_rest", "_size")
+    __slots__ = ("_limit", "_rest", "_size", "limit_bytes")
 
     media_type = NDJSON
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = self._limit = limit_bytes
         self._rest: list[bytes] = []
         """The pieces of a line that has not ended, joined once, at its end."""
         self._size = 0
@@ -78,10 +94,10 @@ class SSEDecoder:
 
     media_type = EVENTS
 
-    __slots__ = ("_data", "_is_error", "_is_joining", "_limit", "_rest", "_rest_size", "_size")
+    __slots__ = ("_data", "_is_error", "_is_joining", "_limit", "_rest", "_rest_size", "_size", "limit_bytes")
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = self._limit = limit_bytes
         self._rest: list[bytes] = []
         """The pieces of a line that has not ended."""
         self._rest_size = 0

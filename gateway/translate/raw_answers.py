@@ -15,6 +15,7 @@ from backends.wire.embedding_replies import find_fault, read_embeddings
 from backends.wire.finish_reasons import openai_reason, plain_reason
 from backends.wire.openai_types import BadReply, Reply, ServerTimings, Usage
 from backends.wire.reading import FAULTS, USUAL, Reader, Reading
+from backends.wire.sse import check_parts
 from gateway.raw_forms import EMPTY, NULL, Fields, decode_fields, encode_raw
 from gateway.translate.raw_choices import rewrite_choice
 
@@ -61,6 +62,7 @@ class ChunkReader:
 
     def read(self, data: bytes, /) -> Chunk:
         """Read a chunk or an answer. Raises `BadReply`."""
+        check_parts(data)
         reply = self._reader.read(data)
         try:
             if not data.isascii():

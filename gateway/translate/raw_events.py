@@ -13,6 +13,7 @@ import msgspec
 from backends.wire import lenient
 from backends.wire.openai_types import BadReply, Usage
 from backends.wire.reading import FAULTS
+from backends.wire.sse import check_parts
 from backends.wire.token_counts import LARGEST_COUNT, read_count
 from gateway.raw_forms import MESSAGES, NULL, RESPONSES, Fields, decode_fields, encode_raw
 from gateway.translate.raw_answers import write_fields
@@ -122,6 +123,7 @@ def make_event_decoder(form: EventForm) -> Callable[[bytes], Event]:
     """Make the reader of a protocol's events. It raises `BadReply`."""
 
     def decode(data: bytes) -> Event:
+        check_parts(data)
         fields = _read_fields(data)
         try:
             name = _decode_name(fields["type"]) or "" if "type" in fields else ""

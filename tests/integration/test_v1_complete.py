@@ -22,9 +22,9 @@ def _route(database: None, fake: FakeBackend) -> None:
     factories.route(fake)
 
 
-def whole(client: Client, fake: FakeBackend, body: Json, path: str = CHAT) -> Json:
+def whole(client: Client, fake: FakeBackend, body: Json, path: str = CHAT, **fields: Any) -> Json:
     fake.script("m", scripts.json_body(body))
-    answer = client.post(path, ASKED)
+    answer = client.post(path, ASKED | fields)
     assert answer.status == 200, answer.text
     told: Json = answer.json
     return told
@@ -77,7 +77,7 @@ def test_what_is_there_stays_as_it_came(client: Client, fake: FakeBackend) -> No
         for at, text in enumerate("ab")
     ]
     body = {"id": "x", "object": "own", "created": 7, "choices": choices, "usage": {"prompt_tokens": 1}}
-    assert whole(client, fake, body) == body | {"model": "m"}
+    assert whole(client, fake, body, n=2) == body | {"model": "m"}
 
 
 ARGUMENTS = [(NOTHING, "{}"), (None, "{}"), ("", "{}"), ({}, "{}"), ("null", "{}"), ({"a": 1}, '{"a":1}')]
@@ -120,7 +120,7 @@ def test_thinking_has_both_names_and_text_is_text(client: Client, fake: FakeBack
 
 def test_every_choice_is_completed(client: Client, fake: FakeBackend) -> None:
     said = [{"message": {"content": [{"type": "text", "text": text}], "reasoning": "hm"}} for text in "ab"]
-    choices = whole(client, fake, {"choices": said})["choices"]
+    choices = whole(client, fake, {"choices": said}, n=2)["choices"]
     assert [(choice["index"], choice["message"]["content"]) for choice in choices] == [(0, "a"), (1, "b")]
     assert [choice["message"]["reasoning_content"] for choice in choices] == ["hm", "hm"]
 
