@@ -131,8 +131,8 @@ def _revise(target: Target) -> str:
         return known[1]
     if len(_revisions) >= MOST:
         _revisions.clear()
-    said = msgspec.json.encode([target.upstream.base_url, target.dialect], order="deterministic")
-    digest = hashlib.blake2s(said, digest_size=8).hexdigest()
+    identity = msgspec.json.encode([target.upstream.base_url, target.dialect], order="deterministic")
+    digest = hashlib.blake2s(identity, digest_size=8).hexdigest()
     _revisions[key] = target.upstream, digest
     return digest
 

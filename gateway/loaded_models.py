@@ -53,8 +53,8 @@ def use(name: str, keep_alive_s: float | None, spelled: str = "") -> None:
         return
     if len(_seen) >= MOST and before is None:
         end(min(_seen, key=lambda other: _seen[other].until))
-    kept = spelled if len(spelled) <= LONGEST_ASKED else ""
-    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s, kept)
+    spelling = spelled if len(spelled) <= LONGEST_ASKED else ""
+    _seen[name] = Use(time.time() + min(window_s, FOR_EVER_S), window_s, spelling)
     _tell(name)
 
 

@@ -44,12 +44,12 @@ def _refusal(
     message: str,
     words: tuple[str, str],
     headers: Mapping[str, str],
-    told: Any,
+    decoded: Any,
 ) -> UpstreamRejected:
-    wait_s = retry.retry_after_s(headers, told, message)
+    wait_s = retry.retry_after_s(headers, decoded, message)
     if wait_s is None and status == LIMITED:
-        wait_s = retry.reset_after_s(headers, told)
-    fields = refused_fields.find_fields(told, *words) if status in REQUEST_REFUSED else ()
+        wait_s = retry.reset_after_s(headers, decoded)
+    fields = refused_fields.find_fields(decoded, *words) if status in REQUEST_REFUSED else ()
     return UpstreamRejected(
         target.upstream.name,
         status,

@@ -118,9 +118,9 @@ def sentence_of_error(error: Any, hide: Hide = as_it_is) -> str | None:
 
 def words_of(body: bytes, hide: Hide = as_it_is) -> tuple[str, str]:
     """Find (code, param) in an error body."""
-    said = decode_body(body)
-    error = walk(said, ("error",))
-    return words_of_error(error if isinstance(error, dict | str) else said, hide)
+    decoded = decode_body(body)
+    error = walk(decoded, ("error",))
+    return words_of_error(error if isinstance(error, dict | str) else decoded, hide)
 
 
 def words_of_error(error: Any, hide: Hide = as_it_is) -> tuple[str, str]:
@@ -145,8 +145,10 @@ def _tellers(error: Any) -> Iterator[Any]:
         yield inner
 
 
-def _word(said: Any, hide: Hide) -> str:
-    return said if isinstance(said, str) and _IS_WORD.fullmatch(said) and clean(said, hide) == said else ""
+def _word(value: Any, hide: Hide) -> str:
+    return (
+        value if isinstance(value, str) and _IS_WORD.fullmatch(value) and clean(value, hide) == value else ""
+    )
 
 
 def glimpse(body: bytes, hide: Hide = as_it_is) -> str:
@@ -174,19 +176,19 @@ def find_sentence(body: Any, hide: Hide = as_it_is, depth: int = 0) -> str | Non
                 return _with_quote(_unwrap(found, hide, depth + 1), walk(body, _QUOTE), hide)
             phrase = phrase or found
     faults = [body] if isinstance(body, list) else [_list_faults(walk(body, path), path) for path in _LISTS]
-    told = next((told for fault in faults if (told := _join_faults(fault))), None)
+    sentence = next((sentence for fault in faults if (sentence := _join_faults(fault))), None)
     title = walk(body, ("title",))
-    return told or phrase or (title if isinstance(title, str) else None)
+    return sentence or phrase or (title if isinstance(title, str) else None)
 
 
-def _list_faults(told: Any, path: tuple[str, ...]) -> list[Any]:
+def _list_faults(value: Any, path: tuple[str, ...]) -> list[Any]:
     """Bring what stands at a place for several faults into a list; some servers tell them by field."""
-    if isinstance(told, dict) and path[-1] == "errors":
+    if isinstance(value, dict) and path[-1] == "errors":
         return [
             {"loc": [name], "msg": walk(of, (0,)) if isinstance(of, list) else of}
-            for name, of in told.items()
+            for name, of in value.items()
         ]
-    return told if isinstance(told, list) else []
+    return value if isinstance(value, list) else []
 
 
 def _unwrap(sentence: str, hide: Hide, depth: int) -> str:
@@ -243,8 +245,8 @@ def _with_quote(sentence: str, quoted: Any, hide: Hide) -> str:
 
 def _join_faults(faults: list[Any]) -> str | None:
     """Say what is wrong, and where: without its place, "Field required" helps nobody."""
-    told = [_describe_fault(fault) for fault in faults[:MOST_FAULTS]]
-    return "; ".join(text for text in told if text) or None
+    sentences = [_describe_fault(fault) for fault in faults[:MOST_FAULTS]]
+    return "; ".join(text for text in sentences if text) or None
 
 
 def _describe_fault(fault: Any) -> str:

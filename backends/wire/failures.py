@@ -153,10 +153,10 @@ def find_error(body: bytes) -> Any:
             return error
         if _BASE not in body and (len(body) > LARGEST_FLAT or _IS_ANSWER.search(body)):
             return None
-        told = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # whoever reads the answer says what is wrong with it
-    return find_flat_error(told) if isinstance(told, dict) else None
+    return find_flat_error(decoded) if isinstance(decoded, dict) else None
 
 
 def find_flat_error(members: dict[str, Any]) -> Any:

@@ -106,10 +106,10 @@ def _read_lenient(data: bytes) -> Line:
     value = lenient.clean(lenient.loads(data))
     if not isinstance(value, dict):
         raise BadReply("a line that is no object")
-    said = value.get("message")
+    message = value.get("message")
     context, logprobs = value.get("context"), lenient.list_objects(value.get("logprobs"))
     return Line(
-        message=_read_message(said) if isinstance(said, dict) else None,
+        message=_read_message(message) if isinstance(message, dict) else None,
         response=lenient.read_text(value.get("response")),
         thinking=lenient.read_text(value.get("thinking")),
         done=bool(value.get("done")),

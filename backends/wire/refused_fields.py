@@ -98,22 +98,26 @@ _LISTS = (
 _EXTRA = re.compile(r"extra (?:inputs|fields) (?:are )?not permitted|unrecogni[sz]ed key", re.IGNORECASE)
 
 
-def find_fields(told: Any, code: str, param: str) -> tuple[RefusedField, ...]:
-    """List what a 400 or 422 calls unsupported. `told`: its body or error as decoded, or text."""
-    sentences = list(_sentences_of(told))
-    found = [*_find_in_lists(told), *_find_by_param(sentences, code, param)]
+def find_fields(decoded: Any, code: str, param: str) -> tuple[RefusedField, ...]:
+    """List what a 400 or 422 calls unsupported. `decoded`: its body or error as decoded, or text."""
+    sentences = list(_sentences_of(decoded))
+    found = [*_find_in_lists(decoded), *_find_by_param(sentences, code, param)]
     for sentence in sentences:
         found += _find_in_sentence(sentence)
     return tuple(dict.fromkeys(found))[:MOST_NAMED]
 
 
-def _sentences_of(told: Any) -> Iterator[str]:
+def _sentences_of(decoded: Any) -> Iterator[str]:
     """Give the sentence as it was told, or that of the error which is all of it; never one that it quotes."""
-    sentence = (find_sentence(told, depth=DEEPEST_QUOTE) or "").strip() if not isinstance(told, str) else told
+    sentence = (
+        (find_sentence(decoded, depth=DEEPEST_QUOTE) or "").strip()
+        if not isinstance(decoded, str)
+        else decoded
+    )
     start = _PREFIX.match(sentence)
     text = sentence[start.end() :] if start else sentence
     yield sentence[:MOST_READ]
-    for quoted in (text, walk(told, ("error", "metadata", "raw"))):
+    for quoted in (text, walk(decoded, ("error", "metadata", "raw"))):
         if isinstance(quoted, str) and quoted.startswith(("{", "[")) and len(quoted) <= LARGEST_QUOTE:
             inner = decode_body(quoted.encode("utf-8", "replace"))
             yield (find_sentence(inner, depth=DEEPEST_QUOTE) or "")[:MOST_READ]
@@ -132,10 +136,10 @@ def _find_by_param(sentences: list[str], code: str, param: str) -> Iterator[Refu
         yield place_of(param)
 
 
-def _find_in_lists(told: Any) -> Iterator[RefusedField]:
+def _find_in_lists(decoded: Any) -> Iterator[RefusedField]:
     """Read lists of what is wrong, each with its place and its kind, as pydantic has them."""
     for path in _LISTS:
-        listed = walk(told, path)
+        listed = walk(decoded, path)
         for item in listed[:MOST_NAMED] if isinstance(listed, list) else ():
             kind, text, place = (walk(item, (name,)) for name in ("type", "msg", "loc"))
             steps = [str(step) for step in place] if isinstance(place, list) else []
@@ -143,8 +147,8 @@ def _find_in_lists(told: Any) -> Iterator[RefusedField]:
             if steps and (kind in UNSUPPORTED or (isinstance(text, str) and _EXTRA.match(text))):
                 yield place_of(".".join(steps))
             elif steps[:1] == ["messages"] and steps[-1:] == ["role"]:
-                said = walk(item, ("input",))
-                yield RefusedField("role", said if isinstance(said, str) else "")
+                value = walk(item, ("input",))
+                yield RefusedField("role", value if isinstance(value, str) else "")
 
 
 def _find_in_sentence(sentence: str) -> Iterator[RefusedField]:

@@ -51,8 +51,8 @@ def retry_after_s(headers: Mapping[str, str], error: Any = None, message: str = 
     `error`: the body as decoded, or its error; `message`: its sentence.
     """
     in_ms = _number(headers.get("retry-after-ms", "") or headers.get("x-ms-retry-after-ms", "")) / 1000
-    told = (in_ms, _wait(headers.get("Retry-After", "")), *_in_members(error), _in_sentence(message))
-    return _clamp_wait(next((wait for wait in told if math.isfinite(wait)), math.nan))
+    waits = (in_ms, _wait(headers.get("Retry-After", "")), *_in_members(error), _in_sentence(message))
+    return _clamp_wait(next((wait for wait in waits if math.isfinite(wait)), math.nan))
 
 
 def reset_after_s(headers: Mapping[str, str], error: Any = None) -> int | None:

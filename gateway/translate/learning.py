@@ -157,13 +157,13 @@ def _without_keywords(tools: Any, names: frozenset[str]) -> Any:
 def _clean_tool(tool: Any, names: frozenset[str]) -> Any:
     if not isinstance(tool, dict):
         return tool
-    kept = {name: value for name, value in tool.items() if name not in names}
+    members = {name: value for name, value in tool.items() if name not in names}
     for member in SCHEMAS:
-        if isinstance(kept.get(member), dict):
-            kept[member] = without_keywords(kept[member], names)
-    if isinstance(kept.get("function"), dict):
-        kept["function"] = _clean_tool(kept["function"], names)
-    return kept
+        if isinstance(members.get(member), dict):
+            members[member] = without_keywords(members[member], names)
+    if isinstance(members.get("function"), dict):
+        members["function"] = _clean_tool(members["function"], names)
+    return members
 
 
 def _with_other_roles(turns: Any, member: str, lesson: Lesson, diagnostics: Diagnostics) -> Any:

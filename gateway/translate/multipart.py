@@ -175,11 +175,11 @@ def _disposition(value: bytes) -> tuple[str, bytes]:
     place, found = begun.end() if begun else 0, {}
     while begun and (parameter := _PARAMETER.match(value, place)):
         place, name = parameter.end(), parameter[1].lower()
-        said = parameter[2] if parameter[2] is not None else parameter[3]
+        parsed = parameter[2] if parameter[2] is not None else parameter[3]
         # A quotation mark behind a backslash ends the value for some and not for others.
-        if name in found or said.endswith(b"\\"):
+        if name in found or parsed.endswith(b"\\"):
             raise _faulty("a Content-Disposition that is not understood")
-        found[name] = said
+        found[name] = parsed
     named = found.get(b"name", b"").decode("latin1")
     if begun is None or value[place:].strip(b"; \t") or b"name*" in found or not _NAME.fullmatch(named):
         raise _faulty("a Content-Disposition that is not understood")
@@ -197,12 +197,12 @@ def _one_name(name: str) -> str:
 
 
 def _filename(found: dict[bytes, bytes]) -> bytes:
-    said = b"".join(
+    text = b"".join(
         (b'; %b="%b"' if name == b"filename" else b"; %b=%b") % (name, found[name])
         for name in (b"filename", b"filename*")
         if name in found
     )
-    return said
+    return text
 
 
 def _refuse_repeats(parts: list[Part]) -> None:

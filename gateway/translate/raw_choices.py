@@ -23,17 +23,17 @@ def rewrite_choice(choice: Choice) -> Fields:
 def write_choice(choice: Choice) -> dict[str, Any]:
     """Write a choice as it is read: a message, a delta, or text."""
     is_whole = choice.message is not None
-    told: dict[str, Any] = {"index": choice.index or 0}
+    written: dict[str, Any] = {"index": choice.index or 0}
     if choice.text is not None:
-        told["text"] = choice.text
+        written["text"] = choice.text
     else:
         name = "message" if is_whole else "delta"
-        told[name] = _message(choice.message or choice.delta or Delta(), is_whole)
+        written[name] = _message(choice.message or choice.delta or Delta(), is_whole)
     if choice.logprobs is not None and choice.logprobs.content:
-        told["logprobs"] = {"content": choice.logprobs.content}
+        written["logprobs"] = {"content": choice.logprobs.content}
     reason = choice.finish_reason
-    told["finish_reason"] = openai_reason(reason) if reason else None
-    return told
+    written["finish_reason"] = openai_reason(reason) if reason else None
+    return written
 
 
 def _message(delta: Delta, is_whole: bool) -> dict[str, Any]:
@@ -54,23 +54,23 @@ def _whole_calls(fragments: list[ToolCallDelta]) -> list[dict[str, Any]]:
     calls = Calls()
     for fragment in fragments:
         calls.add(fragment)
-    told: list[dict[str, Any]] = []
+    whole_calls: list[dict[str, Any]] = []
     for call, extra in zip(calls.whole(0, is_cut=True), calls.extras(), strict=True):
         function = {"name": call.function.name, "arguments": bytes(call.function.arguments).decode()}
         more = {"extra_content": extra} if extra is not None else {}
-        told.append({"id": call.id, "type": "function", "function": function, **more})
-    return told
+        whole_calls.append({"id": call.id, "type": "function", "function": function, **more})
+    return whole_calls
 
 
 def _fragment(call: ToolCallDelta) -> dict[str, Any]:
     """Write a fragment of a call with what it says."""
     function = call.function
-    told: dict[str, Any] = {} if call.index is None else {"index": call.index}
+    fragment: dict[str, Any] = {} if call.index is None else {"index": call.index}
     if call.id is not None:
-        told |= {"id": call.id, "type": "function"}
+        fragment |= {"id": call.id, "type": "function"}
     if call.extra_content is not None:
-        told["extra_content"] = call.extra_content
+        fragment["extra_content"] = call.extra_content
     if function is not None:
         named = {"name": function.name, "arguments": function.arguments}
-        told["function"] = {name: value for name, value in named.items() if value is not None}
-    return told
+        fragment["function"] = {name: value for name, value in named.items() if value is not None}
+    return fragment

@@ -62,10 +62,10 @@ def _without_keywords(tool: Any, names: frozenset[str]) -> Any:
     function = tool.get("function") if isinstance(tool, dict) else None
     if not isinstance(function, dict):
         return tool
-    kept = {name: value for name, value in function.items() if name not in names}
-    if isinstance(kept.get("parameters"), dict):
-        kept["parameters"] = without_keywords(kept["parameters"], names)
-    return {**tool, "function": kept}
+    members = {name: value for name, value in function.items() if name not in names}
+    if isinstance(members.get("parameters"), dict):
+        members["parameters"] = without_keywords(members["parameters"], names)
+    return {**tool, "function": members}
 
 
 def _fit_tool(tool: Any, dialect: Dialect, where: str, diagnostics: Diagnostics) -> Any:

@@ -25,8 +25,8 @@ def split_message(whole: Members) -> Iterator[Members]:
     yield {"type": "message_start", "message": begun}
     for place, block in enumerate(_objects(whole.get("content"))):
         yield from _split_block(place, block)
-    told = {name: whole.get(name) for name in ("stop_reason", "stop_sequence")}
-    yield {"type": "message_delta", "delta": told, "usage": whole.get("usage") or {}}
+    delta = {name: whole.get(name) for name in ("stop_reason", "stop_sequence")}
+    yield {"type": "message_delta", "delta": delta, "usage": whole.get("usage") or {}}
     yield {"type": "message_stop"}
 
 

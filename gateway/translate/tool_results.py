@@ -82,8 +82,8 @@ def _bind_result(turn: Turn, linker: ResultLinker) -> Turn:
     found = linker.take(given if isinstance(given, str) else "", name if isinstance(name, str) else "")
     if given or found is None:
         return turn
-    kept = {member: value for member, value in turn.items() if member != "tool_name"}
-    return {**kept, "tool_call_id": found}
+    members = {member: value for member, value in turn.items() if member != "tool_name"}
+    return {**members, "tool_call_id": found}
 
 
 def _is_whole(call: Any) -> bool:

@@ -184,8 +184,8 @@ def _tools(given: list[Tool], left_out: dict[str, str], counting: bool) -> list[
     if hosted and len(hosted) == len(given) and not counting:
         raise BadRequest(f"tool type {hosted[0]} is not supported: this server runs no tools itself")
     left_out |= dict.fromkeys((f"tools.{kind}"[:MOST_SHOWN] for kind in hosted), NOT_RUN)
-    kept = [tool for tool in given if not (tool.type or "").startswith(RUN_BY_ANTHROPIC + NEEDLESS)]
-    return [_tool(tool) for tool in kept]
+    functions = [tool for tool in given if not (tool.type or "").startswith(RUN_BY_ANTHROPIC + NEEDLESS)]
+    return [_tool(tool) for tool in functions]
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

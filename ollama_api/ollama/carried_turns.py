@@ -37,10 +37,10 @@ def pack_turns(turns: Iterable[tuple[str, str]]) -> list[int]:
 
     A system prompt, which comes first, is kept before any turn behind it.
     """
-    kept = _keep_fitting(list(turns))
-    if not any(role == "user" for role, _ in kept):
+    retained = _keep_fitting(list(turns))
+    if not any(role == "user" for role, _ in retained):
         return []
-    packed = msgspec.msgpack.encode(kept)
+    packed = msgspec.msgpack.encode(retained)
     padded = packed + bytes(-len(packed) % WIDTH)
     numbers = [int.from_bytes(padded[at : at + WIDTH]) for at in range(0, len(padded), WIDTH)]
     return [MARK, VERSION, len(packed), _sum(packed), *numbers]

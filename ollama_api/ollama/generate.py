@@ -90,18 +90,22 @@ def encode(
     )
 
 
-def _write_context(request: GenerationRequest, said: str | None) -> list[int]:
+def _write_context(request: GenerationRequest, answer: str | None) -> list[int]:
     """Give what a later generation can go on from, where the backend gave nothing; nothing to a raw prompt.
 
     It is what the client said and heard: the mapping's own system prompt and example turns are no part of it.
     """
     prompt = request.prompt
-    if said is None or prompt is None or not prompt.is_templated:
+    if answer is None or prompt is None or not prompt.is_templated:
         return []
-    told = [*prompt.earlier, {"role": "user", "content": prompt.text}, {"role": "assistant", "content": said}]
+    turns = [
+        *prompt.earlier,
+        {"role": "user", "content": prompt.text},
+        {"role": "assistant", "content": answer},
+    ]
     if prompt.system:
-        told.insert(0, {"role": "system", "content": prompt.system})
-    return pack_turns((turn["role"], turn["content"]) for turn in told if turn["content"])
+        turns.insert(0, {"role": "system", "content": prompt.system})
+    return pack_turns((turn["role"], turn["content"]) for turn in turns if turn["content"])
 
 
 def encode_load(request: GenerationRequest, reason: str, now_ns: int) -> GenerateReply:
