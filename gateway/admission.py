@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,10 @@ from gateway import replay_store
 from gateway.answer import AnswerMetrics
 from gateway.attempt import Attempt, describe_outcome, make_records
 from gateway.context import RequestContext
+from gateway.diagnostics import Note
 from gateway.errors import put_asked_name, reason_of
 from gateway.plan import Candidate, Plan
+from gateway.token_estimate import complete_counts
 from gateway.translate.assembly import Assembly
 from gateway.translate.token_usage import Timings
 from usage import ledger
@@ -34,11 +36,22 @@ CANCELLED = {
     "deadline": "its time was over",
 }
 
+ESTIMATED = "token counts of the answer are estimated: the backend does not give all of them"
+
 
 class Lease:
     """What one admitted request holds."""
 
-    __slots__ = ("alias", "asked", "attempts", "context", "forced_options", "mapping", "record")
+    __slots__ = (
+        "alias",
+        "asked",
+        "attempts",
+        "context",
+        "estimate_prompt",
+        "forced_options",
+        "mapping",
+        "record",
+    )
 
     def __init__(self, context: RequestContext, record: UsageRecord, asked: str = "") -> None:
         self.context = context
@@ -52,6 +65,8 @@ class Lease:
         self.forced_options: Mapping[str, Any] = {}
         """Ollama's options that its mapping forces."""
         self.attempts: list[Attempt] = []
+        self.estimate_prompt: Callable[[], int] | None = None
+        """Estimates the tokens of what was asked, for a backend that counts none."""
 
     def begin_attempt(self, candidate: Candidate) -> Attempt:
         """Begin to try a target."""
@@ -99,6 +114,24 @@ class Lease:
             load_duration=max(1, sent_ns - record.started_ns),
             prompt_eval_count=tokens,
         )
+
+    def estimate_counts(self, assembly: Assembly) -> None:
+        """Estimate what a backend did not count: clients with types drop all figures for one that is missing.
+
+        An Ollama is told as it is: it leaves out the count of a prompt that it has in its cache.
+        """
+        if self.estimate_prompt is None or self.attempts[-1].candidate.target.dialect.protocol == "ollama":
+            return
+        usage = complete_counts(assembly.usage, assembly.timings, self.estimate_prompt, assembly.pieces)
+        if usage is not None:
+            assembly.usage = usage
+            self.mark_as_estimate()
+
+    def mark_as_estimate(self) -> None:
+        """Mark the counts of this request as estimated, for the log and for who asked for an account."""
+        self.record.is_estimated = True
+        if self.context.reports:
+            self.context.reports[-1].notes.append(Note("", "added", "", ESTIMATED))
 
     def settle(self, metrics: AnswerMetrics | None = None, assembly: Assembly | None = None) -> None:
         """Record a complete answer, and keep what its backend wants back with the results of its calls."""

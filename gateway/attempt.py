@@ -51,6 +51,8 @@ class Attempt(msgspec.Struct):
     outcome: Outcome = ""
     is_trial: bool = False
     """Whether a circuit breaker let it through to find out."""
+    body_size: int = 0
+    """Bytes of the body of the last call."""
     emulated_stops: list[str] = []
     """Stop strings that were not sent, and are looked for in the answer."""
     calls: list[UpstreamCallState] = []

@@ -21,6 +21,7 @@ from backends.discovery import catalog
 from backends.errors import BackendError, NoRoute
 from backends.health import board as health_board
 from backends.routing.snapshot import Route
+from backends.wire.openai_types import Usage
 from gateway import embedding_batches, loaded_models, replay_store
 from gateway.admission import Lease, admit, open_lease
 from gateway.attempt import Attempt
@@ -39,6 +40,7 @@ from gateway.plan import Plan, make_plan
 from gateway.raw_body import RawBody
 from gateway.relay import Chunks, Relay, StopScanningStream
 from gateway.resolve import resolve_route
+from gateway.token_estimate import estimate_tokens, make_prompt_estimate
 from gateway.translate.assembly import Assembly, CompleteAnswer, read_whole
 from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData, keys_of_turns
@@ -152,10 +154,23 @@ async def _answer_whole(
     if isinstance(operation, GenerationRequest):
         answer = _assemble(operation, attempt, reply)
         assembly = answer.assembly
-    metrics = measure(answer.usage, answer.timings, lease.measure_times())
+    usage = _count(lease, operation, answer, assembly)
+    metrics = measure(usage, answer.timings, lease.measure_times())
     body = api.encode(operation, answer, metrics, time.time_ns())
     lease.settle(metrics, assembly)
     return EncodedAnswer(body)
+
+
+def _count(lease: Lease, operation: Any, answer: Any, assembly: Assembly | None) -> Usage | None:
+    """Give the counts of a whole answer, estimated where its backend gives none."""
+    lease.estimate_prompt = make_prompt_estimate(operation, lease.attempts[-1].body_size)
+    if assembly is None and answer.usage is None and isinstance(answer.choices, list):
+        assembly = Assembly()  # what passes is told as it came, and recorded as estimated
+        assembly.take(answer.reply)
+    if assembly is None:
+        return answer.usage  # type: ignore[no-any-return]
+    lease.estimate_counts(assembly)
+    return assembly.usage
 
 
 def _assemble(request: GenerationRequest, attempt: Attempt, reply: Any) -> CompleteAnswer:
@@ -184,6 +199,7 @@ async def _stream(
     stream = await try_candidates(lease, operation, plan, calls.open_stream)
     attempt = lease.attempts[-1]
     encoder = api.open_stream(operation)
+    lease.estimate_prompt = make_prompt_estimate(operation, attempt.body_size)
     if isinstance(operation, GenerationRequest) and operation.prompt is None:
         encoder.assembly.replay_collector = _make_collector(attempt)
     shown: Chunks = stream
@@ -212,10 +228,18 @@ async def _embed(
 ) -> EncodedAnswer:
     """Embed all texts at one target."""
     gathered = await embedding_batches.embed(lease, operation, route, plan, calls)
-    metrics = lease.measure_embedding(gathered.tokens)
+    metrics = lease.measure_embedding(gathered.tokens or _estimate_texts(lease, operation))
     body = api.encode(operation, gathered, metrics, time.time_ns())
     lease.settle(metrics)
     return EncodedAnswer(body)
+
+
+def _estimate_texts(lease: Lease, request: EmbeddingRequest) -> int:
+    """Estimate the tokens of texts for a backend that counts none."""
+    if not any(request.texts):
+        return 0
+    lease.mark_as_estimate()
+    return estimate_tokens(request.texts)
 
 
 async def _load_or_unload(lease: Lease, api: ClientApi, load: ModelLoad, route: Route) -> EncodedAnswer:

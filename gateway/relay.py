@@ -133,6 +133,7 @@ class Relay:
             raise UpstreamCut(self._stream.target.upstream.name, "the stream ended before the answer did")
         self._over = True
         self._lease.attempts[-1].ended_ns = time.monotonic_ns()
+        self._lease.estimate_counts(assembly)
         last, metrics = self._encoder.finish(self._lease.measure_times(), time.time_ns())
         self._lease.settle(metrics, assembly)
         return last

@@ -160,10 +160,12 @@ class UpstreamCalls:
         candidate = attempt.candidate
         target, route = candidate.target, candidate.route
         body = self._translate(attempt, part, trial)
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        attempt.body_size = len(data)
         media = self._operation if isinstance(self._operation, MediaRequest) else None
         return UpstreamCall(
             route.path,
-            body if isinstance(body, bytes) else msgspec.json.encode(body),
+            data,
             route.reader(target.dialect.response_parsing),
             content_type=media.content_type if media is not None else "application/json",
             from_root=route.is_from_root,

@@ -37,6 +37,8 @@ class UsageRecord(msgspec.Struct):
     upstream_model: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    is_estimated: bool = False
+    """Whether the tokens are estimated, since the backend does not count all of them."""
     outcome: str = ""
     attempts: AttemptRecords = AttemptRecords()
     """Each try of a target, with its calls."""
@@ -71,6 +73,7 @@ def close_record(record: UsageRecord, outcome: str, reason: str = "") -> None:
         reason=reason[:MOST_CHARACTERS],
         prompt_tokens=record.prompt_tokens,
         completion_tokens=record.completion_tokens,
+        **({"estimated": True} if record.is_estimated else {}),
         first_ms=_ms(record.first_ns, record.started_ns),
         ms=_ms(record.ended_ns, record.started_ns),
         attempts=record.attempts,

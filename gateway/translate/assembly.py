@@ -16,6 +16,7 @@ from gateway.translate.gathered_bytes import weight, weight_of_calls
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData
 from gateway.translate.tool_calls import Calls
 
+CHARACTERS_PER_TOKEN = 4
 LONGEST_REASON = 100
 """Characters that a client is told of a reason that nobody knows."""
 
@@ -32,6 +33,7 @@ class Assembly:
         "finish_reason",
         "gathered",
         "has_text",
+        "pieces",
         "replay_collector",
         "timings",
         "usage",
@@ -45,6 +47,8 @@ class Assembly:
         self.usage: Usage | None = None
         self.timings: ServerTimings | None = None
         self.has_text = False
+        self.pieces = 0
+        """Deltas that said something; a message that came whole counts for what its length makes likely."""
         self.gathered = 0
         """Bytes of memory that hold what is kept until the end. Who keeps more of the answer adds to it."""
         self._calls = Calls()
@@ -88,6 +92,10 @@ class Assembly:
         return self._piece(choice.text or "", "", choice)
 
     def _piece(self, content: str, thinking: str, choice: Choice) -> AnswerPart | None:
+        if content or thinking:
+            self.pieces += 1
+            if choice.message is not None:
+                self.pieces += (len(content) + len(thinking)) // CHARACTERS_PER_TOKEN
         if not self._shows_thinking:
             thinking = ""
         logprobs = choice.logprobs.content if choice.logprobs is not None else None
