@@ -114,7 +114,7 @@ class RawBody(msgspec.Struct, kw_only=True):
 
     def _fit_turns(self, dialect: Dialect, diagnostics: Diagnostics) -> list[Any] | None:
         """Give the turns that a target gets, with what the mapping adds. None: they go as they came."""
-        if self.form is not CHAT or not may_need_fitting(bytes(self.fields.get("messages", NULL)), dialect):
+        if self.form is not CHAT or not may_need_fitting(self.fields.get("messages", NULL), dialect):
             return self._changed_turns
         turns = self.list_turns()
         fitted = fit_raw_turns(turns, dialect, diagnostics) if turns else turns

@@ -5,6 +5,7 @@ Whatever comes back unchanged is the same object. Schemas are walked to a depth 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -35,6 +36,8 @@ INNER_SCHEMAS = frozenset(
     ]
 )
 """Keywords that hold a schema, or a list of them."""
+HOLDERS = NAMED_SCHEMAS | INNER_SCHEMAS
+PLAIN_TYPES = frozenset({"string", "integer", "number", "boolean", "null"})
 MAY_BE_NULL = frozenset({"default", "const", "example", "examples"})
 """Keywords that say something by null."""
 SAYS_MORE = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
@@ -55,24 +58,28 @@ ANYTHING = frozenset({"java.lang.object", "system.object"})
 
 def map_schemas(schema: Schema, change: Callable[[Schema], Schema], level: int = 0) -> Schema:
     """Apply a change to a schema and to those within it, the innermost first."""
-    if level > MOST_LEVELS:
-        return schema
-    inner = partial(map_schemas, change=change, level=level + 1)
-    changed = {
-        name: made for name, value in schema.items() if (made := _map_member(name, value, inner)) is not value
-    }
-    return change({**schema, **changed} if changed else schema)
+    made = schema
+    if level < MOST_LEVELS and not HOLDERS.isdisjoint(schema):
+        for name in HOLDERS.intersection(schema):
+            value = schema[name]
+            inner = _map_member(name, value, change, level + 1)
+            if inner is not value:
+                made = {**made, name: inner}
+    return change(made)
 
 
-def _map_member(name: str, value: Any, inner: Callable[[Schema], Schema]) -> Any:
+def _map_member(name: str, value: Any, change: Callable[[Schema], Schema], level: int) -> Any:
     if isinstance(value, dict) and name in NAMED_SCHEMAS:
-        made = {key: inner(one) if isinstance(one, dict) else one for key, one in value.items()}
-        return made if any(made[key] is not value[key] for key in value) else value
-    if isinstance(value, dict) and name in INNER_SCHEMAS:
-        return inner(value)
+        named = {
+            key: map_schemas(one, change, level) if isinstance(one, dict) else one
+            for key, one in value.items()
+        }
+        return named if any(named[key] is not value[key] for key in value) else value
+    if isinstance(value, dict):
+        return map_schemas(value, change, level)
     if isinstance(value, list) and name in INNER_SCHEMAS:
-        items = [inner(one) if isinstance(one, dict) else one for one in value]
-        return items if any(one is not before for one, before in zip(items, value, strict=True)) else value
+        items = [map_schemas(one, change, level) if isinstance(one, dict) else one for one in value]
+        return value if all(map(operator.is_, items, value)) else items
     return value
 
 
@@ -98,6 +105,10 @@ def complete_schema(schema: Schema, *, is_strict: bool = False) -> Schema:
 
 
 def _complete_one(schema: Schema, *, is_strict: bool) -> Schema:
+    kind = schema.get("type")
+    is_plain = isinstance(kind, str) and kind in PLAIN_TYPES
+    if is_plain and LOOKED_INTO.isdisjoint(schema) and None not in schema.values():
+        return schema  # as most are
     made = schema
     for name, complete in COMPLETED.items():
         if name in made and (value := complete(made[name])) is not made[name]:
@@ -176,3 +187,4 @@ COMPLETED: dict[str, Callable[[Any], Any]] = {
     "enum": _complete_enum,
 }
 """Keyword -> what makes of its value one that validators take; None takes it out."""
+LOOKED_INTO = frozenset(COMPLETED) - {"type"} | {"items"}

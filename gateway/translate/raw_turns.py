@@ -1,7 +1,7 @@
 """Turns of a chat completion that pass, brought into the form that a kind of backend takes. Pure.
 
-Few bodies need it, which is told by their bytes, before anything is decoded. Turns that are not touched stay
-the bytes that they came as.
+Few bodies need it, which a look at roles and at how contents begin tells. Turns that are not touched stay the
+bytes that they came as.
 """
 
 from __future__ import annotations
@@ -14,33 +14,63 @@ import msgspec
 from backends.wire.dialect import Dialect
 from gateway.diagnostics import Diagnostics
 from gateway.translate.message_normalization import place_system_turns
+from gateway.translate.system_turns import SYSTEM_ROLES
 from gateway.translate.tool_results import bind_results, name_results
 
 Turn = dict[str, Any]
 
-SYSTEM = (b'"system"', b'"developer"')
+NULL = msgspec.Raw(b"null")
+NOTHING = (b"null", b"[]", b'""')
+LIST, NONE = b"[n"
 LOOKED_AT = 16
 """Bytes behind a name in which its value begins."""
 SPEAKS_OTHERWISE = frozenset({"tool_calls", "function_call", "audio", "refusal"})
 """Members of an assistant's turn that may stand without content."""
 
 
-def may_need_fitting(messages: bytes, dialect: Dialect) -> bool:
+class _Seen(msgspec.Struct):
+    """What is looked at of a turn."""
+
+    role: str = ""
+    content: msgspec.Raw = NULL
+    tool_call_id: msgspec.Raw = NULL
+    tool_calls: msgspec.Raw = NULL
+    function_call: msgspec.Raw = NULL
+    audio: msgspec.Raw = NULL
+    refusal: msgspec.Raw = NULL
+
+
+_decode_seen = msgspec.json.Decoder(list[_Seen]).decode
+
+
+def may_need_fitting(messages: msgspec.Raw, dialect: Dialect) -> bool:
     """Say whether a closer look at the turns is needed. An Ollama takes all of these forms."""
-    if dialect.late_system_messages == "user" and _has_system_inside(messages):
+    try:
+        turns = _decode_seen(messages)
+    except (msgspec.DecodeError, RecursionError):
+        return False  # they are the backend's to refuse
+    if dialect.late_system_messages == "user" and _has_system_inside(turns):
         return True
-    return dialect.protocol != "ollama" and (
-        _is_followed(messages, b'"image_url"', b'"')
-        or _is_followed(messages, b'"content"', b"null")
-        or messages.count(b'"content"') < messages.count(b'"role"')
-        or _has_result_to_fit(messages, dialect)
+    return dialect.protocol != "ollama" and any(_is_short(turn, dialect) for turn in turns)
+
+
+def _has_system_inside(turns: list[_Seen]) -> bool:
+    """Look for a system turn behind the first turn, which is one of the kind in most bodies."""
+    return any(turn.role in SYSTEM_ROLES for turn in turns[1:])
+
+
+def _is_short(turn: _Seen, dialect: Dialect) -> bool:
+    """Say whether a turn has a form that others than Ollama refuse, or lacks what this kind wants."""
+    kind = memoryview(turn.content)[0]
+    if kind == LIST:
+        return _is_followed(bytes(turn.content), b'"image_url"', b'"')
+    if turn.role == "tool":
+        return kind == NONE or dialect.names_tool_results or bytes(turn.tool_call_id) in NOTHING
+    if kind != NONE or turn.role != "assistant":
+        return False
+    return all(
+        bytes(value) in NOTHING for value in (turn.tool_calls, turn.function_call, turn.audio, turn.refusal)
     )
-
-
-def _has_result_to_fit(messages: bytes, dialect: Dialect) -> bool:
-    """Look for a tool's result that lacks the id, or for any, where each wants a name."""
-    results = messages.count(b'"tool"')
-    return bool(results) and (dialect.names_tool_results or messages.count(b'"tool_call_id"') < results)
 
 
 def _is_followed(data: bytes, name: bytes, value: bytes) -> bool:
@@ -52,15 +82,6 @@ def _is_followed(data: bytes, name: bytes, value: bytes) -> bool:
             return True
         place = data.find(name, end)
     return False
-
-
-def _has_system_inside(messages: bytes) -> bool:
-    """Look for a system turn behind the first turn, which is one of the kind in most bodies."""
-    if SYSTEM[1] in messages:
-        return True
-    place = messages.find(SYSTEM[0])
-    is_behind = messages.find(b"}", 0, max(place, 0)) >= 0
-    return place >= 0 and (is_behind or messages.find(SYSTEM[0], place + 1) >= 0)
 
 
 def fit_raw_turns(turns: list[Any], dialect: Dialect, diagnostics: Diagnostics) -> list[Any]:

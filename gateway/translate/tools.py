@@ -6,6 +6,7 @@ a list should stand, arrays without `items`, types of another language.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -97,10 +98,14 @@ RAW_TOOLS: dict[str, Complete] = {
 """Protocol whose bodies pass -> what completes one of its tools."""
 
 
-def complete_tools(tools: list[Tool], complete: Complete = complete_chat_tool) -> list[Tool]:
-    """Complete decoded tools; the same list comes back where nothing is to be done."""
-    made = [complete(tool) for tool in tools]
-    return tools if all(one is before for one, before in zip(made, tools, strict=True)) else made
+def complete_tools(tools: list[Tool]) -> list[Tool]:
+    """Complete decoded tools of chats; the same list comes back where nothing is to be done."""
+    data = msgspec.json.encode(tools)
+    if len(data) <= LARGEST_KEPT:
+        made = _complete_and_keep(data, complete_chat_tool)
+        return tools if made == data else msgspec.json.decode(made)
+    completed = [complete_chat_tool(tool) for tool in tools]
+    return tools if all(map(operator.is_, completed, tools)) else completed
 
 
 def without_foreign_members(tool: Tool) -> Tool:

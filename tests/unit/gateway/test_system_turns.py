@@ -89,12 +89,12 @@ def test_roles_alternate_where_they_did_before() -> None:
         (b'[{"role":"user","content":"hi"}]', False),
         (b'[{"role":"user","content":"hi"},{"role":"system","content":"S"}]', True),
         (b'[{"role":"system","content":"S"},{"role":"system","content":"T"}]', True),
-        (b'[{"role":"developer","content":"S"}]', True),
+        (b'[{"role":"developer","content":"S"}]', False),
     ],
 )
 def test_a_body_that_passes_is_looked_into_only_where_it_has_to_be(messages: bytes, looks: bool) -> None:
-    assert may_need_fitting(messages, DIALECTS["vllm"]) is looks
-    assert not may_need_fitting(messages, DIALECTS["openai"])
+    assert may_need_fitting(msgspec.Raw(messages), DIALECTS["vllm"]) is looks
+    assert not may_need_fitting(msgspec.Raw(messages), DIALECTS["openai"])
 
 
 def test_turns_that_are_not_touched_stay_the_bytes_that_they_were() -> None:
@@ -113,3 +113,25 @@ def test_what_is_no_turn_is_the_backends_to_refuse(odd: bytes) -> None:
         msgspec.Raw(b'{"role":"system","content":"s"}'),
     ]
     assert fit_raw_turns(turns, DIALECTS["vllm"], SILENT) is turns
+
+
+@pytest.mark.parametrize(
+    ("turn", "looks"),
+    [
+        (b'{"role":"assistant","content":null}', True),
+        (b'{"role":"assistant"}', True),
+        (b'{"role":"assistant","content":null,"tool_calls":[]}', True),
+        (b'{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}', False),
+        (b'{"role":"assistant","content":null,"refusal":"no"}', False),
+        (b'{"role":"user","content":[{"type":"image_url","image_url" : "data:,"}]}', True),
+        (b'{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}', False),
+        (b'{"role":"tool","tool_call_id":"c","content":"r"}', False),
+        (b'{"role":"tool","name":"f","content":"r"}', True),
+        (b'{"role":"user","content":"\\"content\\": null"}', False),
+        (b'{"role":null}', False),
+        (b"7", False),
+    ],
+)
+def test_short_forms_are_looked_for_before_anything_is_decoded(turn: bytes, looks: bool) -> None:
+    assert may_need_fitting(msgspec.Raw(b"[%b]" % turn), DIALECTS["openai"]) is looks
+    assert not may_need_fitting(msgspec.Raw(b"[%b]" % turn), DIALECTS["ollama"])

@@ -69,8 +69,8 @@ def test_bodies_with_every_id_are_not_looked_into() -> None:
     turns = [USER, calls("f"), result(tool_call_id="c0")]
     turns[1]["content"] = ""
     messages = json.dumps(turns).encode()
-    assert not may_need_fitting(messages, DIALECTS["openai"])
-    assert may_need_fitting(messages, DIALECTS["gemini"])
+    assert not may_need_fitting(msgspec.Raw(messages), DIALECTS["openai"])
+    assert may_need_fitting(msgspec.Raw(messages), DIALECTS["gemini"])
     raw = [msgspec.Raw(json.dumps(turn).encode()) for turn in turns]
     assert fit_raw_turns(raw, DIALECTS["openai"], SILENT) is raw
     assert msgspec.json.encode(fit_raw_turns(raw, DIALECTS["gemini"], SILENT)).endswith(b'"name":"f"}]')
