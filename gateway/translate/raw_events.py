@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from backends.wire import lenient
+from backends.wire.failures import LARGEST_FLAT, find_flat_error
 from backends.wire.openai_types import BadReply, Usage
 from backends.wire.reading import FAULTS
 from backends.wire.sse import check_parts
@@ -130,12 +131,21 @@ def make_event_decoder(form: EventForm) -> Callable[[bytes], Event]:
             error = msgspec.json.decode(fields["error"]) if "error" in fields else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise BadReply(str(problem)) from None
-        if name == "error" and error is None:
-            error = {member: msgspec.json.decode(value) for member, value in fields.items()}
+        if error is None and (name == "error" or (not name and len(data) <= LARGEST_FLAT)):
+            error = _find_error(fields)
         mend_usage(fields)
         return Event(fields, name, name not in form.heads, error)
 
     return decode
+
+
+def _find_error(fields: Fields) -> Any:
+    """Find an error that an event is, without the member for it. Neither API has nameless events."""
+    try:
+        members = {member: msgspec.json.decode(value) for member, value in fields.items()}
+    except FAULTS:
+        return None
+    return find_flat_error(members)
 
 
 def _read_fields(data: bytes) -> Fields:

@@ -80,3 +80,26 @@ def test_a_balance_that_is_used_up_is_passed_over_with_200(
     )
     assert client.post(path.split()[0], CALLS[path]).status == 200
     assert len(second.requests) == 1
+
+
+EVENTS = {
+    "flat": {**FLAT, "status": 400},
+    "MiniMax": {"choices": None, "base_resp": {"status_code": 2013, "status_msg": SENTENCE}},
+}
+
+
+@pytest.mark.parametrize("passes", [False, True], ids=["translated", "passed"])
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+@pytest.mark.parametrize("path", CALLS)
+def test_an_event_that_is_a_refusal_is_one(
+    client: Client, fake: FakeBackend, database: None, path: str, event: Any, passes: bool
+) -> None:
+    fields = {"has_messages_api": True, "has_responses_api": True} if passes else {}
+    factories.mapping("m", factories.backend(fake, profile=fields))
+    told = scripts.replay([f"data: {json.dumps(event)}\n\n".encode()])
+    for route in ("/messages", "/responses"):
+        fake.route("POST", route, told)
+    fake.script("m", told)
+    answer = client.post(path.split()[0], {**CALLS[path], "stream": True})
+    assert answer.status == 400, answer.text
+    assert sentence_in(answer.json) == SENTENCE
