@@ -34,6 +34,7 @@ from ollama_api.responses.reply import (
 )
 from ollama_api.responses.request import split_system, to_messages
 from ollama_api.responses.stream import ResponsesStream
+from ollama_api.responses.thoughts import drop_own_thinking
 from ollama_api.responses.types import Response, ResponsesRequest, TextFormat
 
 WITH_LOGPROBS = "message.output_text.logprobs"
@@ -199,9 +200,12 @@ RESPONSES = ClientApi(
     translate=to_operation,
     encode=encode,
     open_stream=open_stream,
-    raw=make_raw_api(
-        "v1.responses",
-        raw_forms.RESPONSES,
-        lambda failure, request_id: {"type": "error", **error_fields(failure, request_id)},
+    raw=msgspec.structs.replace(
+        make_raw_api(
+            "v1.responses",
+            raw_forms.RESPONSES,
+            lambda failure, request_id: {"type": "error", **error_fields(failure, request_id)},
+        ),
+        translate=drop_own_thinking,
     ),
 )

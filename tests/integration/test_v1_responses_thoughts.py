@@ -76,3 +76,18 @@ def test_a_summary_is_read_and_not_the_seal(client: Client, fake: FakeBackend) -
     summary = [{"type": "summary_text", "text": "Short."}]
     item = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": SEALED}
     assert hear_thinking(client, fake, item) == "Short."
+
+
+def test_ours_does_not_reach_who_seals_its_own(client: Client, fake: FakeBackend) -> None:
+    """OpenAI refuses what it has not sealed, and the conversation would be lost with it."""
+    fake.script_once("m", scripts.saying(SAID))
+    ours, call = respond(client, [ASKED])
+    sealed = {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": SEALED}
+    factories.mapping("passed", factories.backend(fake, "passed", dialect="openai"))
+    fake.route(
+        "POST", "/responses", scripts.json_body({"id": "r", "model": "m", "output": [], "type": "response"})
+    )
+    speaks = ASKED | {"content": ours["encrypted_content"]}
+    answer = client.post(PATH, BODY | {"model": "passed", "input": [speaks, ours, sealed, call]})
+    assert answer.status == 200, answer.text
+    assert fake.requests[-1].body["input"] == [speaks, sealed, call]
