@@ -33,7 +33,8 @@ OWN_FIELD = "this kind of backend gets it with every request"
 def build_chat(request: GenerationRequest, target: Target, context: TranslationContext = PLAIN) -> Fields:
     """Make the body of a chat completion. Only what was said is sent; null never is. Raises `BadRequest`."""
     dialect, diagnostics = target.dialect, context.diagnostics
-    diagnostics.extend(request.turn_notes)
+    if diagnostics is not SILENT:
+        diagnostics.extend(request.turn_notes)
     if request.prompt is not None and request.prompt.context:
         diagnostics.note_dropped("context", FOREIGN_CONTEXT)
     turns = _build_turns(request, dialect, context)
