@@ -21,11 +21,13 @@ MOST_CHARACTERS = 200
 class UpstreamCallState(CallProgress):
     """One call to a backend. Embeddings in parts make several in one attempt."""
 
-    __slots__ = ("ended_ns", "outcome")
+    __slots__ = ("answer_bytes", "ended_ns", "outcome")
 
     def __init__(self) -> None:
         super().__init__()
         self.ended_ns = 0
+        self.answer_bytes = 0
+        """How many bytes of its answer came, once it is over."""
         self.outcome: Outcome = ""
 
     def to_records(self, started_ns: int) -> Iterator[CallRecord]:
@@ -76,8 +78,10 @@ class Attempt(msgspec.Struct):
         """Note how a call ended, at `ended_ns` or now."""
         call.outcome = outcome
         call.ended_ns = ended_ns or time.monotonic_ns()
-        call.stop()
-        self.answer_bytes += call.answer_bytes
+        if call.content is not None:
+            call.answer_bytes = call.content.total_bytes
+            call.content = None  # lets go of the response
+            self.answer_bytes += call.answer_bytes
 
     def end(self, outcome: Outcome) -> None:
         """Note how the try ended, once, and with it the calls that are still open."""

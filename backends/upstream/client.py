@@ -114,20 +114,20 @@ class CallProgress:
     It costs nothing while an answer comes.
     """
 
-    __slots__ = ("_answer_bytes", "_content", "refused", "sent_ns")
+    __slots__ = ("content", "refused", "sent_ns")
 
     def __init__(self) -> None:
         self.sent_ns = time.monotonic_ns()
         """0: it is not under way, as every key was refused."""
         self.refused: tuple[RefusedSend, ...] = ()
-        self._content: aiohttp.StreamReader | None = None
-        self._answer_bytes = 0
+        self.content: aiohttp.StreamReader | None = None
+        """The body that comes, which counts its bytes."""
 
     def refuse(self, status: int) -> None:
         """Note that the key was refused with a status."""
         self.refused += (RefusedSend(status, self.sent_ns, time.monotonic_ns()),)
         self.sent_ns = 0
-        self._content = None
+        self.content = None
 
     def send_again(self) -> None:
         """Note that the call goes out with another key."""
@@ -135,17 +135,7 @@ class CallProgress:
 
     def follow(self, response: aiohttp.ClientResponse) -> None:
         """Count what comes of the body of a response."""
-        self._content = response.content
-
-    def stop(self) -> None:
-        """Count no more, and let go of the response."""
-        self._answer_bytes = self.answer_bytes
-        self._content = None
-
-    @property
-    def answer_bytes(self) -> int:
-        """How many bytes of the body have come."""
-        return self._content.total_bytes if self._content is not None else self._answer_bytes
+        self.content = response.content
 
 
 async def fetch_whole(target: Target, call: UpstreamCall, progress: CallProgress) -> WholeAnswer:
