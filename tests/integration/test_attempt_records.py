@@ -50,8 +50,8 @@ def test_one_attempt_is_told_with_its_call(client: Client, ledger: RecordSpy, st
     assert (attempt.backend, attempt.model, attempt.path, attempt.outcome) == ("first", "m", CHAT, "ok")
     assert (call.outcome, call.sent_ms, call.answer_bytes) == ("ok", attempt.sent_ms, attempt.answer_bytes)
     assert attempt.answer_bytes > len(REPLY_TEXT)
-    assert 0 < attempt.sent_ms <= attempt.first_ms <= attempt.sent_ms + attempt.ms + 0.01
-    assert call.ms <= attempt.ms + 0.01
+    assert 0 < attempt.sent_ms <= attempt.first_ms <= attempt.sent_ms + attempt.ms + 0.02
+    assert call.ms <= attempt.ms + 0.02  # each is rounded to a hundredth
     assert (attempt.emulated_stops, attempt.more_calls) == (0, 0)
 
 
@@ -78,7 +78,7 @@ def test_what_failed_stands_before_what_answered(
     assert told(attempts) == [("first", outcome, [outcome]), ("second", "ok", ["ok"])]
     first, second = attempts
     assert first.first_ms == 0
-    assert first.sent_ms + first.ms <= second.sent_ms + 0.01
+    assert first.sent_ms + first.ms <= second.sent_ms + 0.02
 
 
 def test_a_silent_backend_timed_out(
