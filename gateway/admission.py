@@ -120,6 +120,9 @@ class Lease:
 
         An Ollama is told as it is: it leaves out the count of a prompt that it has in its cache.
         """
+        usage = assembly.usage
+        if usage is not None and usage.prompt_tokens and usage.completion_tokens:
+            return
         if self.estimate_prompt is None or self.attempts[-1].candidate.target.dialect.protocol == "ollama":
             return
         usage = complete_counts(assembly.usage, assembly.timings, self.estimate_prompt, assembly.pieces)

@@ -7,7 +7,7 @@ model, and operators' probes. A feature that has to hear of every request has it
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from random import Random
@@ -40,7 +40,7 @@ from gateway.plan import Plan, make_plan
 from gateway.raw_body import RawBody
 from gateway.relay import Chunks, Relay, StopScanningStream
 from gateway.resolve import resolve_route
-from gateway.token_estimate import estimate_tokens, make_prompt_estimate
+from gateway.token_estimate import LARGEST_KEPT, estimate_prompt, estimate_tokens
 from gateway.translate.assembly import Assembly, CompleteAnswer, read_whole
 from gateway.translate.message_normalization import without_echo
 from gateway.translate.reasoning_replay import ReplayCollector, ReplayData, keys_of_turns
@@ -163,7 +163,7 @@ async def _answer_whole(
 
 def _count(lease: Lease, operation: Any, answer: Any, assembly: Assembly | None) -> Usage | None:
     """Give the counts of a whole answer, estimated where its backend gives none."""
-    lease.estimate_prompt = make_prompt_estimate(operation, lease.attempts[-1].body_size)
+    lease.estimate_prompt = _make_prompt_estimate(operation, lease.attempts[-1].body_size)
     if assembly is None and answer.usage is None and isinstance(answer.choices, list):
         assembly = Assembly()  # what passes is told as it came, and recorded as estimated
         assembly.take(answer.reply)
@@ -199,7 +199,7 @@ async def _stream(
     stream = await try_candidates(lease, operation, plan, calls.open_stream)
     attempt = lease.attempts[-1]
     encoder = api.open_stream(operation)
-    lease.estimate_prompt = make_prompt_estimate(operation, attempt.body_size)
+    lease.estimate_prompt = _make_prompt_estimate(operation, attempt.body_size)
     if isinstance(operation, GenerationRequest) and operation.prompt is None:
         encoder.assembly.replay_collector = _make_collector(attempt)
     shown: Chunks = stream
@@ -232,6 +232,14 @@ async def _embed(
     body = api.encode(operation, gathered, metrics, time.time_ns())
     lease.settle(metrics)
     return EncodedAnswer(body)
+
+
+def _make_prompt_estimate(operation: Any, body_size: int) -> Callable[[], int]:
+    """Give what estimates the prompt if need be; a large request is not kept for that."""
+    if body_size <= LARGEST_KEPT and isinstance(operation, GenerationRequest):
+        return partial(estimate_prompt, operation, body_size)
+    estimate = estimate_prompt(operation, body_size)
+    return lambda: estimate
 
 
 def _estimate_texts(lease: Lease, request: EmbeddingRequest) -> int:

@@ -6,7 +6,6 @@ A backend's tokenizer is its own secret; what it counted is in its answer's usag
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -43,14 +42,6 @@ def estimate_prompt(operation: Any, body_size: int) -> int:
         return estimate_input(operation)
     prompt = operation.prompt
     return estimate_tokens([prompt.system, prompt.earlier, prompt.text, prompt.suffix])
-
-
-def make_prompt_estimate(operation: Any, body_size: int) -> Callable[[], int]:
-    """Give what estimates the prompt if need be: it keeps a small request, and the figure of a large one."""
-    if body_size <= LARGEST_KEPT and isinstance(operation, GenerationRequest):
-        return partial(estimate_prompt, operation, body_size)
-    estimate = estimate_prompt(operation, body_size)
-    return lambda: estimate
 
 
 def complete_counts(

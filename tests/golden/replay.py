@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -27,7 +28,7 @@ from gateway.generation import GenerationRequest
 from gateway.mapping_rules import apply_rules
 from gateway.operation import ModelLoad
 from gateway.plan import Candidate
-from gateway.token_estimate import make_prompt_estimate
+from gateway.token_estimate import estimate_prompt
 from gateway.translate.assembly import read_whole
 from gateway.translate.token_usage import Timings, measure
 from gateway.upstream_routes import UpstreamRoute, build_body, choose_route, explain_inability
@@ -161,7 +162,7 @@ async def _streamed(api: ClientApi, call: Any, reading: Reading, answer: Scripte
     response: aiohttp.ClientResponse = answer  # type: ignore[assignment]  # as much of one as is read
     source = upstream.Stream(mapping.targets[0], response, route.reader(reading), SSEDecoder())
     lease = _lease(api.name, mapping, route)
-    lease.estimate_prompt = make_prompt_estimate(operation, 0)
+    lease.estimate_prompt = partial(estimate_prompt, operation, 0)
     answering = relay.Relay(lease, source, api.open_stream(operation))
     try:
         if answer.status != 200:
