@@ -21,8 +21,8 @@ where it is tested. Any other path is answered with 404. What requests and answe
   too, it passes only if all backends of the model have the protocol themselves.
 - *None*: answered here. What models there are comes from the backends' own lists, which are read at most once
   in [`LLAMAGATE_MODEL_LIST_TTL_S`](settings.md) seconds, and anew for a pull.
-- The tests are files below `tests/` that are about the endpoint. `integration/test_endpoints.py` asks every
-  endpoint once, and checks that the backend is asked what stands here and nothing else.
+- The tests are files below `tests/` that are about the endpoint. `integration/ollama_api/test_endpoints.py`
+  asks every endpoint once, and checks that the backend is asked what stands here and nothing else.
 """
 NONE = "*none*"
 COLUMNS = (

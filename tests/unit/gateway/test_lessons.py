@@ -1,6 +1,6 @@
 """Faults seen in earlier translators between Ollama and OpenAI, and that none of them is here.
 
-Two lists, each with its own numbers. What needs a server is in `tests/integration/test_lessons.py`.
+Two lists, each with its own numbers. What needs a server is in `tests/integration/gateway/test_lessons.py`.
 """
 
 import json

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.integration.test_first_starts import begun
+from tests.integration.proxy_site.test_first_starts import begun
 from tests.support import environment
 from tests.support.process import START_S, ServedProcess
 from tests.support.releases import Release, releases, run
