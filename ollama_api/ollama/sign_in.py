@@ -6,7 +6,9 @@ in `ollama run` and `ollama signin`. Source: Ollama v0.33 `api/client.go` (check
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from base64 import b64encode
 from html import escape
 from typing import Any
 
@@ -21,8 +23,19 @@ from ollama_api.request import ClientRequest
 PAGE_PATH = "/connect"
 USER_IDS = uuid.UUID("0d0b0b52-6f0a-5a53-9d39-1d1a6f3f4f0e")
 """The namespace of the ids below; nothing but constant."""
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }
+dt { font-weight: 600 }
+dd { margin: 0 0 1rem }
+pre { margin: .3rem 0; padding: .6rem .8rem; overflow-x: auto; border: 1px solid #8888; border-radius: .4rem }
+"""
+_STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src 'sha256-{_STYLE_DIGEST}'"
+"""Nothing runs on the page, and of styles its own alone."""
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Connect to this server</title></head><body>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Connect to this server</title><style>{style}</style></head><body>
 <h1>Connect to this server</h1>
 <p>This server speaks the APIs of Ollama, OpenAI and Anthropic, and wants a client key from you. Whoever runs
 it makes keys, in its admin under <b>Access &gt; Client keys</b>; a key is shown once. Then put it where your
@@ -68,8 +81,8 @@ def _own_address(request: ClientRequest) -> str:
 
 async def connect(request: ClientRequest) -> HttpResponseBase:
     """Say how to get and set a key. Anybody may read it; nothing in it is secret, and nothing runs."""
-    response = HttpResponse(PAGE.format(base=escape(public_base(request))))
-    response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+    response = HttpResponse(PAGE.format(base=escape(public_base(request)), style=STYLE))
+    response["Content-Security-Policy"] = POLICY
     response["Content-Length"] = str(len(response.content))
     return response
 
