@@ -170,15 +170,18 @@ def _(subject: Subject) -> None:
 
 
 @SECTION.vector(
-    48, "Usage with the finish, in every chunk, or never: right, the last, or absent", PROXY, Need.STAGE
+    48, "Usage with the finish, in every chunk, or never: right, the last, or estimated", PROXY, Need.STAGE
 )
 def _(subject: Subject) -> None:
     with_finish = (chunk({}, "stop", usage=usage(7, 2)), DONE)
     everywhere = (chunk({"content": "!"}, usage=usage(7, 1)), chunk({}, "stop", usage=usage(7, 3)), DONE)
-    for end, counts in ((with_finish, [7, 2]), (everywhere, [7, 3]), ((STOP, DONE), [None, None])):
+    for end, counts in ((with_finish, [7, 2]), (everywhere, [7, 3])):
         last = streamed(subject, hello(*end))[-1]
         same("the counts", [last.get(name) for name in COUNTS], counts)
         true("nothing is null", None not in last.values(), last)
+    last = streamed(subject, hello(STOP, DONE))[-1]
+    estimates = [last.get(name) for name in COUNTS]
+    true("both counts are there", all(isinstance(count, int) and count > 0 for count in estimates), last)
 
 
 @SECTION.vector(49, "Comments, CR LF, `event:` lines and split characters change nothing", PROXY, Need.STAGE)

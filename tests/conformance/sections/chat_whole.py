@@ -116,10 +116,11 @@ def _(subject: Subject) -> None:
         same("the message", (message.get("thinking"), message["content"]), ("r", "Done."))
 
 
-@SECTION.vector(32, "No usage: no counts, neither 0 nor null", PROXY, Need.STAGE)
+@SECTION.vector(32, "No usage: both counts are estimated, neither 0 nor null", PROXY, Need.STAGE)
 def _(subject: Subject) -> None:
     said = answered(subject, upstream.without_usage())
-    true("there are no counts", not any(name in said for name in COUNTS), said)
+    counts = [said.get(name) for name in COUNTS]
+    true("both counts are there", all(isinstance(count, int) and count > 0 for count in counts), said)
 
 
 @SECTION.vector(33, "The backend's 429 is a 429, with its `Retry-After`", "TestGenerateChat", Need.STAGE)
