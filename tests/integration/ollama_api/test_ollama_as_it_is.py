@@ -21,7 +21,7 @@ DETAILS = {
 TEXTS = {"license": "Gemma Terms", "template": "{{ .Prompt }} as told", "system": "Be the operator's."}
 SHOWN: dict[str, Any] = {
     **TEXTS,
-    "modelfile": "FROM /root/.ollama/models/blobs/sha256-735af2139dc6\n",
+    "modelfile": "FROM /usr/share/ollama/.ollama/models/blobs/sha256-735af2139dc6\n",
     "parameters": 'stop                           "<end>"\ntop_k                          64',
     "details": DETAILS,
     "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}],
