@@ -1,8 +1,8 @@
 """Finds out that a backend can be reached again, so that no client has to be the one who tries.
 
 While a breaker of a whole backend is open, one task a process asks the backend for its list of models at the
-end of each pause. Whatever it answers, it is there again: the breaker closes. Where no task runs (a command),
-the breaker lets a trial through instead.
+end of each pause. Whatever it answers, it is there again: the breaker closes. The task ends, too, when the
+backend is deleted, disabled or moved. Where no task runs (a command), the breaker lets a trial through.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 
 from backends.errors import UpstreamError, UpstreamGarbled, UpstreamRejected
 from backends.health.breaker import CircuitBreaker
+from backends.routing import registry
 from backends.routing.snapshot import Target, Upstream
 from backends.upstream.client import look
 from backends.upstream.transport import OutgoingRequest
@@ -57,7 +58,11 @@ def _end(key: tuple[int, str], breaker: CircuitBreaker) -> None:
 async def _wait_until_reachable(upstream: Upstream, breaker: CircuitBreaker) -> None:
     while breaker.is_open:
         await asyncio.sleep(max(0.0, breaker.open_until - time.monotonic()))
-        fault = await _find_fault(upstream)
+        # As it is now: its keys may have changed. One that is gone, or lives elsewhere, is asked no more.
+        configured = registry.current().upstreams.get(upstream.id)
+        if configured is None or configured.base_url != upstream.base_url:
+            return
+        fault = await _find_fault(configured)
         if not fault:
             breaker.note_success(time.monotonic())
             log.info("circuit breaker closed", backend=upstream.name, reason="it can be reached again")

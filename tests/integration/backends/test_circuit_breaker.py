@@ -1,8 +1,12 @@
 """A target that fails again and again is not asked while another is there, and used again when it is back."""
 
+from collections.abc import Callable
+
 import pytest
 
-from backends.health import board
+from backends import services
+from backends.health import board, recovery
+from backends.models import Backend, MappingTarget
 from tests.conftest import Change
 from tests.fake_backend import REPLY_TEXT, FakeBackend, scripts
 from tests.support import factories
@@ -82,6 +86,36 @@ def test_a_backend_that_is_back_is_used_without_a_client_that_tries(
     eventually(lambda: text_of(client.chat().lines) == REPLY_TEXT, 5.0, "the backend to be used again")
     assert len(records[-1].get("attempts", ["the only one"])) == 1
     assert all(health.breaker.get_state(0.0) == "closed" for health in board._backends.values())
+
+
+def _delete(backend: Backend) -> None:
+    for target in MappingTarget.objects.filter(backend=backend):
+        services.delete_target(target)
+    services.delete_backend(backend)
+
+
+def _disable(backend: Backend) -> None:
+    backend.enabled = False
+    services.save_backend(backend)
+
+
+def _move(backend: Backend) -> None:
+    backend.base_url = "http://127.0.0.1:1/elsewhere"
+    services.save_backend(backend)
+
+
+@pytest.mark.usefixtures("_two")
+@pytest.mark.parametrize("put_away", [_delete, _disable, _move])
+def test_a_backend_that_is_gone_is_asked_no_more(
+    client: Client, fake: FakeBackend, change: Change, put_away: Callable[[Backend], None]
+) -> None:
+    change(breaker_pause_s=0.2)
+    fake.stop_listening(drop=True)
+    for _ in range(FAILURES):
+        client.chat()
+    assert recovery._tasks
+    put_away(Backend.objects.get(name="first"))
+    eventually(lambda: not recovery._tasks, 5.0, "the task to end")
 
 
 @pytest.mark.usefixtures("_two")
