@@ -106,5 +106,7 @@ def _watch_parent(parent_fd: int) -> None:
     log.error("the parent is gone: this worker drains and ends")
     deadline = time.monotonic() + settings.PROXY.drain_timeout_s + GRACE_S
     os.kill(os.getpid(), signal.SIGTERM)
+    # The deadline itself, and no waiting for luck: a process that is done sooner takes this daemon thread
+    # with it. The main thread cannot be waited for instead: others may outlive it and hold the process.
     time.sleep(max(0.0, deadline - time.monotonic()))
     os.kill(os.getpid(), signal.SIGKILL)
